@@ -1,0 +1,33 @@
+# Two targets do everything on a fresh machine: `make run` and `make test`. Both make the environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint bench env clean
+
+run: env
+	$(BIN)/ticketbench run --suite drn
+
+test: env
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile -q
+
+lint: env
+	$(BIN)/ruff check ticketbench plugins tests benchmarks
+	$(BIN)/ruff format --check ticketbench plugins tests benchmarks
+	$(BIN)/mypy
+
+bench: env
+	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name -s
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,lint]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV)

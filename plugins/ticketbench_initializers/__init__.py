@@ -1,0 +1,15 @@
+"""Initializers: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ticketbench import Initializer, hookimpl
+from ticketbench_initializers.default import Default
+from ticketbench_initializers.scaled import Glorot, He
+
+
+@hookimpl
+def ticketbench_initializers() -> Sequence[Initializer]:
+    """The built-in initializers."""
+    return [Default(), Glorot(), He()]

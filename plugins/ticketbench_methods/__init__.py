@@ -1,0 +1,18 @@
+"""Methods: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ticketbench import Method, hookimpl
+from ticketbench_methods.dense import Dense
+from ticketbench_methods.imp import Imp
+from ticketbench_methods.iterative import Iterative
+from ticketbench_methods.oneshot import OneShot
+from ticketbench_methods.rigl import Rigl
+
+
+@hookimpl
+def ticketbench_methods() -> Sequence[Method]:
+    """The built-in methods."""
+    return [Dense(), OneShot(), Iterative(), Imp(), Rigl()]

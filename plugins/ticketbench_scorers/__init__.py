@@ -1,0 +1,18 @@
+"""Scorers: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ticketbench import Scorer, hookimpl
+from ticketbench_scorers.grasp import Grasp
+from ticketbench_scorers.magnitude import Magnitude
+from ticketbench_scorers.random import Random
+from ticketbench_scorers.snip import Snip
+from ticketbench_scorers.synflow import Synflow
+
+
+@hookimpl
+def ticketbench_scorers() -> Sequence[Scorer]:
+    """The built-in scorers."""
+    return [Random(), Magnitude(), Snip(), Grasp(), Synflow()]

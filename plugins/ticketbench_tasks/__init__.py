@@ -1,0 +1,17 @@
+"""Tasks: one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ticketbench import Task, hookimpl
+from ticketbench_tasks.cifar import Cifar10
+from ticketbench_tasks.mazes import Mazes
+from ticketbench_tasks.prefix_sums import PrefixSums
+from ticketbench_tasks.svhn import Svhn
+
+
+@hookimpl
+def ticketbench_tasks() -> Sequence[Task]:
+    """The built-in tasks."""
+    return [PrefixSums(), Mazes(), Cifar10(), Svhn()]

@@ -1,0 +1,157 @@
+"""What the tests share: plugins, a tiny suite, fleets in this process, and the command line as a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ticketbench.bench import Bench
+from ticketbench.cell import Cell
+from ticketbench.execute import execute
+from ticketbench.plan import Selection, make_plan
+from ticketbench.plugins import Plugins, load_plugins
+from ticketbench.resolve import Resolver
+from ticketbench.suite import Suite, read_suite
+from ticketbench.trial import Trial
+
+STRANGER = Path(__file__).parent / "stranger" / "ticketbench_stranger.py"
+
+TINY = """
+schema = 1
+name = "tiny"
+version = 1
+title = "A tiny suite for tests"
+reference = "none"
+scorers_run_as = "oneshot"
+
+[headline]
+metric = "accuracy"
+at = "last"
+
+[methods]
+dense = { method = "dense" }
+random = { method = "oneshot", scorer = "random" }
+magnitude = { method = "oneshot", scorer = "magnitude" }
+snip = { method = "oneshot", scorer = "snip" }
+imp = { method = { name = "imp", fraction = 0.5 }, scorer = "magnitude" }
+rigl = { method = { name = "rigl", every = 5 }, scorer = "random" }
+
+[recipes.plain]
+optimizer = "adam"
+learning_rate = 1e-2
+batch = 20
+steps = 20
+log_every = 5
+
+[tiers.smoke]
+about = "seconds"
+seeds = [0, 1]
+timeout = 60
+
+[[tiers.smoke.blocks]]
+tasks = ["blobs"]
+models = [{ name = "mlp", hidden = [8] }]
+protocols = ["same"]
+initializers = ["default"]
+methods = ["dense", "magnitude"]
+densities = [0.5]
+recipe = "plain"
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Results that depend on nothing but the code."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def plugins() -> Plugins:
+    loaded = load_plugins([STRANGER])
+    assert loaded.broken == []
+    return loaded
+
+
+@pytest.fixture
+def tiny_suite(tmp_path: Path) -> Callable[..., Path]:
+    """A suite file: TINY with replacements of text."""
+
+    def write(*changes: tuple[str, str], name: str = "tiny.toml") -> Path:
+        text = TINY
+        for old, new in changes:
+            assert old in text, f"{old!r} is not in the tiny suite"
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def cells_of(plugins: Plugins) -> Callable[..., tuple[Suite, tuple[Cell, ...]]]:
+    """The cells of a suite file."""
+
+    def cells(path: Path, tier: str = "smoke", **selection: Any) -> tuple[Suite, tuple[Cell, ...]]:
+        suite = read_suite(path)
+        return suite, make_plan(suite, tier, plugins, Selection(**selection)).cells
+
+    return cells
+
+
+@pytest.fixture
+def records_of(plugins: Plugins, cells_of) -> Callable[..., list[dict[str, Any]]]:
+    """The records of a suite file, computed in this process as fleets of all cells that can share one."""
+
+    def records(path: Path, tier: str = "smoke", fleet: int = 0, **selection: Any) -> list[dict[str, Any]]:
+        suite = read_suite(path)
+        plan = make_plan(suite, tier, plugins, Selection(**selection))
+        found: list[dict[str, Any]] = []
+        for part in plan.fleets(plan.cells, "cpu", 1, fleet or 1000):
+            found += execute(part.cells, Resolver(plugins), suite.headline)
+        by_key = {record["key"]: record for record in found}
+        return [by_key[cell.key] for cell in plan.cells]
+
+    return records
+
+
+@pytest.fixture
+def trial_of(plugins: Plugins) -> Callable[..., Trial]:
+    """The trial of a cell, at its initialization: what a scorer or a method sees."""
+
+    def trial(cell: Cell) -> Trial:
+        cast = Resolver(plugins).cast(cell.setting)
+        bench = Bench([cell], [cast], torch.device("cpu"))
+        return Trial(bench, 0, cell.seed, cell.density, cast.scorer)
+
+    return trial
+
+
+@pytest.fixture
+def ticketbench(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line as a real process, in an empty folder of its own."""
+
+    def call(*words: str | Path, timeout: float = 120, env: dict[str, str] | None = None):
+        return subprocess.run(
+            [*command(*words)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+
+    return call
+
+
+def command(*words: str | Path) -> Sequence[str]:
+    """The words that start ticketbench in a process of its own."""
+    return [sys.executable, "-m", "ticketbench", *map(str, words)]

@@ -1,0 +1,214 @@
+"""Verdicts: intervals worked out by hand and by another route, and every reason why we cannot tell."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from scipy import stats
+
+from ticketbench.figures import Claim
+from ticketbench.results import Entry, Results
+from ticketbench.suite import read_suite
+from ticketbench.verdicts import Interval, judge_claim, mean_interval, weigh
+
+POINTS = (5.0, 20.0)
+
+
+def entry(row, seed, value=0.5, *, density=0.9, status="ok", last=None, **options):
+    """A cell whose accuracy is `value` at 5 iterations and `last` at 20; None for a missing one."""
+    model = f"net {json.dumps({'recall': True, **options}, sort_keys=True)}"
+    axes = {"row": row, "task": "blobs", "model": model, "protocol": "same", "initializer": "default",
+            "recipe": "plain", "density": density, "seed": seed}  # fmt: skip
+    if value is None:
+        return Entry(axes)
+    points = [
+        {
+            "split": "test",
+            "judged_on": "b",
+            "metric": "accuracy",
+            "round": 0,
+            "x_name": "iterations",
+            "x": x,
+            "value": y,
+        }
+        for x, y in zip(POINTS, (value, value if last is None else last), strict=True)
+    ]
+    return Entry(axes, {"status": status, "headline": value}, points if status == "ok" else [])
+
+
+@pytest.fixture
+def judged(tiny_suite):
+    """The findings of a claim about some cells."""
+
+    def judge(entries, **parts):
+        claim = Claim(text="t", source="s", **{"row": "a", "than": {"row": "dense"}, "expect": "higher", **parts})
+        return judge_claim(Results(read_suite(tiny_suite()), "smoke", "fp32", "cpu", list(entries)), claim)
+
+    return judge
+
+
+def cells(ours, theirs):
+    """A pruned row `a` and the row `dense`, seed by seed."""
+    pruned = [entry("a", seed, value) for seed, value in enumerate(ours)]
+    return pruned + [entry("dense", seed, value, density=1.0) for seed, value in enumerate(theirs)]
+
+
+# -- intervals -----------------------------------------------------------------------------------------------
+
+
+def test_an_interval_worked_out_by_hand():
+    """1, 2, 3: mean 2, deviation 1, t(0.975, 2) = 4.302653, so 2 ± 4.302653 / √3."""
+    found = mean_interval([1.0, 2.0, 3.0])
+    assert found.mean == 2.0
+    assert found.high - found.mean == pytest.approx(2.4841377, abs=1e-6)
+    assert found.mean - found.low == pytest.approx(2.4841377, abs=1e-6)
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.4], [3.0, -1.0, 2.5, 8.0], [0.2, 0.21, 0.19, 0.22, 0.18, 0.5]])
+def test_an_interval_agrees_with_the_t_test(values):
+    """scipy's one-sample test gives the same bounds by another route."""
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    found = mean_interval(values)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_equal_values_have_no_width_and_one_value_no_bounds():
+    """Neither is divided by."""
+    assert mean_interval([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
+    assert mean_interval([2.0]) == Interval(2.0, -math.inf, math.inf)
+
+
+WEIGHED = {
+    "higher, above": ("higher", 0.0, (0.1, 0.3), "supports"),
+    "higher, below": ("higher", 0.0, (-0.3, -0.1), "contradicts"),
+    "higher, across": ("higher", 0.0, (-0.1, 0.3), "cannot tell"),
+    "higher, from the bound on": ("higher", 0.0, (0.0, 0.3), "cannot tell"),
+    "lower, below": ("lower", 0.0, (-0.3, -0.1), "supports"),
+    "lower, above": ("lower", 0.0, (0.1, 0.3), "contradicts"),
+    "at least, from the bound on": ("at_least", 0.5, (0.5, 0.7), "supports"),
+    "at least, below": ("at_least", 0.5, (0.1, 0.4), "contradicts"),
+    "at least, across": ("at_least", 0.5, (0.4, 0.6), "cannot tell"),
+    "at most, up to the bound": ("at_most", 0.5, (0.3, 0.5), "supports"),
+    "at most, above": ("at_most", 0.5, (0.6, 0.7), "contradicts"),
+}
+
+
+@pytest.mark.parametrize(("expect", "value", "sides", "verdict"), WEIGHED.values(), ids=WEIGHED)
+def test_a_verdict_needs_the_whole_interval_on_one_side(expect, value, sides, verdict):
+    """Strictly for higher and lower, the bound included for at least and at most."""
+    bound = {"value": value} if expect.startswith("at") else {"than": {"row": "b"}}
+    claim = Claim(text="t", source="s", expect=expect, **bound)
+    assert weigh(Interval(sum(sides) / 2, *sides), claim) == verdict
+
+
+# -- pairs ---------------------------------------------------------------------------------------------------
+
+
+def test_seeds_are_paired(judged):
+    """Differences of 0.1, 0.2, 0.3 over values that vary far more: 0.2 ± 0.2484; less spread tells."""
+    (finding,) = judged(cells([0.2, 0.6, 1.0], [0.1, 0.4, 0.7]))
+    assert (finding.verdict, finding.seeds) == ("cannot tell", 3)
+    assert finding.interval.high == pytest.approx(0.2 + 0.24841377)
+    (finding,) = judged(cells([0.2, 0.5, 0.81], [0.1, 0.4, 0.7]))
+    assert finding.verdict == "supports"
+    (finding,) = judged(cells([0.2, 0.5, 0.81], [0.1, 0.4, 0.7]), expect="lower")
+    assert finding.verdict == "contradicts"
+
+
+def test_cells_are_judged_setting_by_setting(judged):
+    """Two densities of a row make two findings, each against the dense row, whose density is always 1."""
+    others = [entry("a", seed, 0.3 + seed / 100, density=0.5) for seed in range(3)]
+    found = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others])
+    verdicts = {dict(finding.setting)["density"]: finding.verdict for finding in found}
+    assert verdicts == {0.9: "supports", 0.5: "contradicts"}
+    (only,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], density=0.9)
+    assert only.verdict == "supports"
+
+
+def test_rows_at_different_densities_are_not_compared(judged):
+    """Both are pruned: a partner has the same density."""
+    others = [entry("b", seed, 0.3, density=0.5) for seed in range(3)]
+    (finding,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], than={"row": "b"})
+    assert (finding.verdict, finding.reason) == ("cannot tell", "tier smoke has no cells of b to compare with")
+    (finding,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], than={"row": "b", "density": 0.5})
+    assert finding.verdict == "supports"
+
+
+def test_the_other_side_may_be_another_model_option(judged):
+    """The partner shares every other option; where that leaves two, the claim is too wide."""
+    plain = [entry("dense", seed, 0.5 + seed / 100, density=1.0, width=8) for seed in range(3)]
+    without = [entry("dense", seed, 0.3, density=1.0, width=8, recall=False) for seed in range(3)]
+    wider = [entry("dense", seed, 0.9, density=1.0, width=9, recall=False) for seed in range(3)]
+    parts = {"row": "dense", "model": {"recall": True}, "than": {"model": {"recall": False}}}
+    (finding,) = judged([*plain, *without, *wider], **parts)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.21)
+    parts["than"] = {"model": {"name": "net", "recall": False}}
+    (finding,) = judged([*plain, *without, *wider], **parts)
+    assert finding.verdict == "cannot tell"
+    assert "2 cells of dense, model net recall=false answer for seed 0" in finding.reason
+
+
+def test_the_other_side_may_be_another_point_of_the_same_curve(judged):
+    """Accuracy at 20 iterations against that at 5, in the same cell."""
+    fallen = [entry("a", seed, 0.9, last=0.2 + seed / 100) for seed in range(3)]
+    (finding,) = judged(fallen, measure="value", x=20.0, than={"x": 5.0}, expect="lower")
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.69)
+
+
+def test_a_claim_about_one_number(judged):
+    """No other side: the number itself against a bound."""
+    (finding,) = judged(cells([0.95, 0.96, 0.955], [0.1] * 3), than=None, expect="at_least", value=0.94)
+    assert (finding.verdict, finding.seeds) == ("supports", 3)
+
+
+def test_that_all_seeds_agree_to_the_last_bit_is_said(judged):
+    """An interval without width is no certainty."""
+    (finding,) = judged(cells([0.75] * 3, [0.5] * 3))
+    assert finding.verdict == "supports"
+    assert finding.reason == "every seed gives the same, which leaves no interval"
+
+
+# -- why we cannot tell --------------------------------------------------------------------------------------
+
+REASONS = {
+    "two seeds": (cells([0.9, 0.8], [0.1, 0.2]), {}, "2 common seeds; at least 3 are needed"),
+    "no common seeds": (
+        [entry("a", 0), entry("dense", 1, density=1.0)], {}, "tier smoke has no cells of dense to compare with",
+    ),
+    "a missing cell among many": (cells([0.9, 0.8, 0.85, 0.9, None], [0.1] * 5), {}, "a: missing (seed 4)"),
+    "a missing cell of the other side": (cells([0.9] * 4, [0.1, None, 0.1, None]), {}, "dense: missing (seed 1, 3)"),
+    "a failed cell": ([*cells([0.9] * 3, [0.1] * 4), entry("a", 3, status="failed")], {}, "a: failed (seed 3)"),
+    "a level that is not reached": (
+        cells([0.9, 0.9, 0.1], [0.8] * 3), {"measure": "x_to", "level": 0.7}, "a: never reaches 0.7 (seed 2)",
+    ),
+    "a point that is not judged": (
+        cells([0.9] * 3, [0.8] * 3), {"measure": "value", "x": 7.0},
+        "a: no value at 7 (seed 0, 1, 2); dense: no value at 7 (seed 0, 1, 2)",
+    ),
+    "a row without cells": (cells([], [0.1] * 3), {}, "tier smoke has no cells of a"),
+    "a task without cells": (
+        cells([0.9] * 3, [0.1] * 3), {"task": "mazes"}, "tier smoke has no cells of a, task mazes",
+    ),
+    "another tier": (
+        cells([0.9] * 3, [0.1] * 3), {"tiers": ["paper"]}, "it speaks of tier paper, not of smoke",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("entries", "parts", "reason"), REASONS.values(), ids=REASONS)
+def test_why_we_cannot_tell(judged, entries, parts, reason):
+    """Nothing is averaged over the cells that happen to exist."""
+    (finding,) = judged(entries, **parts)
+    assert (finding.verdict, finding.reason, finding.interval) == ("cannot tell", reason, None)
+
+
+def test_a_run_that_diverged_reaches_nothing(judged):
+    """Of convergence it is evidence: 0, 0, 0, 1 of four runs against four that do."""
+    diverged = [entry("a", seed, status="diverged") for seed in range(3)]
+    dense = [entry("dense", seed, 0.9, density=1.0) for seed in range(4)]
+    (finding,) = judged([*diverged, entry("a", 3, 0.9), *dense], measure="reaches", level=0.8, expect="lower")
+    assert finding.interval.mean == -0.75
+    assert finding.interval.high == pytest.approx(-0.75 + stats.t.ppf(0.975, 3) * 0.5 / 2)
+    assert finding.verdict == "cannot tell"

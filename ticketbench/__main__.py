@@ -1,0 +1,5 @@
+"""`python -m ticketbench`."""
+
+from ticketbench.cli import main
+
+main()

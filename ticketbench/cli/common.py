@@ -1,0 +1,140 @@
+"""What several commands share: options, choices of device and tier, and output for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from ticketbench.plugins import Plugins
+    from ticketbench.suite import Suite
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plugin_options(command: F) -> F:
+    """--plugin and --no-plugin."""
+    decorators = [
+        click.option("--plugin", "plugin_files", multiple=True, metavar="FILE", help="Load a plugin file; repeatable."),
+        click.option("--no-plugin", "blocked", multiple=True, metavar="NAME", help="Do not load a plugin; repeatable."),
+    ]
+    return decorate(command, decorators)
+
+
+def matrix_options(command: F) -> F:
+    """What selects the cells of a run."""
+    decorators = [
+        click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file."),
+        click.option("--tier", help="smoke, small or paper. Default: paper with a GPU, small without."),
+        click.option("--method", "methods", multiple=True, help="A row of the suite, a method or a scorer."),
+        click.option("--task", "tasks", multiple=True, help="Only this task; repeatable."),
+        click.option("--density", "densities", multiple=True, type=float, help="The share of weights kept."),
+        click.option("--seeds", type=int, help="How many seeds, instead of the suite's."),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+        click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 or bf16; part of a key."),
+        click.option("--workers", type=click.IntRange(1), help="Worker processes. Default: one a core, or one a GPU."),
+        click.option("--fleet", "fleet_size", type=click.IntRange(1), help="Cells stacked into one model, at most."),
+        click.option("--store", "store_address", default="./results", show_default=True, help="Where records go."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read."),
+    ]  # fmt: skip
+    return plugin_options(decorate(command, decorators))
+
+
+def decorate(command: F, decorators: Sequence[Callable[[Any], Any]]) -> F:
+    """Apply decorators so that they show in the order written."""
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def load(plugin_files: tuple[str, ...] = (), blocked: tuple[str, ...] = ()) -> Plugins:
+    """The plugins, with a line on standard error for every broken one."""
+    from ticketbench.plugins import load_plugins
+
+    plugins = load_plugins(plugin_files, blocked)
+    for broken in plugins.broken:
+        click.echo(f"ticketbench: warning: {broken.origin} is set aside: {broken.reason}", err=True)
+    return plugins
+
+
+def pick_devices(device: str, workers: int | None) -> tuple[str, ...]:
+    """The device of each worker."""
+    import torch
+
+    from ticketbench.environment import available_cores
+    from ticketbench.errors import DeviceError
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        device = "cuda" if count else "cpu"
+    if device == "cpu":
+        return ("cpu",) * (workers or available_cores())
+    kind, _, index = device.partition(":")
+    if kind != "cuda" or (index and not index.isdecimal()):
+        raise DeviceError(f"unknown --device '{device}'. Valid: auto, cpu, cuda, cuda:0 …")
+    if not count:
+        raise DeviceError(f"--device {device}: this machine has no CUDA device. Use --device cpu.")
+    if index:
+        if int(index) >= count:
+            raise DeviceError(f"--device {device}: there are {count} CUDA devices, numbered from 0.")
+        return (device,) * (workers or 1)
+    return tuple(f"cuda:{at % count}" for at in range(workers or count))
+
+
+def worker_memory(devices: tuple[str, ...]) -> float:
+    """The bytes a fleet may take: seven tenths of a GPU, or of a worker's share of the main memory."""
+    import torch
+
+    from ticketbench.environment import memory
+
+    if devices[0] == "cpu":
+        return 0.7 * memory() / len(devices)
+    return 0.7 * min(torch.cuda.mem_get_info(device)[1] / devices.count(device) for device in devices)
+
+
+def pick_tier(suite: Suite, tier: str | None, device: str) -> tuple[str, str]:
+    """The tier, and why."""
+    if tier is not None:
+        suite.tier(tier)
+        return tier, "asked for"
+    if device.startswith("cuda") and "paper" in suite.tiers:
+        return "paper", "the default with a GPU"
+    if "small" in suite.tiers:
+        return "small", "the default without a GPU"
+    only = next(iter(suite.tiers))
+    return only, "the first this suite has"
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; numbers that are not finite become null."""
+    click.echo(json.dumps(finite(value), indent=2, ensure_ascii=False))
+
+
+def finite(value: Any) -> Any:
+    """JSON knows no NaN."""
+    if isinstance(value, float) and value - value != 0:
+        return None
+    if isinstance(value, dict):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    return value
+
+
+def duration(seconds: float) -> str:
+    """A time as a person says it."""
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def amount(value: float, unit: str = "") -> str:
+    """A count with a prefix: 1.2 G."""
+    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}".strip()

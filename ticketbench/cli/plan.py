@@ -1,0 +1,90 @@
+"""`ticketbench plan`: what a run would do, and what it would cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ticketbench.cli.common import amount, duration, load, matrix_options, pick_devices, print_json, worker_memory
+
+if TYPE_CHECKING:
+    from ticketbench.plan import Plan
+    from ticketbench.plugins import Plugins
+
+
+@click.command("plan")
+@matrix_options
+def command(
+    suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
+    as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **selected: Any,
+) -> None:  # fmt: skip
+    """Show the cells of a run, the fleets they form, and an estimate of FLOPs, memory and time."""
+    from ticketbench.cli.run import prepare
+
+    plugins = load(plugin_files, blocked)
+    devices = pick_devices(device, workers)
+    plan, why = prepare(plugins, suite_name, tier, devices[0], None, **selected)
+    show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
+
+
+def show_plan(
+    plan: Plan, why: str, plugins: Plugins, devices: tuple[str, ...], store_address: str, as_json: bool,
+    fleet_size: int = 0,
+) -> None:  # fmt: skip
+    """Print a plan."""
+    from ticketbench.estimate import estimate, largest_fleet, room_in
+    from ticketbench.plan import count_by
+    from ticketbench.resolve import Resolver
+
+    finished = finished_in(store_address)
+    todo = [cell for cell in plan.cells if cell.key not in finished]
+    resolver = Resolver(plugins)
+    fleets = plan.fleets(todo, devices[0], len(devices), fleet_size, room_in(worker_memory(devices), resolver))
+    cost = estimate(todo, resolver)
+    cost.memory = largest_fleet(fleets, resolver)
+    if as_json:
+        print_json(
+            {
+                "suite": plan.suite.name, "version": plan.suite.version, "tier": plan.tier, "devices": devices,
+                "cells": [
+                    {"key": cell.key, "row": cell.setting.row, "task": str(cell.setting.task), "density": cell.density,
+                     "seed": cell.seed, "finished": cell.key in finished}
+                    for cell in plan.cells
+                ],
+                "fleets": [{"name": fleet.name, "cells": [cell.key for cell in fleet.cells]} for fleet in fleets],
+                "estimate": {"flops": cost.flops, "memory": cost.memory, "seconds": cost.over(len(devices))},
+            }
+        )  # fmt: skip
+        return
+    click.echo(
+        f"suite {plan.suite.name} {plan.suite.version}, tier {plan.tier} ({why}): {plan.suite.tier(plan.tier).about}"
+    )
+    for axis in ("row", "task", "model", "density", "seed"):
+        counts = count_by(plan.cells, axis)
+        click.echo(f"  {axis:8} " + ", ".join(f"{name} ({count})" for name, count in counts.items()))
+    click.echo(f"{len(plan.cells)} cells, {len(plan.cells) - len(todo)} already in {store_address}")
+    if not todo:
+        return
+    sizes = sorted({len(fleet.cells) for fleet in fleets})
+    click.echo(
+        f"{len(fleets)} fleets of {' or '.join(map(str, sizes))} cells "
+        f"on {len(devices)} worker(s): {', '.join(sorted(set(devices)))}"
+    )
+    click.echo(
+        f"estimate: {amount(cost.flops, 'FLOP')}, {amount(cost.memory, 'B')} for the largest fleet, "
+        f"about {duration(cost.over(len(devices)))}"
+    )
+
+
+def finished_in(store_address: str) -> set[str]:
+    """The keys that a store has, none if there is no store yet."""
+    from pathlib import Path
+
+    from ticketbench.store import Store
+
+    if "://" not in store_address:
+        folder = Path(store_address)
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return set()
+    return set(Store(store_address).statuses())

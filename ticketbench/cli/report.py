@@ -1,0 +1,89 @@
+"""`ticketbench report`: a paper's tables and figures beside ours, and a verdict on each of its claims."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from ticketbench.cli.common import load, plugin_options, print_json
+
+if TYPE_CHECKING:
+    from ticketbench.report.build import Judged, Report
+
+
+@click.command("report")
+@click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
+@click.option("--tier", help="smoke, small or paper. Default: the largest that the store has.")
+@click.option("--store", "store_address", default="./results", show_default=True, help="Where records are.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where files go. Default: ./report-SUITE-TIER."
+)
+@click.option("--precision", default="", help="fp32, tf32 or bf16. Default: what most cells have.")
+@click.option("--device", "device_class", default="", help="cpu or cuda. Default: what most cells have.")
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def command(
+    suite_name: str, tier: str | None, store_address: str, output: Path | None, precision: str, device_class: str,
+    plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
+    from ticketbench.plan import find_suite
+    from ticketbench.report.build import build, write
+    from ticketbench.results import gather
+    from ticketbench.store import Store
+
+    plugins = load(plugin_files, blocked)
+    suite = find_suite(suite_name, plugins)
+    if tier is not None:
+        suite.tier(tier)
+    results = gather(Store(store_address), suite, tier, plugins, precision, device_class)
+    report = build(results)
+    folder = output or Path(f"report-{suite.name}-{results.tier}")
+    files = [str(path) for paths in write(report, folder).values() for path in paths]
+    if as_json:
+        print_json({**report.to_plain(), "files": files})
+        return
+    print_report(report)
+    click.echo(f"\nwritten to {folder}: {', '.join(Path(file).name for file in files)}")
+
+
+MOST = 15
+"""Lines of troubles in the terminal; the page has all."""
+
+
+def print_report(report: Report) -> None:
+    """The report for a person: claims, tables, and whatever is missing."""
+    from ticketbench.cli.table import print_table
+
+    results = report.results
+    click.echo(f"{results.suite.title}\n{results.suite.reference}")
+    click.echo(f"tier {results.tier}: {results.suite.tier(results.tier).about}\n{report.summary()}")
+    for note in results.notes:
+        click.echo(f"note: {note}")
+    for judged in report.verdicts:
+        print_verdict(judged)
+    grids = [drawing.grid for drawing in report.drawings]
+    for grid in [*grids, *([report.targets] if report.targets.lines else [])]:
+        click.echo()
+        print_table(grid.title, grid.lines, grid.columns)
+        for note in grid.notes:
+            click.echo(f"  {note}")
+    troubles = report.troubles
+    if troubles.lines:
+        click.echo()
+        print_table(troubles.title, troubles.lines[:MOST], troubles.columns)
+        if len(troubles.lines) > MOST:
+            click.echo(f"  and {len(troubles.lines) - MOST} more lines: see the page, or --json")
+
+
+def print_verdict(judged: Judged) -> None:
+    """A claim with its verdict."""
+    colour = {"supports": "green", "contradicts": "red"}.get(judged.verdict, "yellow")
+    click.echo(f"\n{judged.number}. {click.style(judged.verdict.upper(), fg=colour, bold=True)}: {judged.text}")
+    if judged.setting:
+        click.echo(f"   in {judged.setting}")
+    facts = [f"ours {judged.ours}" if judged.ours else "", f"paper {judged.paper}" if judged.paper else ""]
+    said = "; ".join(part for part in [*facts, judged.reason] if part)
+    click.echo(f"   {said}\n   {judged.source}" if said else f"   {judged.source}")

@@ -1,0 +1,98 @@
+"""`ticketbench run`: compute a suite, and show the result."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ticketbench.cli.common import load, matrix_options, pick_devices, pick_tier, print_json, worker_memory
+
+if TYPE_CHECKING:
+    from ticketbench.plan import Plan, Selection
+    from ticketbench.plugins import Plugins
+
+
+@click.command("run")
+@matrix_options
+@click.option(
+    "--retry",
+    multiple=True,
+    type=click.Choice(["failed", "timeout", "diverged", "collapsed"]),
+    help="Compute finished cells of this status again; the record says which attempt it is.",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds a cell may take, instead of the suite's."
+)
+@click.option(
+    "--keep-tickets", is_flag=True, help="Save each cell's ticket and solution as safetensors files in the store."
+)
+@click.option("--dry-run", is_flag=True, help="Only show the plan, as `ticketbench plan` does.")
+def command(
+    suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
+    as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], retry: tuple[str, ...],
+    timeout: float | None, keep_tickets: bool, dry_run: bool, **selected: Any,
+) -> None:  # fmt: skip
+    """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on."""
+    plugins = load(plugin_files, blocked)
+    devices = pick_devices(device, workers)
+    plan, why = prepare(plugins, suite_name, tier, devices[0], timeout, **selected)
+    if dry_run:
+        from ticketbench.cli.plan import show_plan
+
+        show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
+        return
+
+    from ticketbench.cli.progress import watch
+    from ticketbench.cli.table import print_results
+    from ticketbench.estimate import room_in
+    from ticketbench.executors.local import LocalExecutor
+    from ticketbench.resolve import Resolver
+    from ticketbench.run import run, unfinished
+    from ticketbench.store import Store
+
+    store = Store(store_address, create=True)
+    todo, _ = unfinished(plan, store, retry)
+    resolver = Resolver(plugins)
+    resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
+    with watch(plan, todo, why, plugins, devices, store, quiet=as_json):
+        summary = run(
+            plan, store, LocalExecutor(devices), plugins, device=devices[0], retry=retry, keep_tickets=keep_tickets,
+            fleet_size=fleet_size or 0, room=room_in(worker_memory(devices), resolver),
+        )  # fmt: skip
+    records = store.records(cell.key for cell in plan.cells)
+    if as_json:
+        counts = dict(summary.counts)
+        print_json({"counts": counts, "computed": summary.computed, "seconds": summary.seconds, "records": records})
+    else:
+        print_results(plan.suite, records, summary, store_address)
+    sys.exit(0 if summary.ok else 1)
+
+
+def prepare(
+    plugins: Plugins,
+    suite_name: str,
+    tier: str | None,
+    device: str,
+    timeout: float | None,
+    precision: str,
+    methods: tuple[str, ...],
+    tasks: tuple[str, ...],
+    densities: tuple[float, ...],
+    seeds: int | None,
+) -> tuple[Plan, str]:
+    """The plan that the options describe, and why its tier was picked."""
+    from dataclasses import replace
+
+    from ticketbench.errors import OptionError, suggest
+    from ticketbench.network import PRECISIONS
+    from ticketbench.plan import Selection, find_suite, make_plan
+
+    if precision not in PRECISIONS:
+        raise OptionError(f"unknown --precision '{precision}'. {suggest(precision, PRECISIONS)}")
+    suite = find_suite(suite_name, plugins)
+    chosen, why = pick_tier(suite, tier, device)
+    selection: Selection = Selection(methods, tasks, densities, seeds)
+    plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
+    return (replace(plan, timeout=timeout) if timeout else plan), why

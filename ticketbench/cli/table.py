@@ -1,0 +1,96 @@
+"""The result table at the end of a run."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ticketbench.cli.common import amount, duration
+from ticketbench.report.labels import short
+
+if TYPE_CHECKING:
+    from ticketbench.run import Summary
+    from ticketbench.suite import Suite
+
+Record = dict[str, Any]
+AXES = ("task", "model", "protocol")
+COLUMNS = ("density", "row", "seeds", "mean", "std", "parameters", "FLOPs", "draw", "train", "notes")
+TEXTS = ("row", "notes", "", "what", "source", "status", "task", "model", "protocol", "reason")
+"""Columns that hold text."""
+
+
+def print_results(suite: Suite, records: Sequence[Record], summary: Summary, store_address: str) -> None:
+    """A table a task and model: a line for each row and density, with mean and deviation over seeds."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        groups.setdefault(tuple(record[axis] for axis in AXES), []).append(record)
+    for axes, members in groups.items():
+        task, model, protocol = (short(axes[at], [other[at] for other in groups]) for at in range(len(AXES)))
+        metric = f"{suite.headline.metric} ({suite.headline.at})"
+        print_table(f"{metric}: {model} on {task}, {protocol}", lines_of(members))
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.counts.items()))
+    click.echo(
+        f"{len(records)} cells: {counts}; {summary.computed} computed in {duration(summary.seconds)}; "
+        f"store: {store_address}"
+    )
+    if not summary.ok:
+        click.echo("Some cells are not ok: see the notes above, `--retry`, and the column `error` of the table cells.")
+
+
+def lines_of(records: Sequence[Record]) -> list[tuple[str, ...]]:
+    """The lines of one table, densest first, in the suite's order of rows."""
+    groups: dict[tuple[float, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((-record["density"], record["row"]), []).append(record)
+    ordered = sorted(groups.items(), key=lambda item: item[0][0])
+    return [line_of(-density, row, members) for (density, row), members in ordered]
+
+
+def line_of(density: float, row: str, members: Sequence[Record]) -> tuple[str, ...]:
+    """One row of the suite at one density."""
+    values = [member["headline"] for member in members]
+    sound = [value for value in values if value is not None and math.isfinite(value)]
+    states = Counter(member["status"] for member in members if member["status"] != "ok")
+
+    def mean(name: str) -> float:
+        known = [member[name] for member in members if member[name] is not None]
+        return statistics.fmean(known) if known else math.nan
+
+    return (
+        f"{density:g}",
+        row,
+        f"{len(sound)}/{len(members)}" if len(sound) < len(members) else str(len(members)),
+        f"{statistics.fmean(sound):.4f}" if sound else "–",
+        f"{statistics.stdev(sound):.4f}" if len(sound) > 1 else "–",
+        amount(mean("parameters")),
+        amount(mean("flops")),
+        duration(mean("draw_seconds")),
+        duration(mean("train_seconds")),
+        ", ".join(f"{count} {status}" for status, count in sorted(states.items())),
+    )
+
+
+def print_table(title: str, lines: Sequence[tuple[str, ...]], columns: Sequence[str] = COLUMNS) -> None:
+    """A rich table in a terminal, aligned columns in a pipe. Columns of numbers are aligned to the right."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(title=escape(title), title_justify="left")
+        for name in columns:
+            table.add_column(escape(name), justify="left" if name in TEXTS else "right", overflow="fold")
+        for line in lines:
+            table.add_row(*(escape(part) for part in line))
+        Console().print(table)
+        return
+    widths = [max(len(line[at]) for line in (columns, *lines)) for at in range(len(columns))]
+    click.echo(title)
+    for line in (tuple(columns), *lines):
+        click.echo("  ".join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,84 @@
+"""A task's splits on the device, and the order in which each member sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ticketbench.contracts import Split, Task
+from ticketbench.errors import TicketbenchError
+from ticketbench.seeds import generator
+
+
+class TaskData:
+    """Training and validation examples, resident on the device. It holds nothing of the test split."""
+
+    def __init__(self, task: Task, device: torch.device) -> None:
+        self.task = task
+        self.device = device
+        train, validation = task.training()
+        if not len(train):
+            raise TicketbenchError(f"task '{task.name}' has an empty training split")
+        self.train = train.to(device)
+        self.validation = validation.to(device)
+
+
+class Order:
+    """The order of the training examples: a permutation a seed and epoch, whatever the fleet."""
+
+    def __init__(self, seeds: Sequence[int], examples: int, batch: int, device: torch.device) -> None:
+        self.seeds = seeds
+        self.examples = examples
+        self.batch = min(batch, examples)
+        self.per_epoch = max(1, examples // self.batch)
+        self.device = device
+        self._epoch = -1
+        self._order = torch.empty(0)
+
+    def batch_at(self, step: int) -> Tensor:
+        """The examples of a step, (fleet, batch)."""
+        epoch, at = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            each = [torch.randperm(self.examples, generator=generator(seed, "order", epoch)) for seed in self.seeds]
+            self._order, self._epoch = torch.stack(each).to(self.device), epoch
+        return self._order[:, at * self.batch : (at + 1) * self.batch]
+
+
+def gather(split: Split, index_fb: Tensor) -> tuple[Tensor, Tensor]:
+    """Each member's batch of inputs and targets."""
+    flat = index_fb.reshape(-1)
+    inputs = split.inputs.index_select(0, flat).view(*index_fb.shape, *split.inputs.shape[1:])
+    targets = split.targets.index_select(0, flat).view(*index_fb.shape, *split.targets.shape[1:])
+    return inputs, targets
+
+
+def augmented(task: Task, inputs_fb: Tensor, seeds: Sequence[int], step: int) -> Tensor:
+    """The batches augmented, each member with its own uniform numbers."""
+    if not task.augment_draws:
+        return inputs_fb
+    size = (inputs_fb.shape[1], task.augment_draws)
+    each = [torch.rand(size, generator=generator(seed, "augment", step)) for seed in seeds]
+    return torch.stack(
+        [task.augment(inputs, draws.to(inputs.device)) for inputs, draws in zip(inputs_fb, each, strict=True)]
+    )
+
+
+def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -> Iterator[Split]:
+    """`count` batches drawn for scoring (0: the whole split, in order), from the cell's own seed.
+
+    Further calls draw further batches; an epoch is reshuffled when it runs out.
+    """
+    size = min(size, len(split))
+    if count == 0:
+        for at in range(0, len(split), size):
+            yield Split(split.inputs[at : at + size], split.targets[at : at + size])
+        return
+    source = generator(seed, "scoring", call)
+    waiting = torch.empty(0, dtype=torch.int64)
+    for _ in range(count):
+        if len(waiting) < size:
+            waiting = torch.cat([waiting, torch.randperm(len(split), generator=source)])
+        index, waiting = waiting[:size].to(split.inputs.device), waiting[size:]
+        yield Split(split.inputs[index], split.targets[index])

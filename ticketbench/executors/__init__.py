@@ -1,0 +1,38 @@
+"""Executors: where fleets are computed.
+
+An executor turns an iterator of fleets into events. A fleet reaches it as a plain description of its cells and
+leaves as plain records, so that a worker can be a process, a GPU or a machine of a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ticketbench.plan import Fleet
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to a fleet."""
+
+    fleet: Fleet
+    phase: str = ""
+    """"starting", "drawing", "training" or "judging"; empty when records came."""
+    steps: int = 0
+    """Training steps taken since the last event, over all cells of the fleet."""
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Executor(Protocol):
+    """Computes fleets, in any order, and yields what happens."""
+
+    @property
+    def workers(self) -> int:
+        """How many fleets are computed at once."""
+        ...
+
+    def run(self, fleets: Iterator[Fleet], setup: dict[str, Any]) -> Iterator[Event]:
+        """Take fleets as workers become free; end when all are done. `setup` is plain data for the workers."""
+        ...

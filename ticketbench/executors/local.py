@@ -1,0 +1,180 @@
+"""The local executor: worker processes of one thread on a CPU, one worker a GPU; real timeouts.
+
+A fleet that runs past its time, or whose worker dies, is stopped with its whole process group. If it had
+several cells they are computed again one by one, so that only the culprit is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import IO, Any
+
+from ticketbench.execute import describe, failure
+from ticketbench.executors import Event
+from ticketbench.plan import Fleet
+
+# large blocks stay with the process instead of going back to the system at every training step
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Message = tuple["Worker", dict[str, Any]]
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process and what it is doing."""
+
+    device: str
+    process: subprocess.Popen[str]
+    errors: IO[bytes]
+    fleet: Fleet | None = None
+    deadline: float = float("inf")
+    dead: bool = False
+
+    def send(self, message: dict[str, Any]) -> None:
+        """One line to the worker; a dead one is noticed by its reader."""
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """End the worker and everything it started."""
+        self.dead = True
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.close()
+
+    def last_words(self) -> str:
+        """The end of what it wrote to standard error."""
+        self.errors.seek(0, os.SEEK_END)
+        self.errors.seek(max(0, self.errors.tell() - 2000))
+        return self.errors.read().decode(errors="replace").strip()
+
+
+@dataclass
+class LocalExecutor:
+    """Workers on this machine."""
+
+    devices: tuple[str, ...]
+    """The device of each worker, such as ("cpu", "cpu") or ("cuda:0",)."""
+    threads: int = 1
+    _messages: SimpleQueue[Message] = field(default_factory=SimpleQueue)
+
+    @property
+    def workers(self) -> int:
+        """How many fleets are computed at once."""
+        return len(self.devices)
+
+    def run(self, fleets: Iterator[Fleet], setup: dict[str, Any]) -> Iterator[Event]:
+        """Keep every worker busy until all fleets are done."""
+        again: deque[Fleet] = deque()
+        crew: list[Worker] = []
+        try:
+            while True:
+                self.occupy(crew, fleets, again, setup)
+                if not any(worker.fleet for worker in crew):
+                    return
+                yield from self.receive(crew, again)
+        finally:
+            for worker in crew:
+                worker.kill()
+                worker.errors.close()
+
+    def occupy(self, crew: list[Worker], fleets: Iterator[Fleet], again: deque[Fleet], setup: dict[str, Any]) -> None:
+        """Give every idle worker a fleet, if there is one; hire for places that are empty or whose worker died."""
+        for at, device in enumerate(self.devices):
+            if at < len(crew) and crew[at].fleet:
+                continue
+            fleet = again.popleft() if again else next(fleets, None)
+            if fleet is None:
+                return
+            if at == len(crew):
+                crew.append(self.hire(device, setup))
+            elif crew[at].dead:
+                crew[at] = self.hire(device, setup)
+            self.assign(crew[at], fleet)
+
+    def hire(self, device: str, setup: dict[str, Any]) -> Worker:
+        """Start a worker process in a process group of its own."""
+        environment = {**os.environ, **MALLOC, **dict.fromkeys(THREADS, str(self.threads))}
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ticketbench.executors.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+            env=environment,
+        )  # fmt: skip
+        worker = Worker(device, process, errors)
+        threading.Thread(target=self.listen, args=(worker,), daemon=True).start()
+        worker.send({**setup, "threads": self.threads})
+        return worker
+
+    def listen(self, worker: Worker) -> None:
+        """Pass on what a worker says, and that it has ended."""
+        assert worker.process.stdout is not None
+        with worker.process.stdout as lines:
+            for line in lines:
+                self._messages.put((worker, json.loads(line)))
+        with suppress(subprocess.TimeoutExpired):  # its output ends a moment before it does; then it can say how
+            worker.process.wait(timeout=10)
+        self._messages.put((worker, {"ended": True}))
+
+    def assign(self, worker: Worker, fleet: Fleet) -> None:
+        """Send a fleet; its clock starts when the worker says that it starts."""
+        worker.fleet, worker.deadline = fleet, float("inf")
+        job = {"cells": [cell.to_plain() for cell in fleet.cells], "device": worker.device}
+        worker.send(job)
+
+    def receive(self, crew: list[Worker], again: deque[Fleet]) -> Iterator[Event]:
+        """The next message, or the news that a fleet's time is up."""
+        first = min((worker.deadline for worker in crew if worker.fleet), default=float("inf"))
+        try:
+            worker, message = self._messages.get(timeout=min(1.0, max(0.0, first - time.monotonic())))
+        except Empty:
+            for late in [worker for worker in crew if worker.fleet and worker.deadline <= time.monotonic()]:
+                late.kill()
+                assert late.fleet is not None
+                yield from self.give_up(late, again, f"stopped after {late.fleet.timeout:g} s", "timeout")
+            return
+        if worker.dead or worker.fleet is None:
+            return
+        fleet = worker.fleet
+        if "phase" in message:
+            if message["phase"] == "starting":
+                worker.deadline = time.monotonic() + fleet.timeout
+            yield Event(fleet, message["phase"], message["steps"])
+        elif "records" in message:
+            worker.fleet = None
+            yield Event(fleet, records=message["records"])
+        elif "ended" in message:
+            worker.kill()
+            code = worker.process.returncode
+            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+            yield from self.give_up(worker, again, f"the worker process died: {how}", "failed")
+
+    def give_up(self, worker: Worker, again: deque[Fleet], reason: str, status: str) -> Iterator[Event]:
+        """A lost fleet is computed again one by one; a lost cell is a record that says so."""
+        fleet, words = worker.fleet, worker.last_words()
+        assert fleet is not None
+        worker.fleet = None
+        worker.errors.close()
+        if len(fleet.cells) > 1:
+            again.extend(fleet.split(len(fleet.cells)))
+            return
+        cell = fleet.cells[0]
+        yield Event(fleet, records=[{**describe(cell), **failure(cell, reason, words, status), "fleet_size": 1}])

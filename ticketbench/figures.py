@@ -1,0 +1,231 @@
+"""What a suite file says of its paper: figures and tables to draw again, claims to judge, numbers to stand beside ours.
+
+Values are in our units (an accuracy of 82.9 % is 0.829); `[metrics.NAME] percent = true` shows them as printed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ticketbench.errors import suggest
+from ticketbench.tables import Density, Name, Table
+
+MeasureName = Literal[
+    "headline", "value", "best", "last", "mean", "at_budget", "overthinking", "x_to", "rise", "reaches",
+    "flops_to", "parameters_to", "parameters", "flops", "exact_density", "draw_seconds", "train_seconds",
+    "train_steps", "peak_memory",
+]  # fmt: skip
+NEEDS: dict[str, tuple[str, ...]] = {
+    "value": ("x",),
+    "x_to": ("level",),
+    "rise": ("level", "from_level"),
+    "reaches": ("level",),
+    "flops_to": ("level",),
+    "parameters_to": ("level",),
+}
+"""Measure -> what it cannot do without (`measures.py` says what each measure is)."""
+
+
+class Filter(Table):
+    """Which choices of an axis count: `"name"`, or `{ name = "name", option = value }` with or without the name."""
+
+    name: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def matches(self, choice: str) -> bool:
+        """Whether a choice, as the store writes it, has this name and these option values."""
+        name, _, options = choice.partition(" ")
+        known = json.loads(options or "{}")
+        right_name = self.name in ("", name)
+        return right_name and all(key in known and known[key] == value for key, value in self.options.items())
+
+
+def as_filter(value: Any) -> Any:
+    """A string or a flat table as the fields of a `Filter`."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "options" not in value:
+        options = {key: part for key, part in value.items() if key != "name"}
+        return {"name": value.get("name", ""), "options": options}
+    return value
+
+
+FilterField = Annotated[Filter, BeforeValidator(as_filter)]
+Levels = Annotated[tuple[float, ...], Field(strict=False)]
+Point = Annotated[tuple[float, float], Field(strict=False)]
+Tiers = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Metric(Table):
+    """How a metric is read and shown."""
+
+    title: str = ""
+    percent: bool = False
+    """Shown times 100."""
+    higher_is_better: bool = True
+
+
+class Where(Table):
+    """Which cells, and which of their curves. What is left out is open."""
+
+    task: FilterField | None = None
+    model: FilterField | None = None
+    protocol: FilterField | None = None
+    initializer: FilterField | None = None
+    density: Density | None = None
+    """A row that is dense by nature takes part at every density."""
+    judged_on: str | None = None
+    """The label of a judgement. Default: the first, which the headline belongs to."""
+    metric: str | None = None
+    """Default: the headline's."""
+    split: str | None = None
+    """Default: test."""
+    x_name: str | None = None
+    """What a curve runs over: "step", "density", or what the model sweeps. Default: the sweep, if there is one."""
+
+
+class Aspect(Where):
+    """One number of each cell."""
+
+    row: str | None = None
+    measure: MeasureName | None = None
+    """Default: the headline."""
+    x: float | None = None
+    level: float | None = None
+    from_level: float | None = None
+
+    def changed(self, other: Aspect) -> Aspect:
+        """This aspect, with what the other one says instead."""
+        parts = {name: getattr(self, name) for name in Aspect.model_fields}
+        return Aspect(**{**parts, **{name: getattr(other, name) for name in other.said()}})
+
+    def said(self) -> set[str]:
+        """The keys that the file gives here."""
+        return {name for name in Aspect.model_fields if getattr(self, name) is not None}
+
+    def lacks(self) -> list[str]:
+        """The keys that the measure needs and that are not given."""
+        return [name for name in NEEDS.get(self.measure or "headline", ()) if getattr(self, name) is None]
+
+
+class Reference(Table):
+    """What the paper prints for a row: points (x, value) of its curve."""
+
+    row: str
+    points: Annotated[tuple[Point, ...], Field(strict=False, min_length=1)]
+
+
+class Figure(Where):
+    """A figure or a table of the paper."""
+
+    name: Name
+    title: str
+    kind: Literal["curve", "table"] = "curve"
+    """A curve is drawn and has a table beside it; a table is only a table."""
+    rows: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Default: all."""
+    at: Levels = ()
+    """The table has a column for the value at each of these x."""
+    levels: Levels = ()
+    """The table has a column for the x at which each of these values is reached."""
+    x_title: str = ""
+    x_scale: Literal["linear", "log"] = "linear"
+    references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
+    source: str = ""
+    """Where the references were printed, or how they were read off."""
+    comparable: Tiers = ("paper",)
+    """The tiers in the paper's own setting: only there are its points drawn among ours."""
+
+
+def as_aspect(value: Any) -> Any:
+    """A string names a row."""
+    return {"row": value} if isinstance(value, str) else value
+
+
+class Claim(Aspect):
+    """A sentence of the paper as an inequality: of one number, or of two that share all but what `than` names."""
+
+    text: str
+    source: str
+    expect: Literal["higher", "lower", "at_least", "at_most"]
+    than: Annotated[Aspect, BeforeValidator(as_aspect)] | None = None
+    """The other side: `"row"`, or a table of what is different there (`{ x = 5 }`, `{ model = { … } }`)."""
+    value: float = 0.0
+    """The bound of at_least and at_most."""
+    paper: float | None = None
+    """The paper's number, or its difference to the other side."""
+    tiers: Tiers = ()
+    """The tiers the claim can be judged in. Default: all."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.than is None and self.expect in ("higher", "lower"):
+            raise ValueError(f"expect = '{self.expect}' needs `than`, the side it is {self.expect} than")
+        if self.expect in ("higher", "lower") and self.value:
+            raise ValueError(f"`value` belongs to at_least and at_most, not to '{self.expect}'")
+        if self.expect in ("at_least", "at_most") and "value" not in self.model_fields_set:
+            raise ValueError(f"expect = '{self.expect}' needs a `value`")
+        complain(self)
+        if self.than:
+            complain(self.changed(self.than))
+        return self
+
+
+class Target(Aspect):
+    """A number of the paper, to stand beside ours."""
+
+    tier: str
+    row: str
+    value: float
+    source: str
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        complain(self)
+        return self
+
+
+def complain(aspect: Aspect) -> None:
+    """Refuse a measure without what it needs."""
+    if aspect.lacks():
+        needed = " and ".join(f"`{name}`" for name in aspect.lacks())
+        raise ValueError(f"measure = '{aspect.measure}' needs {needed}")
+
+
+def check_references(
+    figures: tuple[Figure, ...],
+    claims: tuple[Claim, ...],
+    targets: tuple[Target, ...],
+    rows: Mapping[str, Any],
+    tiers: Mapping[Any, Any],
+) -> None:
+    """Every row and tier that a figure, a claim or a target names exists; each figure has a name of its own."""
+    for number, figure in enumerate(figures, 1):
+        if figure.name in [other.name for other in figures[: number - 1]]:
+            raise ValueError(f"figures (number {number}): there are two figures '{figure.name}'")
+    for place, word, value in named(figures, claims, targets):
+        known = rows if word == "row" else tiers if place.startswith("targets") else [*tiers, "smoke", "small", "paper"]
+        if value not in known:
+            raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, set(known))}")
+
+
+def named(
+    figures: tuple[Figure, ...], claims: tuple[Claim, ...], targets: tuple[Target, ...]
+) -> Iterator[tuple[str, str, str]]:
+    """(place, "row" or "tier", name) of every reference."""
+    for number, figure in enumerate(figures, 1):
+        place = f"figures (number {number})"
+        yield from ((place, "row", row) for row in (*figure.rows, *(part.row for part in figure.references)))
+        yield from ((place, "tier", tier) for tier in figure.comparable)
+    for number, claim in enumerate(claims, 1):
+        place = f"claims (number {number})"
+        sides = [claim, *([claim.than] if claim.than else [])]
+        yield from ((place, "row", side.row) for side in sides if side.row is not None)
+        yield from ((place, "tier", tier) for tier in claim.tiers)
+    for number, target in enumerate(targets, 1):
+        place = f"targets (number {number})"
+        yield from ((place, word, value) for word, value in (("tier", target.tier), ("row", target.row)))

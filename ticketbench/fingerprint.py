@@ -1,0 +1,127 @@
+"""Fingerprints: the hash of all plugin source that a cell's result can depend on.
+
+Starting at the module that defines a scorer (or a model, a task …), every import is followed as long as it
+leads to the same top-level package, to another module of its distribution, to a working tree, or to a package
+that is itself a plugin. Nothing is executed. The standard library and installed third-party libraries are left
+to the environment record, the engine to its version. Comments and blank lines do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import sys
+import sysconfig
+import tokenize
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib import metadata, util
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+
+CORE = "ticketbench"
+LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+def fingerprint(item: object, plugin_packages: Iterable[str] = ()) -> str:
+    """Sixteen hexadecimal digits that change when source behind this object changes."""
+    return fingerprint_module(type(item).__module__, tuple(sorted(set(plugin_packages))))
+
+
+@lru_cache(maxsize=1024)
+def fingerprint_module(module: str, plugin_packages: tuple[str, ...]) -> str:
+    """The hash of a module's source and of all plugin source that it imports."""
+    digest = hashlib.sha256()
+    for name, source in sorted(closure(module, plugin_packages).items()):
+        digest.update(f"{name}\n{len(source)}\n{source}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def closure(module: str, plugin_packages: Iterable[str]) -> dict[str, str]:
+    """Module name -> meaningful source, for a module and all plugin modules it leads to."""
+    home = module.split(".")[0]
+    followed = {home, *plugin_packages, *installed_beside(home)} - {CORE}
+    sources: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = source_of(name)
+        if name in sources or path is None or not belongs(name, path, followed):
+            continue
+        with tokenize.open(path) as file:
+            text = file.read()
+        try:
+            waiting += imports(name, text, is_package=path.name == "__init__.py")
+            sources[name] = meaningful(text)
+        except SyntaxError:  # written for another Python, and imported only there
+            sources[name] = text
+    return sources
+
+
+@lru_cache(maxsize=64)
+def installed_beside(package: str) -> frozenset[str]:
+    """The top-level modules that the distribution of an installed package installs."""
+    path = source_of(package)
+    if path is None or not any(path.is_relative_to(library) for library in LIBRARIES):
+        return frozenset()
+    owners = metadata.packages_distributions()
+    own = set(owners.get(package, ()))
+    return frozenset(name for name, distributions in owners.items() if own & set(distributions))
+
+
+def belongs(name: str, path: Path, followed: set[str]) -> bool:
+    """Whether a module is plugin source: a followed package, or a file of a working tree."""
+    top = name.split(".")[0]
+    if top == CORE:
+        return False
+    return top in followed or not any(path.is_relative_to(library) for library in LIBRARIES)
+
+
+def source_of(module: str) -> Path | None:
+    """The file that a module name stands for, without importing it."""
+    loaded = sys.modules.get(module)
+    origin = getattr(loaded, "__file__", None)
+    if origin is None:
+        spec = spec_of(module)
+        origin = spec.origin if spec else None
+    path = Path(origin).resolve() if origin and origin.endswith(".py") else None
+    return path if path and path.is_file() else None
+
+
+def spec_of(module: str) -> ModuleSpec | None:
+    """Where a module would be imported from; unlike `importlib.util.find_spec`, its parents are not imported."""
+    parent = module.rpartition(".")[0]
+    if not parent:
+        try:
+            return util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+    above = spec_of(parent)
+    places = above.submodule_search_locations if above else None
+    return None if places is None else PathFinder.find_spec(module, places)
+
+
+def imports(module: str, text: str, is_package: bool) -> Iterator[str]:
+    """The names of the modules that a source text imports, relative ones made absolute."""
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def meaningful(text: str) -> str:
+    """The source without comments, trailing blanks and empty lines."""
+    lines = text.split("\n")
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines if line.strip())

@@ -1,0 +1,197 @@
+"""Building a report: from the results of a tier to sections, files and plain data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ticketbench.figures import Figure
+from ticketbench.measures import unit_of
+from ticketbench.report.grids import Grid, figure_grid, target_grid, trouble_grid
+from ticketbench.report.labels import quantity, short
+from ticketbench.report.series import Series, series_of
+from ticketbench.results import Entry, Results
+from ticketbench.verdicts import Finding, judge_claim
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with our values."""
+
+    figure: Figure
+    series: list[Series]
+    grid: Grid
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim's verdict in one setting, as text."""
+
+    number: int
+    text: str
+    verdict: str
+    setting: str
+    ours: str
+    paper: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a reader gets to see."""
+
+    results: Results
+    verdicts: list[Judged]
+    drawings: list[Drawing]
+    targets: Grid
+    troubles: Grid
+
+    def summary(self) -> str:
+        """How many cells there are, and what became of them."""
+        counts = self.results.counts()
+        parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        return f"{sum(counts.values())} cells: {parts}; {self.results.precision} on {self.results.device_class}"
+
+    def tally(self) -> Counter[str]:
+        """How often each verdict was given."""
+        return Counter(judged.verdict for judged in self.verdicts)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The report for a program to read."""
+        results = self.results
+        return {
+            "suite": results.suite.name,
+            "version": results.suite.version,
+            "tier": results.tier,
+            "precision": results.precision,
+            "device_class": results.device_class,
+            "cells": dict(results.counts()),
+            "notes": results.notes,
+            "claims": [vars(judged) for judged in self.verdicts],
+            "figures": [
+                {
+                    "name": drawing.figure.name,
+                    "title": drawing.figure.title,
+                    "comparable": results.tier in drawing.figure.comparable,
+                    "series": [
+                        {"label": one.label, "row": one.row, "density": one.density, "seeds": one.seeds,
+                         "troubles": one.troubles(), "points": [vars(point) for point in one.points()]}
+                        for one in drawing.series
+                    ],
+                    "references": [part.model_dump(mode="json") for part in drawing.figure.references],
+                    "table": plain_grid(drawing.grid),
+                }
+                for drawing in self.drawings
+            ],
+            "targets": plain_grid(self.targets),
+            "troubles": plain_grid(self.troubles),
+        }  # fmt: skip
+
+
+def plain_grid(grid: Grid) -> dict[str, Any]:
+    """A table for a program to read."""
+    return {"title": grid.title, "columns": grid.columns, "lines": grid.lines, "notes": grid.notes}
+
+
+def build(results: Results) -> Report:
+    """Judge every claim, fill every figure and table."""
+    findings = [judge_claim(results, claim) for claim in results.suite.claims]
+    verdicts = [describe(results, number, finding) for number, found in enumerate(findings, 1) for finding in found]
+    drawings = []
+    for figure in results.suite.figures:
+        series = series_of(results, figure)
+        grid = figure_grid(results, figure, series)
+        grid.notes.extend(notes_of(results, figure, series))
+        drawings.append(Drawing(figure, series, grid))
+    return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results))
+
+
+def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str]:
+    """What a reader of a figure must know."""
+    notes = [f"paper: {figure.source}"] if figure.references and figure.source else []
+    if not series:
+        tasks = sorted({str(entry.axes["task"]).partition(" ")[0] for entry in results.entries})
+        return [*notes, f"tier {results.tier} has no cells of this figure; its tasks are {', '.join(tasks)}"]
+    if figure.references and results.tier not in figure.comparable:
+        tiers = " or ".join(figure.comparable)
+        notes.append(f"the paper's numbers are of tier {tiers}: tier {results.tier} is another problem")
+    if not any(one.curves for one in series):
+        notes.append("no cell of this figure has been judged yet")
+    swept = sorted({x for one in series for curve in one.curves.values() for x in curve.x})
+    absent = [x for x in figure.at if swept and x not in swept]
+    if absent:
+        shown = ", ".join(f"{x:g}" for x in absent)
+        notes.append(f"not judged at {shown}: this tier has {len(swept)} points from {swept[0]:g} to {swept[-1]:g}")
+    return notes
+
+
+def describe(results: Results, number: int, finding: Finding) -> Judged:
+    """A finding as text."""
+    claim = finding.claim
+    metric = results.suite.metric(claim.metric or results.suite.headline.metric)
+    unit, x_title = unit_of(claim.measure or "headline"), claim.x_name or results_x(results, finding)
+    difference = claim.than is not None
+    ours = ""
+    if finding.interval:
+        low, high = (quantity(side, unit, metric, "", difference).split()[0]
+                     for side in (finding.interval.low, finding.interval.high))  # fmt: skip
+        ours = f"{quantity(finding.interval.mean, unit, metric, x_title, difference)} [{low}, {high}]"
+        ours += f" over {finding.seeds} seeds"
+    paper = "" if claim.paper is None else quantity(claim.paper, unit, metric, x_title, difference)
+    place = setting_text(results, finding.setting)
+    return Judged(number, claim.text, finding.verdict, place, ours, paper, claim.source, finding.reason)
+
+
+def results_x(results: Results, finding: Finding) -> str:
+    """What the claim's curves run over."""
+    for entry in results.select(finding.claim, finding.claim.row):
+        curve = results.curve(entry, finding.claim)
+        if curve is not None:
+            return curve.name
+    return "x"
+
+
+def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
+    """A setting in words: of each choice only what tells it from the others of its task."""
+    task = dict(setting).get("task")
+
+    def of_task(entry: Entry) -> bool:
+        return bool(entry.axes["task"] == task)
+
+    parts = []
+    for axis, choice in setting:
+        known = sorted({str(entry.axes[axis]) for entry in results.entries if axis == "task" or of_task(entry)})
+        if axis == "density":
+            parts.append(f"density {choice:g}")
+        elif axis in ("task", "model") or (len(known) > 1 and axis != "recipe"):
+            parts.append(short(str(choice), known))
+    return ", ".join(parts)
+
+
+def write(report: Report, folder: Path) -> dict[str, list[Path]]:
+    """The page, and each chart as files: figure -> paths; the page stands under ""."""
+    from ticketbench.errors import StoreError
+    from ticketbench.report.charts import chart_of, draw
+    from ticketbench.report.page import render
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        charts: dict[str, Mapping[str, Any]] = {}
+        files: dict[str, list[Path]] = {}
+        for drawing in report.drawings:
+            chart = chart_of(report.results, drawing.figure, drawing.series) if drawing.figure.kind == "curve" else None
+            if chart is not None:
+                charts[drawing.figure.name] = chart
+                files[drawing.figure.name] = list(draw(chart, folder, drawing.figure.name).values())
+        page = folder / "index.html"
+        page.write_text(render(report, charts, files), encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"cannot write the report to {folder}: {reason}. Give --output a folder you may write to."
+        ) from None
+    return {"": [page], **files}

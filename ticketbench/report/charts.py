@@ -1,0 +1,163 @@
+"""Charts: a figure's curves as a Vega-Lite description, drawn here as SVG, PNG and PDF and alive on the page.
+
+A line is the mean over seeds, the band around it runs from the smallest to the largest seed, the dotted upright is the
+budget of training, and hollow points on dashed lines are the paper's. Drawing needs no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from ticketbench.figures import Figure, Metric
+from ticketbench.measures import training_budget
+from ticketbench.report.series import Series
+from ticketbench.results import Results
+
+Datum = dict[str, Any]
+OURS, PRINTED = "ours", "paper"
+WIDTH, HEIGHT = 640, 320
+FEW = 30
+"""Up to so many x, the reported points are marked."""
+COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#9d755d", "#1fa3a3", "#d6a000", "#7f7f7f", "#ff7fa7")
+"""Readable on a light and on a dark ground."""
+
+
+def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict[str, Any] | None:
+    """The chart, or None where there is nothing to draw."""
+    ours = [
+        {"series": one.label, "source": OURS, "x": point.x, "value": point.mean, "low": point.low, "high": point.high,
+         "seeds": point.seeds}
+        for one in series for point in one.points()
+    ]  # fmt: skip
+    if not ours:
+        return None
+    printed = printed_points(figure, series) if results.tier in figure.comparable else []
+    metric = results.suite.metric(figure.metric or results.suite.headline.metric)
+    channels = channels_of(figure, metric, ours, printed, x_name_of(series))
+    layers = [*budget_layers(series), *our_layers(ours, channels)]
+    if printed:
+        layers += printed_layers(printed, channels)
+    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=figure.title).add_params(channels.pick)
+    plain: dict[str, Any] = (
+        chart.configure_legend(
+            orient="bottom", columns=6, labelLimit=400, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=2.5
+        )
+        .configure_axis(gridOpacity=0.4, labelFontSize=12, titleFontSize=12)
+        .configure_title(anchor="start", fontSize=14)
+        .configure_view(stroke=None)
+        .to_dict()
+    )
+    plain.pop("$schema", None)
+    return plain
+
+
+def ranged(count: int) -> list[str]:
+    """So many colours, again from the start where there are more lines than colours."""
+    return [COLOURS[at % len(COLOURS)] for at in range(count)]
+
+
+def x_name_of(series: Sequence[Series]) -> str:
+    """What the curves run over."""
+    return next((curve.name for one in series for curve in one.curves.values()), "x")
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What all layers share: axes, colours, dashes, and the name that was clicked."""
+
+    x: alt.X
+    y: alt.Y
+    low: alt.Y
+    colour: alt.Color
+    dash: alt.StrokeDash
+    pick: alt.Parameter
+
+
+def channels_of(
+    figure: Figure, metric: Metric, ours: Sequence[Datum], printed: Sequence[Datum], x_name: str
+) -> Channels:
+    """The axes' titles and scales, and a colour for every line."""
+    within = all(point["low"] >= 0 and point["high"] <= 1 for point in ours)
+    y_scale = alt.Scale(domain=[0, 1]) if metric.percent and within else alt.Scale(zero=False)
+    y_axis = alt.Axis(format="%") if metric.percent else alt.Axis()
+    logarithmic = figure.x_scale == "log"
+    named = list(dict.fromkeys(point["series"] for point in [*ours, *printed]))
+    return Channels(
+        x=alt.X("x:Q", title=figure.x_title or x_name,
+                scale=alt.Scale(type=figure.x_scale, zero=False, nice=logarithmic)),
+        y=alt.Y("value:Q", title=metric.title, scale=y_scale, axis=y_axis),
+        low=alt.Y("low:Q", title=metric.title, scale=y_scale, axis=y_axis),
+        colour=alt.Color("series:N", title=None, scale=alt.Scale(domain=named, range=ranged(len(named)))),
+        dash=alt.StrokeDash(
+            "source:N", title=None, scale=alt.Scale(domain=[OURS, PRINTED], range=[[1, 0], [5, 4]]),
+            legend=alt.Legend() if printed else None,
+        ),
+        pick=alt.selection_point(fields=["series"], bind="legend", name="pick"),
+    )  # fmt: skip
+
+
+def our_layers(ours: list[Datum], channels: Channels) -> list[alt.Chart]:
+    """Band, mean line, and points where they are few."""
+    base = alt.Chart(alt.InlineData(values=ours)).encode(x=channels.x, color=channels.colour)
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4f", title="mean")]
+    tips += [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("low", "high")] + [alt.Tooltip("seeds:Q")]
+    faint = alt.condition(channels.pick, alt.value(0.18), alt.value(0.03))
+    band = base.mark_area().encode(y=channels.low, y2="high:Q", tooltip=tips, opacity=faint)
+    few = len({point["x"] for point in ours}) <= FEW
+    line = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=28, filled=True) if few else False)
+    clear = alt.condition(channels.pick, alt.value(1.0), alt.value(0.1))
+    return [band, line.encode(y=channels.y, strokeDash=channels.dash, opacity=clear, tooltip=tips)]
+
+
+def printed_layers(printed: list[Datum], channels: Channels) -> list[alt.Chart]:
+    """The paper's points: hollow, on dashed lines."""
+    base = alt.Chart(alt.InlineData(values=printed)).encode(x=channels.x, y=channels.y, color=channels.colour)
+    clear = alt.condition(channels.pick, alt.value(0.9), alt.value(0.1))
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("source:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4f")]
+    line = base.mark_line(strokeWidth=1.6).encode(strokeDash=channels.dash, opacity=clear, tooltip=tips)
+    points = base.mark_point(size=60, filled=False, strokeWidth=1.8).encode(opacity=clear, tooltip=tips)
+    return [line, points]
+
+
+def printed_points(figure: Figure, series: Sequence[Series]) -> list[Datum]:
+    """The paper's points, in the colour of our first line of that row."""
+    labels: dict[str, str] = {}
+    for one in series:
+        labels.setdefault(one.row, one.label)
+    return [
+        {"series": labels.get(part.row, part.row), "source": PRINTED, "x": x, "value": value}
+        for part in figure.references
+        for x, value in part.points
+    ]
+
+
+def budget_layers(series: Sequence[Series]) -> list[alt.Chart]:
+    """An upright dotted line at the budget of training, where all lines have the same."""
+    name = x_name_of(series)
+    budgets = {training_budget(entry.record, name) for one in series for entry in one.entries if entry.record}
+    (budget,) = budgets if len(budgets) == 1 else (None,)
+    if budget is None:
+        return []
+    chart = alt.Chart(alt.InlineData(values=[{"budget": budget}]))
+    tips = [alt.Tooltip("budget:Q", title=f"{name} in training")]
+    return [chart.mark_rule(strokeDash=[2, 3], opacity=0.6, color="#888888").encode(x="budget:Q", tooltip=tips)]
+
+
+def draw(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
+    """The chart as files: kind -> path."""
+    made = {
+        "svg": vl_convert.vegalite_to_svg(chart).encode(),
+        "png": vl_convert.vegalite_to_png(chart, scale=2),
+        "pdf": vl_convert.vegalite_to_pdf(chart),
+    }
+    paths = {}
+    for kind, content in made.items():
+        paths[kind] = folder / f"{name}.{kind}"
+        paths[kind].write_bytes(content)
+    return paths

@@ -1,0 +1,137 @@
+"""Grids: the report's tables as plain text cells, the same for the terminal, the page and programs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ticketbench.figures import Aspect, Figure, Metric, Reference
+from ticketbench.measures import measured, unit_of
+from ticketbench.report.labels import NONE, level_text, number, quantity, short
+from ticketbench.report.series import Series
+from ticketbench.results import Entry, Results
+
+PAPER = "paper"
+"""What stands in the second column of a line with the paper's numbers."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+    notes: list[str] = field(default_factory=list)
+
+
+def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> Grid:
+    """A line for each of our series and, under it, one for what the paper prints of that row."""
+    metric = results.suite.metric(figure.metric or results.suite.headline.metric)
+    asked = columns_of(figure, metric)
+    lines = []
+    for one in series:
+        cells = [spread(one, aspect, metric) for _, aspect in asked]
+        judged = sum(entry.judged for entry in one.entries)
+        seeds = str(one.seeds) if judged == len(one.entries) else f"{judged}/{len(one.entries)}"
+        lines.append((one.label, "ours", seeds, *cells, one.troubles()))
+        lines += [paper_line(part, asked, metric) for part in figure.references if part.row == one.row]
+    known = {one.row for one in series}
+    lines += [paper_line(part, asked, metric) for part in figure.references if part.row not in known]
+    title = f"{figure.title}: {metric.title}{', %' if metric.percent else ''}"
+    return Grid(title, ("row", "", "seeds", *(name for name, _ in asked), "notes"), lines)
+
+
+def columns_of(figure: Figure, metric: Metric) -> list[tuple[str, Aspect]]:
+    """The figure's columns: their names and what stands in them."""
+    asked: list[tuple[str, Aspect]] = []
+    if figure.kind == "curve" or not (figure.at or figure.levels):
+        asked += [("best", Aspect(measure="best")), ("last", Aspect(measure="last"))]
+    asked += [(f"at {x:g}", Aspect(measure="value", x=x)) for x in figure.at]
+    return asked + [(f"to {level_text(level, metric)}", Aspect(measure="x_to", level=level)) for level in figure.levels]
+
+
+def spread(series: Series, aspect: Aspect, metric: Metric) -> str:
+    """Mean ± deviation over seeds, and how many seeds have the number if not all."""
+    found = series.measured(aspect)
+    values = [value for value in found if value is not None]
+    if not values:
+        return "never" if found and aspect.measure == "x_to" else NONE
+    unit = unit_of(aspect.measure or "headline")
+    text = number(statistics.fmean(values), unit, metric)
+    if len(values) > 1:
+        text += f" ±{number(statistics.stdev(values), unit, metric)}"
+    return text if len(values) == series.seeds else f"{text} ({len(values)}/{series.seeds})"
+
+
+def paper_line(reference: Reference, asked: Sequence[tuple[str, Aspect]], metric: Metric) -> tuple[str, ...]:
+    """The paper's numbers in our columns."""
+    cells = []
+    for _, aspect in asked:
+        value = None
+        if aspect.measure == "value":
+            value = next((value for x, value in reference.points if x == aspect.x), None)
+        elif aspect.measure == "x_to":
+            value = next((x for x, value in sorted(reference.points) if value == aspect.level), None)
+        cells.append("" if value is None else number(value, unit_of(aspect.measure or "headline"), metric))
+    return (reference.row, PAPER, "", *cells, "")
+
+
+def target_grid(results: Results) -> Grid:
+    """The paper's numbers for this tier beside ours."""
+    lines: list[tuple[str, ...]] = []
+    for target in results.suite.targets:
+        if target.tier != results.tier:
+            continue
+        metric = results.suite.metric(target.metric or results.suite.headline.metric)
+        unit = unit_of(target.measure or "headline")
+        entries = results.select(target, target.row)
+        found = [
+            measured(target, entry.record, results.curve(entry, target)) if entry.record and entry.judged else None
+            for entry in entries
+        ]
+        values = [value for value in found if value is not None]
+        mean = statistics.fmean(values) if values else None
+        ours = quantity(mean, unit, metric, target.x_name or "x")
+        if len(set(values)) > 1:
+            ours += f" ±{number(statistics.stdev(values), unit, metric)}"
+        gap = quantity(None if mean is None else mean - target.value, unit, metric, target.x_name or "x", True)
+        seeds = f"{len(values)}/{len(entries)}" if len(values) < len(entries) else str(len(values))
+        paper = quantity(target.value, unit, metric, target.x_name or "x")
+        lines.append((target.row, what(target), seeds, ours, paper, gap, target.source))
+    return Grid("Numbers of the paper", ("row", "what", "seeds", "ours", "paper", "difference", "source"), lines)
+
+
+def what(aspect: Aspect) -> str:
+    """A measure in words, with the task it is of."""
+    name = (aspect.measure or "headline").replace("_", " ")
+    parts = [f"{aspect.task.name}:" if aspect.task and aspect.task.name else "", name]
+    parts += [f"{aspect.level:g}"] if aspect.level is not None else []
+    return " ".join([part for part in parts if part] + ([f"at {aspect.x:g}"] if aspect.x is not None else []))
+
+
+def trouble_grid(results: Results) -> Grid:
+    """Every cell that is missing or not ok, seeds of the same row together."""
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    names = ("task", "model", "protocol")
+    others: dict[tuple[str, str], set[str]] = {}
+    for entry in results.entries:
+        for axis in names:
+            others.setdefault((axis, scope(entry, axis)), set()).add(str(entry.axes[axis]))
+    for entry in results.entries:
+        if entry.status != "ok":
+            place = tuple(short(str(entry.axes[axis]), sorted(others[axis, scope(entry, axis)])) for axis in names)
+            reason = str((entry.record or {}).get("reason") or "")
+            groups.setdefault((entry.status, entry.row, f"{entry.density:g}", *place, reason), []).append(entry)
+    lines: list[tuple[str, ...]] = [
+        (*key[:3], ", ".join(str(entry.seed) for entry in sorted(members, key=lambda entry: entry.seed)), *key[3:])
+        for key, members in sorted(groups.items())
+    ]
+    columns = ("status", "row", "density", "seeds", "task", "model", "protocol", "reason")
+    return Grid("Cells that are missing or not ok", columns, lines)
+
+
+def scope(entry: Entry, axis: str) -> str:
+    """Among which cells a choice is told apart: tasks among all, everything else within its task."""
+    return "" if axis == "task" else str(entry.axes["task"])

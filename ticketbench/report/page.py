@@ -1,0 +1,53 @@
+"""The page: one HTML file that needs nothing besides itself. All text is data and is escaped."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ticketbench.report.grids import PAPER
+
+if TYPE_CHECKING:
+    from ticketbench.report.build import Report
+
+STATES = {"supports": "yes", "contradicts": "no"}
+
+
+def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mapping[str, Sequence[Path]]) -> str:
+    """The page's text."""
+    templates = Environment(
+        loader=PackageLoader("ticketbench.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pictures = {name: data_address(path) for name, paths in files.items() for path in paths if path.suffix == ".svg"}
+    return templates.get_template("page.html").render(
+        report=report,
+        results=report.results,
+        suite=report.results.suite,
+        charts=dict(charts),
+        pictures=pictures,
+        files={name: [path.name for path in paths] for name, paths in files.items()},
+        library=library() if charts else "",
+        states=STATES,
+        paper=PAPER,
+    )
+
+
+def data_address(path: Path) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def library() -> str:
+    """The charts' JavaScript, without what would end or confuse a script element."""
+    code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return re.sub(r"<(/script|!--)", r"<\\\1", code, flags=re.IGNORECASE)

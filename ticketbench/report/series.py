@@ -1,0 +1,115 @@
+"""Series: the cells of a figure as lines, one for each row and whatever else tells them apart."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ticketbench.figures import Aspect, Figure
+from ticketbench.measures import Curve, measured
+from ticketbench.report.labels import telling
+from ticketbench.results import Entry, Results
+
+AXES = ("model", "task", "protocol", "initializer", "recipe")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A curve's mean at one x, with what the seeds span."""
+
+    x: float
+    mean: float
+    low: float
+    high: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a figure: the same cell over all seeds."""
+
+    label: str
+    row: str
+    density: float | None
+    """None where the line runs over densities."""
+    entries: tuple[Entry, ...]
+    curves: dict[int, Curve]
+    """By seed; a cell without the curve has none."""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there should be."""
+        return len({entry.seed for entry in self.entries})
+
+    def troubles(self) -> str:
+        """What became of the cells that are not ok."""
+        states = Counter(entry.status for entry in self.entries if entry.status != "ok")
+        return ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
+
+    def points(self) -> list[Point]:
+        """The mean line, and the smallest and largest value of the seeds at each x."""
+        by_x: dict[float, list[float]] = {}
+        for curve in self.curves.values():
+            for x, value in zip(curve.x, curve.values, strict=True):
+                if value - value == 0:
+                    by_x.setdefault(x, []).append(value)
+        return [Point(x, statistics.fmean(by_x[x]), min(by_x[x]), max(by_x[x]), len(by_x[x])) for x in sorted(by_x)]
+
+    def measured(self, aspect: Aspect) -> list[float | None]:
+        """A number of each seed that has a curve."""
+        records = {entry.seed: entry.record or {} for entry in self.entries}
+        return [measured(aspect, records[seed], curve) for seed, curve in sorted(self.curves.items())]
+
+
+def series_of(results: Results, figure: Figure) -> list[Series]:
+    """A figure's lines, in the suite's order of rows."""
+    rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
+    chosen = [entry for row in rows for entry in results.select(figure, row)]
+    curves = {id(entry): results.curve(entry, figure) for entry in chosen if entry.judged}
+    names = [curve.name for curve in curves.values() if curve is not None]
+    pooled = figure.x_name == "density" or (not figure.x_name and names[:1] == ["density"])
+    groups: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in chosen:
+        density = None if pooled else entry.density
+        groups.setdefault((entry.row, density, *(entry.axes[axis] for axis in AXES)), []).append(entry)
+    return [
+        Series(label_of(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
+               tuple(members), by_seed(members, curves))
+        for members in groups.values()
+    ]  # fmt: skip
+
+
+def label_of(members: Sequence[Entry], chosen: Sequence[Entry], pooled: bool) -> str:
+    """The row, and what tells this line from the row's other lines."""
+    mine = members[0]
+    rivals = [entry for entry in chosen if entry.row == mine.row]
+    parts = [telling(str(mine.axes[axis]), [str(entry.axes[axis]) for entry in rivals]) for axis in AXES]
+    if not pooled and len({entry.density for entry in rivals}) > 1:
+        parts.append(f"density {mine.density:g}")
+    return " ".join([mine.row, *(part for part in parts if part)])
+
+
+def by_seed(members: Sequence[Entry], curves: dict[int, Curve | None]) -> dict[int, Curve]:
+    """One curve a seed. Over densities a cell's own density counts before what others passed on their way."""
+    found: dict[int, Curve] = {}
+    ordered = sorted(members, key=lambda entry: -entry.density)
+    for seed in sorted({entry.seed for entry in members}):
+        own: dict[float, float] = {}
+        passed: dict[float, float] = {}
+        kind: Curve | None = None
+        for entry in ordered:
+            curve = curves.get(id(entry)) if entry.seed == seed else None
+            if curve is None:
+                continue
+            kind = curve
+            points = dict(zip(curve.x, curve.values, strict=True))
+            if curve.name == "density":
+                own |= {x: value for x, value in points.items() if x == entry.density}
+            passed |= points
+        if kind is not None:
+            merged = {**passed, **own}
+            xs = tuple(sorted(merged))
+            found[seed] = Curve(kind.name, xs, tuple(merged[x] for x in xs), kind.higher_is_better)
+    return found

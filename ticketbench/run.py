@@ -1,0 +1,130 @@
+"""A run, from a plan to records. Read it from top to bottom: it is the story of the program."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ticketbench.cell import Cell
+from ticketbench.claims import Claims
+from ticketbench.environment import environment_of
+from ticketbench.errors import StoreError
+from ticketbench.executors import Event, Executor
+from ticketbench.observers import notify
+from ticketbench.plan import Fleet, Plan, Room
+from ticketbench.plugins import Plugins
+from ticketbench.store import Store
+
+PATIENCE = 0.5
+"""Seconds between looks at cells that another run is computing."""
+
+
+@dataclass
+class Summary:
+    """What became of a plan."""
+
+    statuses: dict[str, str] = field(default_factory=dict)
+    """Key -> status of every cell of the plan."""
+    computed: int = 0
+    """Cells that this run computed; the others were in the store, or another run's."""
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many cells have each status."""
+        return Counter(self.statuses.values())
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell was judged and none collapsed, diverged, failed or ran out of time."""
+        return set(self.statuses.values()) <= {"ok", "skipped"}
+
+
+def run(
+    plan: Plan,
+    store: Store,
+    executor: Executor,
+    plugins: Plugins,
+    *,
+    device: str = "cpu",
+    retry: Sequence[str] = (),
+    keep_tickets: bool = False,
+    fleet_size: int = 0,
+    room: Room | None = None,
+) -> Summary:
+    """Compute what the store does not have yet, and leave a row for every cell of the plan."""
+    started = time.monotonic()
+    environment = environment_of(plugins)
+    todo, again = unfinished(plan, store, retry)
+    attempts = {cell.key: store.attempts(cell.key) for cell in todo}
+    summary = Summary()
+    claims = Claims(store)
+    try:
+        notify(plugins, "ticketbench_run_started", plan=replace(plan, cells=tuple(todo)))
+        while todo:
+            fleets = plan.fleets(todo, device, executor.workers, fleet_size, room)
+            taken: set[str] = set()
+            mine = claimed(fleets, claims, again, taken)
+            for event in executor.run(mine, worker_setup(plan, store, keep_tickets)):
+                if event.records:
+                    summary.computed += finish(event, store, environment, plugins)
+                    taken -= {record["key"] for record in event.records}
+                else:
+                    facts = {"fleet": event.fleet.name, "cells": len(event.fleet.cells)}
+                    notify(plugins, "ticketbench_fleet_progress", phase=event.phase, steps=event.steps, **facts)
+            if taken:
+                raise StoreError(f"the executor lost {len(taken)} cells: it took them and left no records")
+            todo, again = wait_for_others(todo, attempts, store, claims), frozenset()
+    finally:
+        claims.close()
+    finished = store.statuses()
+    summary.statuses = {cell.key: finished[cell.key] for cell in plan.cells}
+    summary.seconds = time.monotonic() - started
+    facts = {"computed": summary.computed, "seconds": summary.seconds, "counts": dict(summary.counts)}
+    notify(plugins, "ticketbench_run_finished", summary=facts)
+    return summary
+
+
+def unfinished(plan: Plan, store: Store, retry: Sequence[str] = ()) -> tuple[list[Cell], frozenset[str]]:
+    """The cells that are to be computed, and the keys of those among them that were finished before."""
+    finished = store.statuses()
+    again = frozenset(cell.key for cell in plan.cells if finished.get(cell.key) in retry)
+    return [cell for cell in plan.cells if cell.key not in finished or cell.key in again], again
+
+
+def claimed(fleets: Iterable[Fleet], claims: Claims, again: frozenset[str], taken: set[str]) -> Iterator[Fleet]:
+    """The fleets one by one as workers become free, without the cells that another run has taken."""
+    for fleet in fleets:
+        free = tuple(claims.take(fleet.cells, again))
+        if free:
+            taken.update(cell.key for cell in free)
+            yield replace(fleet, cells=free)
+
+
+def worker_setup(plan: Plan, store: Store, keep_tickets: bool) -> dict[str, Any]:
+    """What a worker has to know besides the cells, as plain data."""
+    folder = str(store.local / "tickets") if keep_tickets and store.local is not None else ""
+    return {"plugins": plan.plugins, "headline": plan.suite.headline.model_dump(mode="json"), "keep_in": folder}
+
+
+def finish(event: Event, store: Store, environment: dict[str, Any], plugins: Plugins) -> int:
+    """Write a fleet's records, then tell the observers."""
+    records = [{**record, "attempt": store.attempts(record["key"]) + 1} for record in event.records]
+    store.add(records, environment)
+    for record in records:
+        notify(plugins, "ticketbench_cell_finished", record=record)
+    return len(records)
+
+
+def wait_for_others(cells: Sequence[Cell], attempts: Mapping[str, int], store: Store, claims: Claims) -> list[Cell]:
+    """Wait until what other runs have claimed is finished; what they dropped is ours again."""
+    while True:
+        others = claims.others_now()  # before the finished ones: a run writes its cells before it lets go
+        store.statuses()
+        left = [cell for cell in cells if store.attempts(cell.key) == attempts[cell.key]]
+        if not any(cell.key in others for cell in left):
+            return [cell for cell in left if not store.attempts(cell.key)]
+        time.sleep(PATIENCE)

@@ -1,0 +1,74 @@
+"""Scopes: how many weights each layer keeps, exact to one weight in every layer and in total."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from ticketbench.errors import OptionError, TicketError, suggest
+
+SCOPES = ("global", "layerwise", "erk", "uniform")
+"""global: one threshold over all layers. The others fix each layer's share before ranking within it."""
+
+
+def kept_count(density: float, total: int) -> int:
+    """How many of `total` weights a density keeps: floor(density · total + 1/2)."""
+    if not 0.0 < density <= 1.0:
+        raise TicketError(f"density {density:g} is outside (0, 1]: it is the fraction of weights that is kept")
+    return min(total, math.floor(density * total + 0.5))
+
+
+def allocate(
+    scope: str, shapes: Mapping[str, Sequence[int]], kept: int, alive: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Weights to keep in each layer; they add up to `kept` exactly and never exceed a layer.
+
+    layerwise: the same density in every layer. erk: Erdős–Rényi kernel, density ∝ Σ dims / Π dims, layers
+    that would exceed 1 are dense and the rest is solved again (Evci et al. 2020). uniform: the first layer
+    dense and the others at one density, lowered so that the total stays exact; where the first layer alone
+    exceeds the total, the same as layerwise. Where an earlier mask left a layer fewer weights (`alive`) than
+    its share, it keeps those and the others take the rest.
+    """
+    sizes = {name: math.prod(shape) for name, shape in shapes.items()}
+    caps = dict(alive) if alive is not None else sizes
+    total = sum(caps.values())
+    if not 0 <= kept <= total:
+        raise TicketError(f"cannot keep {kept} weights: {total} are left of {sum(sizes.values())}")
+    if scope == "layerwise":
+        return share(caps, sizes, kept)
+    if scope == "erk":
+        return share(caps, {name: sum(shape) for name, shape in shapes.items()}, kept)
+    if scope == "uniform":
+        first = next(iter(sizes))
+        if kept <= caps[first]:
+            return share(caps, sizes, kept)
+        others = {name: cap for name, cap in caps.items() if name != first}
+        return {first: caps[first], **share(others, {name: sizes[name] for name in others}, kept - caps[first])}
+    raise OptionError(f"unknown scope '{scope}' for an allocation by layer. {suggest(scope, SCOPES)}")
+
+
+def share(sizes: Mapping[str, int], weights: Mapping[str, int], kept: int) -> dict[str, int]:
+    """Split `kept` in proportion to `weights`, no layer above its size, by largest remainders.
+
+    Ties go to the layer that comes first; exact fractions, so that a rounding never decides.
+    """
+    full: dict[str, int] = {}
+    while True:
+        open_layers = [name for name in sizes if name not in full]
+        rest = kept - sum(full.values())
+        norm = sum(weights[name] for name in open_layers)
+        ideal = {name: Fraction(rest * weights[name], norm) for name in open_layers} if norm else {}
+        overfull = [name for name in open_layers if ideal.get(name, 0) > sizes[name]]
+        if not overfull:
+            break
+        full |= {name: sizes[name] for name in overfull}
+    counts = {name: full.get(name, math.floor(ideal.get(name, 0))) for name in sizes}
+    missing = kept - sum(counts.values())
+    by_remainder = sorted(open_layers, key=lambda name: counts[name] - ideal.get(name, 0))
+    while missing > 0:
+        for name in by_remainder:
+            if missing > 0 and counts[name] < sizes[name]:
+                counts[name] += 1
+                missing -= 1
+    return counts

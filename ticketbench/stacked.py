@@ -1,0 +1,43 @@
+"""Products of many members at once, for models that supply their own stacked forward.
+
+`vmap` turns a linear layer into batched products whose weight gradient comes out transposed and has to be copied
+before an optimizer can use it. These functions compute it where it belongs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Linear(torch.autograd.Function):
+    """y = x·Wᵀ + b for every member: x (fleet, batch, in), W (fleet, out, in), b (fleet, out)."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs_fbi: Tensor, weight_foi: Tensor, bias_fo: Tensor | None) -> Tensor:
+        """One batched product."""
+        ctx.save_for_backward(inputs_fbi, weight_foi)
+        ctx.biased = bias_fo is not None
+        if bias_fo is None:
+            return torch.bmm(inputs_fbi, weight_foi.transpose(1, 2))
+        return torch.baddbmm(bias_fo.unsqueeze(1), inputs_fbi, weight_foi.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """∂x = g·W, ∂W = gᵀ·x in the weight's own layout, ∂b = Σ g; only what is needed."""
+        inputs_fbi, weight_foi = ctx.saved_tensors
+        (gradient_fbo,) = gradients
+        to_inputs, to_weight, to_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient_fbo, weight_foi) if to_inputs else None,
+            torch.bmm(gradient_fbo.transpose(1, 2), inputs_fbi) if to_weight else None,
+            gradient_fbo.sum(dim=1) if ctx.biased and to_bias else None,
+        )
+
+
+def stacked_linear(inputs_fbi: Tensor, weight_foi: Tensor, bias_fo: Tensor | None = None) -> Tensor:
+    """A linear layer of every member; differentiable once."""
+    outputs: Tensor = Linear.apply(inputs_fbi, weight_foi, bias_fo)  # type: ignore[no-untyped-call]
+    return outputs

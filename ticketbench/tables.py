@@ -1,0 +1,16 @@
+"""What every table of a suite file has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Density = Annotated[float, Field(gt=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
+
+
+class Table(BaseModel):
+    """A table of a suite file: every key known, every value of its type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
