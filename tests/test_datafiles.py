@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import os
 import socket
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from file_server import placed, remote_of
 
-from ticketbench import DataError, Remote, data_folder, verified_file
+from ticketbench import DataError, Remote, data_folder, datafiles, verified_file
 from ticketbench.datafiles import part_of, place_of, state_of
 
 CONTENT = b"one two three"
@@ -53,7 +57,7 @@ def test_a_missing_file_is_an_error_that_says_how_to_bring_it(folder: Path):
     text = str(caught.value)
     assert f"task 'svhn' needs the file data.bin (13 bytes), which is not in {folder}." in text
     assert "Run `ticketbench data fetch svhn`" in text
-    assert f"put the file from {remote.url} into {folder} yourself" in text
+    assert f"put the file from {remote.url} into {folder} yourself, as data.bin" in text
 
 
 @pytest.mark.parametrize("content", [b"one two thref", b"one two", b""])
@@ -71,6 +75,72 @@ def test_a_file_that_changes_is_looked_at_again(folder: Path):
     (folder / "data.bin").write_bytes(b"ONE two three")
     os.utime(folder / "data.bin", ns=(1, 1))
     assert state_of(remote, folder) == "wrong"
+
+
+PACKED = gzip.compress(CONTENT, compresslevel=0, mtime=1)
+
+
+def packed() -> Remote:
+    """A .gz file whose content is known too."""
+    content = hashlib.sha256(CONTENT).hexdigest()
+    return replace(remote_of(PACKED, "data.gz"), unpacked_sha256=content, unpacked_size=len(CONTENT))
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(PACKED, id="the file itself"),
+        pytest.param(gzip.compress(CONTENT, mtime=2), id="compressed otherwise"),
+        pytest.param(gzip.compress(CONTENT, compresslevel=0, mtime=3), id="of the same size"),
+        pytest.param(gzip.compress(CONTENT[:5]) + gzip.compress(CONTENT[5:]), id="in two pieces"),
+    ],
+)
+def test_the_same_content_compressed_otherwise_is_the_right_file(folder: Path, file: bytes):
+    """If the checksum of the content is known; else it is another file."""
+    placed(file, "data.gz", folder)
+    assert verified_file(packed(), "task") == folder / "data.gz"
+    bare = replace(packed(), unpacked_sha256="")
+    assert state_of(bare, folder) == ("verified" if file == PACKED else "wrong")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pytest.param(CONTENT, id="not compressed"),
+        pytest.param(b"", id="empty"),
+        pytest.param(gzip.compress(CONTENT[:-1] + b"f"), id="other content of the same size"),
+        pytest.param(gzip.compress(CONTENT[:-1]), id="less"),
+        pytest.param(gzip.compress(CONTENT + b"\x00"), id="more"),
+        pytest.param(gzip.compress(CONTENT, mtime=2)[:-1], id="cut"),
+        pytest.param(gzip.compress(CONTENT, mtime=2)[:-8] + bytes(8), id="broken checksum"),
+        pytest.param(gzip.compress(CONTENT, mtime=2)[:10] + b"\xff" * 30, id="broken data"),
+        pytest.param(gzip.compress(CONTENT, mtime=2) + b"more", id="something after it"),
+    ],
+)
+def test_other_content_in_a_gz_file_is_refused(folder: Path, file: bytes):
+    """As any other file is."""
+    placed(file, "data.gz", folder)
+    assert state_of(packed(), folder) == "wrong"
+    with pytest.raises(DataError, match=r"data\.gz is not the file that task 'mnist' needs"):
+        verified_file(packed(), "mnist")
+
+
+def test_a_bomb_is_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A file that would grow a thousandfold is left after a few blocks, and its content is not hashed."""
+    monkeypatch.setattr(datafiles, "CHUNK", 1 << 12)
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, 31)
+    grown = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(8))
+    placed(grown + squeeze.flush(), "data.gz", folder)
+    asked: list[int] = []
+    genuine = gzip.GzipFile.read
+
+    def counted(file: gzip.GzipFile, size: int | None = -1) -> bytes:
+        asked.append(size or -1)
+        return genuine(file, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counted)
+    assert state_of(packed(), folder) == "wrong"
+    assert asked == [1 << 12]
 
 
 def test_a_part_is_told_from_nothing(folder: Path):

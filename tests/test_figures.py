@@ -7,10 +7,11 @@ from paper_store import PAPER
 
 from ticketbench.errors import SuiteError
 from ticketbench.execute import describe
-from ticketbench.figures import Aspect, Claim, Filter, Metric, Where
+from ticketbench.figures import Aspect, Claim, Figure, Metric
 from ticketbench.plan import find_suite, make_plan
 from ticketbench.results import Entry, Results
 from ticketbench.suite import read_suite
+from ticketbench.where import Filter, Where
 
 
 @pytest.fixture

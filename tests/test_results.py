@@ -7,11 +7,11 @@ from paper_store import ENVIRONMENT, PAPER, fill, plain_record
 
 from ticketbench.errors import StoreError
 from ticketbench.execute import describe
-from ticketbench.figures import Where
 from ticketbench.plan import Selection, make_plan
 from ticketbench.results import gather
 from ticketbench.store import Store
 from ticketbench.suite import read_suite
+from ticketbench.where import Where
 
 
 @pytest.fixture

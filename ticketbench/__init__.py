@@ -33,6 +33,8 @@ _HOMES = {
     "Snapshot": "ticketbench.fleet",
     "Ticket": "ticketbench.ticket",
     "keep_top": "ticketbench.ticket",
+    "unit_chain": "ticketbench.chain",
+    "compact": "ticketbench.compaction",
     "allocate": "ticketbench.scopes",
     "SCOPES": "ticketbench.scopes",
     "seed_of": "ticketbench.seeds",
@@ -48,6 +50,8 @@ _HOMES = {
 __all__ = ["__version__", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
+    from ticketbench.chain import unit_chain as unit_chain
+    from ticketbench.compaction import compact as compact
     from ticketbench.contracts import (
         Adaptation as Adaptation,
     )

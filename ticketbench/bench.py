@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 import torch
 from torch import nn
 
 from ticketbench.cell import Cell
 from ticketbench.contracts import Adaptation, Split, Task
+from ticketbench.count import BACKWARD, Work, work_of
 from ticketbench.data import TaskData
 from ticketbench.errors import SuiteError
-from ticketbench.fleet import Stack
+from ticketbench.fleet import Snapshot, Stack
 from ticketbench.judge import Scores, evaluate
-from ticketbench.network import Network, State
+from ticketbench.network import Network, State, member_of
 from ticketbench.recipe import Recipe
 from ticketbench.resolve import Cast
 from ticketbench.seeds import generator, seed_of
@@ -31,6 +33,18 @@ class Report:
     density: float
     parameters: State
     buffers: State
+    final: bool = False
+    """Whether it is the cell's own result, and not a point on the way to it."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A ticket drawn on the way that waits to be trained elsewhere."""
+
+    member: int
+    density: float
+    mask: State
+    start: Snapshot
 
 
 class Bench:
@@ -43,10 +57,12 @@ class Bench:
         self.stages = casts[0].stages
         self.recipe: Recipe = casts[0].recipe
         self.waiting: list[Report] = []
+        self.offers: list[Offer] = []
         self.ahead = self.stages_ahead()
         self.data = self.data_of(self.stages.draw_on)
         self._tests: dict[str, Split] = {}
         self._whole: Stepper | None = None
+        self._offered: list[tuple[Offer, tuple[State, State], Sequence[str]]] = []
         module, members = self.build(self.stages.draw_on)
         self.network = self.network_of(module, self.stages.draw_on)
         self.stack = Stack.of(members, self.network.prunable)
@@ -60,21 +76,20 @@ class Bench:
 
     def build(self, task: Task) -> tuple[nn.Module, list[tuple[State, State]]]:
         """A module for its forward, and every member's freshly initialized parameters and buffers."""
-        members = []
-        for cell, cast in zip(self.cells, self.casts, strict=True):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_of(cell.seed, "initialization"))
-                module = cast.model.build(task.shapes())
-            parameters = dict(module.named_parameters())
-            mask = {name: torch.ones_like(parameters[name], dtype=torch.bool) for name in cast.model.prunable(module)}
-            with torch.no_grad():
-                cast.initializer.initialize(module, mask, generator(cell.seed, "initializer"))
-            module = module.to(self.device)
-            trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
-            fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
-            fixed |= {name: part.detach() for name, part in module.named_buffers()}
-            members.append((trainable, fixed))
-        return module, members
+        modules = [self.fresh(member, task) for member in range(len(self.cells))]
+        return modules[-1], [states_of(module) for module in modules]
+
+    def fresh(self, member: int, task: Task, stream: str = "") -> nn.Module:
+        """A member's network as its initializer draws it; another stream of random numbers draws another one."""
+        cell, cast = self.cells[member], self.casts[member]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(cell.seed, f"initialization{stream}"))
+            module = cast.model.build(task.shapes())
+        parameters = dict(module.named_parameters())
+        mask = {name: torch.ones_like(parameters[name], dtype=torch.bool) for name in cast.model.prunable(module)}
+        with torch.no_grad():
+            cast.initializer.initialize(module, mask, generator(cell.seed, f"initializer{stream}"))
+        return module.to(self.device)
 
     def network_of(self, module: nn.Module, task: Task) -> Network:
         """The fleet's network for a task."""
@@ -93,6 +108,32 @@ class Bench:
             for name, weight in weights.items():
                 weight.copy_(own[name].where(mask[name], 0) if name in mask else own[name])
 
+    def reinitialize(self, member: int, stream: str) -> None:
+        """Draw all of a member's weights anew, under its present mask, with a fresh optimizer at step 0."""
+        weights, buffers = states_of(self.fresh(member, self.data.task, stream))
+        self.stack.rewind(member, Snapshot(weights, buffers, 0))
+
+    def module_of(self, member: int) -> nn.Module:
+        """A copy of a member's network as an ordinary module."""
+        module = copy.deepcopy(self.network.module)
+        states = {**self.stack.weights(member), **member_of(self.stack.buffers, member)}
+        own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+        with torch.no_grad():
+            for name, tensor in states.items():
+                own[name].copy_(tensor)
+        return module
+
+    @cached_property
+    def work(self) -> Work:
+        """What one forward pass of the model costs on the task at hand."""
+        return work_of(self.casts[0].model, self.data.task.shapes(), {})
+
+    def flops(self, member: int, examples: int) -> float:
+        """FLOPs of a forward and a backward pass over so many examples under a member's mask."""
+        masks = self.stack.masks
+        densities = {name: float(mask[member].float().mean()) for name, mask in masks.items()}
+        return BACKWARD * examples * self.work.flops(densities)
+
     @property
     def trains_elsewhere(self) -> bool:
         """Whether training is another stage than drawing."""
@@ -100,7 +141,8 @@ class Bench:
 
     def stages_ahead(self) -> list[Adaptation]:
         """What comes after drawing: training elsewhere, if the protocol says so, and an adaptation, if it has one."""
-        ahead = [Adaptation(self.stages.train_on, self.stages.recipe)] if self.trains_elsewhere else []
+        train = Adaptation(self.stages.train_on, self.stages.recipe, self.stages.fresh)
+        ahead = [train] if self.trains_elsewhere else []
         return ahead + ([self.stages.adapt] if self.stages.adapt else [])
 
     def move_on(self) -> None:
@@ -113,18 +155,42 @@ class Bench:
         self.data = self.data_of(stage.task)
         module, members = self.build(stage.task)
         self.network = self.network_of(module, stage.task)
-        self.stack = Stack.of(members, self.network.prunable)
         self._whole = None
-        with torch.no_grad():
-            for mine, theirs in ((self.stack.parameters, old.parameters), (self.stack.buffers, old.buffers)):
+        self.__dict__.pop("work", None)
+        carried = [
+            (old.weights(member), member_of(old.buffers, member), old.mask(member)) for member in range(len(members))
+        ]
+        self.stack = self.carried(members, carried, stage.fresh)
+        self._offered = [(offer, members[offer.member], stage.fresh) for offer in self.offers]
+        self.offers = []
+
+    def carried(
+        self,
+        fresh: Sequence[tuple[State, State]],
+        carried: Sequence[tuple[State, State, State]],
+        patterns: Sequence[str],
+    ) -> Stack:
+        """A stack of fresh members that take over weights, statistics and masks where names and shapes agree."""
+        stack = Stack.of(fresh, self.network.prunable)
+        for member, (weights, buffers, masks) in enumerate(carried):
+            for mine, theirs in ((stack.weights(member), weights), (member_of(stack.buffers, member), buffers)):
                 for name, tensor in mine.items():
-                    fresh = any(fnmatchcase(name, pattern) for pattern in stage.fresh)
-                    if not fresh and name in theirs and theirs[name].shape == tensor.shape:
+                    anew = any(fnmatchcase(name, pattern) for pattern in patterns)
+                    if not anew and name in theirs and theirs[name].shape == tensor.shape:
                         tensor.copy_(theirs[name])
-        for name, mask in self.stack.masks.items():
-            if name in old.masks and old.masks[name].shape == mask.shape:
-                mask.copy_(old.masks[name])
-                self.stack.parameters[name].detach().masked_fill_(~mask, 0)
+            own = stack.mask(member)
+            fitting = {name: mask for name, mask in masks.items() if name in own and own[name].shape == mask.shape}
+            stack.set_mask(member, {**own, **fitting})
+        return stack
+
+    def offered(self) -> Iterator[tuple[list[Offer], Stepper, Stack]]:
+        """The tickets that were offered while drawing, as stacks no larger than the fleet, at the stage at hand."""
+        waiting, self._offered = self._offered, []
+        for at in range(0, len(waiting), len(self.stack)):
+            offers, fresh, patterns = zip(*waiting[at : at + len(self.stack)], strict=True)
+            carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
+            stack = self.carried(fresh, carried, patterns[0])
+            yield list(offers), Stepper(self.network, stack, self.recipe), stack
 
     def stepper(self, members: Sequence[int]) -> tuple[Stepper, Stack]:
         """A stepper for some members: on the whole stack in place, or on a copy of a part."""
@@ -140,9 +206,19 @@ class Bench:
         how = self._whole.how if self._whole is not None else ""
         return self.network.engine(len(self.stack)) + (f"+{how}" if how else "")
 
-    def report(self, member: int, density: float) -> None:
-        """Put a copy of a member's network in the queue of those to be judged."""
-        self.waiting.append(Report(member, density, *self.stack.judged(member)))
+    def report(self, member: int, density: float, final: bool = False) -> None:
+        """Put a copy of a member's network in the queue of those to be judged.
+
+        Where the protocol trains elsewhere, networks trained for drawing are no result and are not judged.
+        """
+        if final or not self.trains_elsewhere:
+            self.waiting.append(Report(member, density, *self.stack.judged(member), final))
+
+    def offer(self, member: int, density: float) -> bool:
+        """Keep a member's present ticket to be trained where the protocol trains, if that is elsewhere."""
+        if self.trains_elsewhere:
+            self.offers.append(Offer(member, density, self.stack.mask(member), self.stack.snapshot(member)))
+        return self.trains_elsewhere
 
     def judge(self) -> list[tuple[Report, dict[str, dict[str, list[float]]]]]:
         """Judge everything in the queue: (report, label -> metric -> values over the sweep)."""
@@ -167,6 +243,13 @@ class Bench:
     def sweep(self) -> tuple[int, ...]:
         """The budgets to judge at, if the model has a sweep."""
         return self.stages.sweep if self.network.model.sweeps else ()
+
+
+def states_of(module: nn.Module) -> tuple[State, State]:
+    """A module's trainable parameters, and everything else that it holds."""
+    trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
+    fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
+    return trainable, fixed | {name: part.detach() for name, part in module.named_buffers()}
 
 
 def synchronize(device: torch.device) -> None:

@@ -60,6 +60,9 @@ class Method(Contract):
     ranks_by: ClassVar[str | None] = None
     """The scorer it ranks by (`trial.scorer`) where a row names none; "" if every row must name one; None if
     it takes none. The scorer is part of the cell, so that its source is part of the key."""
+    removes_units: ClassVar[bool] = False
+    """True for a method that drops whole units: as it cannot hit every count, it keeps at most as many weights
+    as the density says, and after drawing the engine takes the dropped units out, so that the network is smaller."""
 
     @abstractmethod
     def draw(self, trial: Trial) -> Iterator[Train] | None:
@@ -112,6 +115,11 @@ class Remote:
     sha256: str
     size: int
     """Bytes."""
+    unpacked_sha256: str = ""
+    """Of a .gz file, optionally: the checksum of its content, by which the same content compressed otherwise, as
+    mirrors and the user's own copies have it, is the right file too."""
+    unpacked_size: int = 0
+    """Bytes of that content; no more is ever unpacked to look."""
 
 
 class Task(Contract):
@@ -233,6 +241,8 @@ class Stages:
     """Budgets to judge at, for models that have a sweep; () for their training budget only."""
     adapt: Adaptation | None = None
     """What happens between training and judging, if anything."""
+    fresh: tuple[str, ...] = ()
+    """Patterns of parameters that start anew on `train_on`, such as a head."""
 
     def tasks(self) -> list[Task]:
         """Every task that a cell's life touches."""
@@ -252,7 +262,8 @@ class Probe(Contract):
     """A diagnostic. It looks, and never disturbs: it gets its own random numbers and a trial to read."""
 
     moments: ClassVar[tuple[str, ...]] = ("drawn", "trained")
-    """When it looks: "drawn" (ticket drawn, not trained), "trained" (before judging)."""
+    """When it looks: "drawn" (ticket drawn, not trained), "trained" (before judging), "reported" (at every
+    network that the method has judged, and at the last one; stored as "round k")."""
 
     @abstractmethod
     def measure(self, trial: Trial) -> Mapping[str, float]:

@@ -19,6 +19,9 @@ from torch.utils.flop_counter import flop_registry
 
 from ticketbench.contracts import Model, Shapes
 
+BACKWARD = 3.0
+"""A training step costs about three forward passes."""
+
 
 @dataclass
 class Work:

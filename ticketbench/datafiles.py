@@ -5,8 +5,10 @@ Nothing here can use the network; `ticketbench data fetch` does, through `ticket
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -15,6 +17,7 @@ from ticketbench.contracts import Remote
 from ticketbench.errors import DataError
 
 FOLDER_VARIABLE = "TICKETBENCH_DATA"
+CHUNK = 1 << 20
 
 State = Literal["verified", "missing", "partial", "wrong"]
 
@@ -55,12 +58,16 @@ def state_of(remote: Remote, folder: Path) -> State:
 
 
 def matches(remote: Remote, path: Path) -> bool:
-    """Whether this is the file."""
+    """Whether this is the file, or one that unpacks to the same content."""
     try:
         about = path.stat()
-        if not path.is_file() or about.st_size != remote.size:
+        if not path.is_file():
             return False
-        return checksum(path, about.st_size, about.st_mtime_ns, about.st_ino) == remote.sha256
+        version = (about.st_size, about.st_mtime_ns, about.st_ino)
+        if about.st_size == remote.size and checksum(path, *version) == remote.sha256:
+            return True
+        content = remote.unpacked_sha256
+        return bool(content) and unpacked_checksum(path, remote.unpacked_size, *version) == content
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -72,6 +79,22 @@ def checksum(path: Path, size: int, changed: int, inode: int) -> str:
     """The SHA-256 of a file, computed once as long as the file stays as it is."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def unpacked_checksum(path: Path, at_most: int, size: int, changed: int, inode: int) -> str:
+    """The SHA-256 of a .gz file's content, likewise; nothing if it is none, is broken, or holds more than that."""
+    digest = hashlib.sha256()
+    try:
+        with gzip.open(path) as file:
+            while block := file.read(CHUNK):
+                at_most -= len(block)
+                if at_most < 0:
+                    return ""
+                digest.update(block)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return ""
+    return digest.hexdigest()
 
 
 def place_of(remote: Remote, folder: Path) -> Path:
@@ -88,4 +111,5 @@ def part_of(target: Path) -> Path:
 
 def by_hand(remote: Remote, folder: Path) -> str:
     """The remedy without a network."""
-    return f"put the file from {remote.url} into {folder} yourself ({FOLDER_VARIABLE} names another folder)"
+    where = f"into {folder} yourself, as {remote.name}"
+    return f"put the file from {remote.url} {where} ({FOLDER_VARIABLE} names another folder)"

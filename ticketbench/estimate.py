@@ -15,13 +15,11 @@ import torch
 
 from ticketbench.cell import Cell, Setting
 from ticketbench.contracts import Task
-from ticketbench.count import Size, Work, size_of, work_of
+from ticketbench.count import BACKWARD, Size, Work, size_of, work_of
 from ticketbench.plan import CPU_FLEET, Fleet, Room
 from ticketbench.resolve import Cast, Resolver
 from ticketbench.seeds import common
 
-BACKWARD = 3.0
-"""A training step costs about three forward passes."""
 LAUNCH_SECONDS = 1e-5
 """What launching one operation costs, whatever its size."""
 SMALL_PRODUCTS = 0.7

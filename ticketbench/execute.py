@@ -17,7 +17,8 @@ from ticketbench.bench import Bench
 from ticketbench.cell import Cell
 from ticketbench.count import module_size, work_of
 from ticketbench.errors import DeviceError
-from ticketbench.life import Member, lead, out_of_memory, outcome
+from ticketbench.life import lead, out_of_memory
+from ticketbench.member import Member, outcome
 from ticketbench.network import set_precision
 from ticketbench.resolve import Resolver
 from ticketbench.suite import Headline

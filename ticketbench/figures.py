@@ -5,59 +5,46 @@ Values are in our units (an accuracy of 82.9 % is 0.829); `[metrics.NAME] percen
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ticketbench.errors import suggest
-from ticketbench.tables import Density, Name, Table
+from ticketbench.tables import Name, Table
+from ticketbench.where import FILTERED, Filter, Filters, Where
 
 MeasureName = Literal[
-    "headline", "value", "best", "last", "mean", "at_budget", "overthinking", "x_to", "rise", "reaches",
-    "flops_to", "parameters_to", "parameters", "flops", "exact_density", "draw_seconds", "train_seconds",
-    "train_steps", "peak_memory",
+    "headline", "value", "best", "last", "mean", "at_budget", "overthinking", "x_to", "holds_to", "rise",
+    "reaches", "flops_to", "parameters_to", "probe", "parameters", "flops", "exact_density", "draw_seconds",
+    "train_seconds", "train_steps", "peak_memory",
 ]  # fmt: skip
 NEEDS: dict[str, tuple[str, ...]] = {
     "value": ("x",),
     "x_to": ("level",),
+    "holds_to": ("level",),
     "rise": ("level", "from_level"),
     "reaches": ("level",),
     "flops_to": ("level",),
     "parameters_to": ("level",),
+    "probe": ("probe",),
 }
 """Measure -> what it cannot do without (`measures.py` says what each measure is)."""
 
 
-class Filter(Table):
-    """Which choices of an axis count: `"name"`, or `{ name = "name", option = value }` with or without the name."""
-
-    name: str = ""
-    options: dict[str, Any] = Field(default_factory=dict)
-
-    def matches(self, choice: str) -> bool:
-        """Whether a choice, as the store writes it, has this name and these option values."""
-        name, _, options = choice.partition(" ")
-        known = json.loads(options or "{}")
-        right_name = self.name in ("", name)
-        return right_name and all(key in known and known[key] == value for key, value in self.options.items())
-
-
-def as_filter(value: Any) -> Any:
-    """A string or a flat table as the fields of a `Filter`."""
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, dict) and "options" not in value:
-        options = {key: part for key, part in value.items() if key != "name"}
-        return {"name": value.get("name", ""), "options": options}
-    return value
-
-
-FilterField = Annotated[Filter, BeforeValidator(as_filter)]
 Levels = Annotated[tuple[float, ...], Field(strict=False)]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 Tiers = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+def probe_address(value: str) -> str:
+    """A probe's value by three names: which probe, when it looked, what it found."""
+    if value.count("/") < 2 or not all(value.split("/", 2)):
+        raise ValueError(f"'{value}' names no value of a probe: write 'probe/moment/value', as in 'name/trained/norm'")
+    return value
+
+
+ProbeAddress = Annotated[str, AfterValidator(probe_address)]
 
 
 class Metric(Table):
@@ -69,25 +56,6 @@ class Metric(Table):
     higher_is_better: bool = True
 
 
-class Where(Table):
-    """Which cells, and which of their curves. What is left out is open."""
-
-    task: FilterField | None = None
-    model: FilterField | None = None
-    protocol: FilterField | None = None
-    initializer: FilterField | None = None
-    density: Density | None = None
-    """A row that is dense by nature takes part at every density."""
-    judged_on: str | None = None
-    """The label of a judgement. Default: the first, which the headline belongs to."""
-    metric: str | None = None
-    """Default: the headline's."""
-    split: str | None = None
-    """Default: test."""
-    x_name: str | None = None
-    """What a curve runs over: "step", "density", or what the model sweeps. Default: the sweep, if there is one."""
-
-
 class Aspect(Where):
     """One number of each cell."""
 
@@ -97,6 +65,8 @@ class Aspect(Where):
     x: float | None = None
     level: float | None = None
     from_level: float | None = None
+    probe: ProbeAddress | None = None
+    """The value that `measure = "probe"` reads: "probe/moment/value"."""
 
     def changed(self, other: Aspect) -> Aspect:
         """This aspect, with what the other one says instead."""
@@ -124,21 +94,51 @@ class Figure(Where):
 
     name: Name
     title: str
-    kind: Literal["curve", "table"] = "curve"
-    """A curve is drawn and has a table beside it; a table is only a table."""
+    kind: Literal["curve", "table", "size", "initial_weights"] = "curve"
+    """curve: drawn, with a table beside it. table: only a table. size: the weights that remain while a cell is
+    trained. initial_weights: how the initializers spread the weights of each layer."""
     rows: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Default: all."""
+    tasks: Filters = ()
+    """Of this and the next three: cells of any of these, where `task` and so on names only one."""
+    models: Filters = ()
+    protocols: Filters = ()
+    initializers: Filters = ()
     at: Levels = ()
     """The table has a column for the value at each of these x."""
     levels: Levels = ()
     """The table has a column for the x at which each of these values is reached."""
+    probes: Annotated[tuple[ProbeAddress, ...], Field(strict=False)] = ()
+    """The table has a column for each of these values of probes, and a line for each density."""
+    band: Literal["range", "std"] = "range"
+    """What is drawn around the mean: smallest to largest seed, or one standard deviation to each side."""
     x_title: str = ""
     x_scale: Literal["linear", "log"] = "linear"
+    x_percent: bool = False
+    """x is shown times 100."""
+    x_reversed: bool = False
+    """x falls to the right, as density does in most papers."""
+    y_range: Point | None = None
+    """The part of the y axis that is drawn. Default: what the values need; 0 to 1 for shares."""
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
     source: str = ""
     """Where the references were printed, or how they were read off."""
     comparable: Tiers = ("paper",)
     """The tiers in the paper's own setting: only there are its points drawn among ours."""
+
+    def allowed(self, axis: str) -> tuple[Filter, ...]:
+        """The filters of an axis: those of the singular and of the plural key."""
+        many: tuple[Filter, ...] = getattr(self, f"{axis}s")
+        return (*super().allowed(axis), *many)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        for axis in FILTERED:
+            if getattr(self, axis) is not None and getattr(self, f"{axis}s"):
+                raise ValueError(f"give either `{axis}` or `{axis}s`")
+        if self.y_range and self.y_range[0] >= self.y_range[1]:
+            raise ValueError(f"y_range = [{self.y_range[0]:g}, {self.y_range[1]:g}] does not rise")
+        return self
 
 
 def as_aspect(value: Any) -> Any:

@@ -9,16 +9,13 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from ticketbench.bench import Bench, Report, synchronize
-from ticketbench.cell import Cell
 from ticketbench.contracts import Train
 from ticketbench.errors import TicketError
-from ticketbench.resolve import Cast
+from ticketbench.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.scopes import kept_count
 from ticketbench.suite import Headline
 from ticketbench.ticket import Ticket, collapsed_layers
@@ -26,53 +23,12 @@ from ticketbench.train import Goal, train
 from ticketbench.trial import Trial
 
 
-class Move:
-    """A life's request to go from the drawing stage to the training stage, with all the others."""
-
-
-Curve = tuple[str, str, str, int, str, float, float]
-"""(split, judged on, metric, round, x name, x, value)."""
-
-
-@dataclass
-class Member:
-    """One cell of a fleet while it lives."""
-
-    cell: Cell
-    cast: Cast
-    trial: Trial
-    life: Iterator[Train | Move] = field(default_factory=lambda: iter(()))
-    request: Train | Move | None = None
-    status: str = ""
-    reason: str = ""
-    error: str = ""
-    drawing: bool = True
-    round: int = 0
-    draw_seconds: float = 0.0
-    train_seconds: float = 0.0
-    train_steps: int = 0
-    curves: list[Curve] = field(default_factory=list)
-    probes: list[tuple[str, str, str, float]] = field(default_factory=list)
-    """(probe, moment, name, value)."""
-    headline: float = float("nan")
-    ticket: Ticket | None = None
-    solution: Ticket | None = None
-    clock: float = 0.0
-    """When the stretch of time began that is not booked yet."""
-
-    def book(self) -> None:
-        """Book the time since the clock was set to drawing or to training, and set it again."""
-        now = time.perf_counter()
-        spend(self, now - self.clock)
-        self.clock = now
-
-
 def lead(bench: Bench, headline: Headline, progress: Callable[[str, int], None], keep: bool) -> list[Member]:
     """Lead all lives of a fleet to their end."""
     members = []
     for index, (cell, cast) in enumerate(zip(bench.cells, bench.casts, strict=True)):
-        member = Member(cell, cast, Trial(bench, index, cell.seed, cell.density, cast.scorer))
-        member.life = live(bench, member, index, keep)
+        member = Member(index, cell, cast, Trial(bench, index, cell.seed, cell.density, cast.scorer))
+        member.life = live(bench, member, keep)
         members.append(member)
     while True:
         for member in members:
@@ -87,56 +43,49 @@ def lead(bench: Bench, headline: Headline, progress: Callable[[str, int], None],
             return members
         trainings = group(bench, members, waiting)
         if not trainings:
-            bench.move_on()
-            for index in waiting:
-                members[index].request = None
+            go_on_together(bench, members, waiting, headline, progress)
         for together, until in trainings:
             train_together(bench, members, together, until, headline, progress)
 
 
-def live(bench: Bench, member: Member, index: int, keep: bool) -> Iterator[Train | Move]:
+def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]:
     """One cell from its first weight to its judgement."""
-    trial, cast = member.trial, member.cast
+    trial, cast, index = member.trial, member.cast, member.index
     yield from cast.method.draw(trial) or ()
-    check_density(trial)
+    check_density(trial, cast.method.removes_units)
     if cast.initializer.sparse_aware and trial.step == 0 and trial.present_density < 1:
         bench.initialize_again(index)
     member.ticket = Ticket(trial.mask, bench.stack.snapshot(index).weights) if keep else None
     synchronize(bench.device)
     member.book()
-    member.drawing = False
-    measure(member, "drawn")
+    trial.look("drawn")
+    member.drawing, density = False, trial.present_density
+    if cast.method.removes_units:
+        yield Together("shrink")
     if bench.trains_elsewhere:
-        yield Move()
+        yield Together("move on")
     yield Train()
     if bench.stages.adapt:
-        yield Move()
+        yield Together("move on")
         yield Train()
     bench.stack.check()
-    measure(member, "trained")
-    trial.report()
+    trial.look("trained")
+    trial.look("reported")
+    bench.report(index, density, final=True)
     member.solution = Ticket(trial.mask, bench.waiting[-1].parameters) if keep else None
     collapsed = collapsed_layers(trial.mask)
     if collapsed:
         member.status, member.reason = "collapsed", f"no weight is left in {', '.join(collapsed)}"
 
 
-def check_density(trial: Trial) -> None:
-    """A method must have kept exactly as many weights as its density says."""
+def check_density(trial: Trial, removes_units: bool = False) -> None:
+    """A method must have kept exactly as many weights as its density says; at most, if it removes whole units."""
     target = kept_count(trial.density, trial.total_weights)
     kept = sum(int(mask.sum()) for mask in trial.mask.values())
-    if kept != target:
+    if kept > target or (kept < target and not removes_units):
         raise TicketError(
             f"the method left {kept} of {trial.total_weights} weights; density {trial.density:g} means {target}"
         )
-
-
-def measure(member: Member, moment: str) -> None:
-    """Let the probes of a moment look."""
-    for probe in member.cast.probes:
-        if moment in probe.moments:
-            found = probe.measure(member.trial)
-            member.probes += [(probe.name, moment, name, float(value)) for name, value in found.items()]
 
 
 def advance(bench: Bench, member: Member) -> None:
@@ -152,14 +101,9 @@ def advance(bench: Bench, member: Member) -> None:
             raise
         member.status, member.reason = "failed", f"{type(error).__name__}: {error}"
         member.error = "".join(traceback.format_exception(error)[-6:])
-        bench.waiting = [report for report in bench.waiting if report.member != bench_index(bench, member)]
+        bench.waiting = [report for report in bench.waiting if report.member != member.index]
     synchronize(bench.device)
     member.book()
-
-
-def bench_index(bench: Bench, member: Member) -> int:
-    """A member's place in its fleet."""
-    return [cell.key for cell in bench.cells].index(member.cell.key)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -167,14 +111,6 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return isinstance(error, RuntimeError) and "not enough memory" in str(error)
-
-
-def spend(member: Member, seconds: float) -> None:
-    """Book time to drawing or to training."""
-    if member.drawing:
-        member.draw_seconds += seconds
-    else:
-        member.train_seconds += seconds
 
 
 def group(bench: Bench, members: list[Member], waiting: list[int]) -> list[tuple[list[int], int]]:
@@ -216,53 +152,44 @@ def train_together(
     for at, index in enumerate(together):
         member = members[index]
         member.request = None
-        member.train_steps += part.steps[at] - first
-        spend(member, share)
+        book_training(bench, member, part.steps[at] - first, share)
         if at in log.diverged:
             member.status = "diverged"
             member.reason = f"the training loss was not finite by step {log.diverged[at]}"
 
 
-def note_judgement(
-    member: Member, report: Report, found: dict[str, dict[str, list[float]]], headline: Headline, bench: Bench
+def go_on_together(
+    bench: Bench, members: list[Member], waiting: list[int], headline: Headline, progress: Callable[[str, int], None]
 ) -> None:
-    """Book a judgement: the sweep of the last one, and a point of the curve over densities for each."""
-    final = not member.drawing
-    for label, scores in found.items():
-        for metric, values in scores.items():
-            if final and bench.sweep:
-                points = zip(bench.sweep, values, strict=True)
-                name = bench.network.model.sweeps
-                member.curves += [("test", label, metric, member.round, name, float(x), y) for x, y in points]
-            value = pick(values, bench.sweep, headline if metric == headline.metric else Headline(metric=metric))
-            member.curves.append(("test", label, metric, member.round, "density", report.density, value))
-            if final and metric == headline.metric and label == next(iter(found)):
-                member.headline = value
-    member.round += 1
+    """Do what all living members wait for. Tickets that were offered on the way are trained where they arrive."""
+    start = time.perf_counter()
+    request = members[waiting[0]].request
+    assert isinstance(request, Together)
+    if request.what == "shrink":
+        bench.shrink(waiting)
+    else:
+        bench.offers = [offer for offer in bench.offers if offer.member in waiting]
+        bench.move_on()
+        train_offers(bench, members, headline, progress)
+    for index in waiting:
+        members[index].request = None
+        spend(members[index], (time.perf_counter() - start) / len(waiting))
 
 
-def pick(values: list[float], sweep: tuple[int, ...], headline: Headline) -> float:
-    """The one value of a sweep that the suite's headline asks for."""
-    if headline.at == "last" or not sweep:
-        return values[-1]
-    if headline.at == "best":
-        return max(values) if headline.higher_is_better else min(values)
-    if headline.at not in sweep:
-        raise TicketError(f"the headline asks for {headline.at}, which the sweep does not judge at")
-    return values[sweep.index(headline.at)]
+def train_offers(bench: Bench, members: list[Member], headline: Headline, progress: Callable[[str, int], None]) -> None:
+    """Train and judge the offered tickets: points of their cells' curves over densities."""
+    goal = Goal(headline.metric, headline.higher_is_better)
+    steps = bench.recipe.total_steps(len(bench.data.train))
+    for offers, stepper, stack in bench.offered():
+        owners = [members[offer.member] for offer in offers]
+        seeds, count = [owner.cell.seed for owner in owners], len(owners)
 
+        def advanced(done: int, count: int = count) -> None:
+            progress("training", done * count)
 
-def outcome(member: Member) -> dict[str, Any]:
-    """What a life leaves, as plain data."""
-    return {
-        "key": member.cell.key,
-        "status": member.status,
-        "reason": member.reason,
-        "error": member.error,
-        "headline": member.headline,
-        "draw_seconds": member.draw_seconds,
-        "train_seconds": member.train_seconds,
-        "train_steps": member.train_steps,
-        "curves": member.curves,
-        "probes": member.probes,
-    }
+        train(stepper, bench.data, seeds, steps, goal, advanced)
+        for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
+            book_training(bench, owner, stack.steps[at], 0.0)
+            bench.waiting.append(Report(offer.member, offer.density, *stack.judged(at)))
+        for report, found in bench.judge():
+            note_judgement(members[report.member], report, found, headline, bench)

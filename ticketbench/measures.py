@@ -1,21 +1,34 @@
 """Measures: numbers derived from a cell's record and from one of its curves.
 
 A curve gives a metric over x: test iterations, training steps, densities. "Reaching" a level means the first
-reported x whose value is at least the level (at most, where lower is better); between reported points nothing is
-interpolated, so the result is exact to the distance of the points only. None stands for "there is no such number".
+reported x whose value is at least the level (at most, where lower is better). Over densities it means the smallest
+one whose value is, with all larger ones too: how far one can prune before the level is lost. Between reported points
+nothing is interpolated, so the result is exact to the distance of the points only. A density is met by the nearest
+reported one within 1 %: a suite file says 0.069 where the curve has 0.8 ** 12 rounded to a whole weight. Any other x
+is met exactly. None stands for "there is no such number".
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ticketbench.figures import Aspect
 
-Unit = Literal["metric", "x", "count", "seconds", "share"]
+Unit = Literal["metric", "x", "density", "count", "seconds", "share"]
+DENSITY = "density"
+"""The name of x of a curve over densities."""
+NEAR = 0.01
+"""The relative distance within which two densities are the same."""
+
+
+def nearest(known: Sequence[float], density: float) -> float | None:
+    """The density that is meant: the nearest of those known, within 1 %."""
+    found = min(known, key=lambda one: abs(one - density), default=None)
+    return found if found is not None and abs(found - density) <= NEAR * density else None
 
 
 @dataclass(frozen=True)
@@ -27,10 +40,17 @@ class Curve:
     x: tuple[float, ...]
     values: tuple[float, ...]
     higher_is_better: bool = True
+    held: bool = False
+    """Whether a value holds until the next x."""
 
     def at(self, x: float) -> float | None:
         """The value reported at x."""
-        return next((value for known, value in zip(self.x, self.values, strict=True) if known == x), None)
+        if self.held:
+            before = [known for known in self.x if known <= x]
+            place = before[-1] if before and x <= self.x[-1] else None
+        else:
+            place = nearest(self.x, x) if self.name == DENSITY else x
+        return next((value for known, value in zip(self.x, self.values, strict=True) if known == place), None)
 
     def best(self) -> float | None:
         """The best value; what is not finite is never the best."""
@@ -47,12 +67,36 @@ class Curve:
         """The mean over all reported x."""
         return math.fsum(self.values) / len(self.values) if self.values else None
 
+    def meets(self, value: float, level: float) -> bool:
+        """Whether a value is at least as good as a level."""
+        return value >= level if self.higher_is_better else value <= level
+
     def reach(self, level: float) -> float | None:
-        """The first x whose value reaches the level."""
-        points = zip(self.x, self.values, strict=True)
-        if self.higher_is_better:
-            return next((x for x, value in points if value >= level), None)
-        return next((x for x, value in points if value <= level), None)
+        """The first x whose value reaches the level; over densities, the last down to which it is never lost."""
+        if self.name == DENSITY:
+            return self.kept_to(level)
+        return next((x for x, value in zip(self.x, self.values, strict=True) if self.meets(value, level)), None)
+
+    def kept_to(self, level: float) -> float | None:
+        """The last x, from the densest or from the first on, up to which no value is worse than the level."""
+        found = None
+        for x, value in self.onward():
+            if not self.meets(value, level):
+                break
+            found = x
+        return found
+
+    def holds_to(self, loss: float) -> float | None:
+        """The last x up to which every value stays within a loss of the first one (over densities, the densest)."""
+        first = next((value for _, value in self.onward()), None)
+        if first is None:
+            return None
+        return self.kept_to(first - loss if self.higher_is_better else first + loss)
+
+    def onward(self) -> list[tuple[float, float]]:
+        """The points (x, value) in the order in which things happen: densities fall, everything else grows."""
+        points = list(zip(self.x, self.values, strict=True))
+        return points[::-1] if self.name == DENSITY else points
 
     def rise(self, start: float, level: float) -> float | None:
         """How much x goes by from reaching one level to reaching another."""
@@ -113,6 +157,7 @@ DERIVED: dict[str, tuple[Unit, Derive]] = {
     "at_budget": ("metric", lambda curve, record, aspect: at_budget(curve, record)),
     "overthinking": ("metric", lambda curve, record, aspect: curve.overthinking()),
     "x_to": ("x", lambda curve, record, aspect: curve.reach(given(aspect.level))),
+    "holds_to": ("x", lambda curve, record, aspect: curve.holds_to(given(aspect.level))),
     "rise": ("x", lambda curve, record, aspect: curve.rise(given(aspect.from_level), given(aspect.level))),
     "reaches": ("share", lambda curve, record, aspect: float(curve.reach(given(aspect.level)) is not None)),
     "flops_to": ("count", lambda curve, record, aspect: flops_to(curve, record, given(aspect.level))),
@@ -123,6 +168,9 @@ DERIVED: dict[str, tuple[Unit, Derive]] = {
 }
 """Measures that are derived from a curve."""
 
+PROBE = "probe"
+"""The measure that reads a value of a probe, which the results put into the record under "probes"."""
+
 
 def given(value: float | None) -> float:
     """A number that the suite file's checks saw to."""
@@ -130,15 +178,20 @@ def given(value: float | None) -> float:
     return value
 
 
-def unit_of(name: str) -> Unit:
-    """What a measure counts in."""
-    return COLUMNS[name] if name in COLUMNS else DERIVED[name][0]
+def unit_of(name: str, x_name: str = "") -> Unit:
+    """What a measure counts in, on a curve over some x."""
+    if name == PROBE:
+        return "share"
+    unit = COLUMNS[name] if name in COLUMNS else DERIVED[name][0]
+    return "density" if unit == "x" and x_name == DENSITY else unit
 
 
 def measured(aspect: Aspect, record: Mapping[str, Any], curve: Curve | None) -> float | None:
     """The number of one cell that an aspect asks for, or None where there is none."""
     name = aspect.measure or "headline"
-    if name in COLUMNS:
+    if name == PROBE:
+        value = (record.get("probes") or {}).get(aspect.probe)
+    elif name in COLUMNS:
         value = record.get(name)
     elif curve is None:
         return None

@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from ticketbench.cell import Cell
 from ticketbench.errors import StoreError, suggest
+from ticketbench.evidence import addresses, points_of, probes_of, splits, with_probes
 from ticketbench.execute import describe
-from ticketbench.figures import Where
 from ticketbench.measures import Curve
 from ticketbench.plan import make_plan
 from ticketbench.plugins import Plugins
+from ticketbench.resolve import Cast, Resolver
 from ticketbench.store import Store
 from ticketbench.suite import Suite
+from ticketbench.where import FILTERED, Where
 
 AXES = ("task", "model", "protocol", "initializer", "recipe")
 """What cells of different rows must share to be compared, besides density and seed."""
@@ -73,6 +75,15 @@ class Results:
     notes: list[str] = field(default_factory=list)
     """What a reader must know: cells left out, code that has changed."""
     environments: list[Mapping[str, Any]] = field(default_factory=list)
+    planned: Mapping[Identity, Cell] = field(default_factory=dict)
+    """The tier's own cells as the plan has them today."""
+    resolver: Resolver | None = None
+    """Makes the objects behind a planned cell."""
+
+    def cast_of(self, entry: Entry) -> tuple[Cell, Cast] | None:
+        """A planned cell with the objects that play its parts; None for a cell that the tier does not plan."""
+        cell = self.planned.get(identity(entry.axes))
+        return None if cell is None or self.resolver is None else (cell, self.resolver.cast(cell.setting))
 
     @cached_property
     def dense_rows(self) -> frozenset[str]:
@@ -92,10 +103,8 @@ class Results:
         return [entry for entry in self.entries if row in (None, entry.row) and self._fits(entry, where)]
 
     def _fits(self, entry: Entry, where: Where) -> bool:
-        for axis in ("task", "model", "protocol", "initializer"):
-            wanted = getattr(where, axis)
-            if wanted is not None and not wanted.matches(str(entry.axes[axis])):
-                return False
+        if not all(where.takes(axis, str(entry.axes[axis])) for axis in FILTERED):
+            return False
         return where.density is None or entry.row in self.dense_rows or entry.density == where.density
 
     def curve(self, entry: Entry, where: Where) -> Curve | None:
@@ -154,9 +163,10 @@ def gather(
     planned = {cell.key: {"scorer": "", **describe(cell)} for cell in plan.cells}
     chosen, superseded = newest(rows, planned)
     expected = {identity(axes): axes for axes in planned.values()}
-    curves = points_of(store, [row["key"] for row in chosen.values()], splits(suite))
+    keys = [row["key"] for row in chosen.values()]
+    curves, probes = points_of(store, keys, splits(suite)), probes_of(store, keys, addresses(suite))
     entries = [
-        Entry(axes, chosen.get(key), curves.get(chosen[key]["key"], ()) if key in chosen else ())
+        Entry(axes, with_probes(chosen.get(key), probes), curves.get(chosen[key]["key"], ()) if key in chosen else ())
         for key, axes in {**expected, **chosen}.items()
     ]
     if superseded:
@@ -166,7 +176,10 @@ def gather(
         notes.append(f"{foreign} cells were computed by other code or another recipe than what is installed now")
     used = {row["environment"] for row in chosen.values()}
     environments = [row for row in store.read("environments").to_pylist() if row["environment"] in used]
-    return Results(suite, tier, precision, device_class, entries, notes, environments)
+    cells_of = {identity({"scorer": "", **describe(cell)}): cell for cell in plan.cells}
+    return Results(
+        suite, tier, precision, device_class, entries, notes, environments, cells_of, Resolver(plugins)
+    )
 
 
 def newest(
@@ -179,24 +192,6 @@ def newest(
         chosen[identity(row)] = row
         total += 1
     return chosen, total - len(chosen)
-
-
-def splits(suite: Suite) -> list[str]:
-    """The splits whose curves the suite's figures, claims and targets speak of."""
-    wheres: list[Where] = [*suite.figures, *suite.claims, *suite.targets]
-    wheres += [claim.than for claim in suite.claims if claim.than]
-    return sorted({"test", *(where.split for where in wheres if where.split)})
-
-
-def points_of(store: Store, keys: Sequence[str], wanted: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The points of all curves of some splits, by cell, in the order they were recorded."""
-    table = store.read("curves")
-    known = pc.is_in(table["key"], pa.array(keys, pa.string()))
-    table = table.filter(pc.and_(known, pc.is_in(table["split"], pa.array(wanted, pa.string()))))
-    found: dict[str, list[dict[str, Any]]] = {}
-    for point in table.to_pylist():
-        found.setdefault(point["key"], []).append(point)
-    return found
 
 
 def largest_tier(tiers: Iterable[str], suite: Suite) -> str:

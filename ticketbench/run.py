@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -54,6 +54,7 @@ def run(
     keep_tickets: bool = False,
     fleet_size: int = 0,
     room: Room | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Summary:
     """Compute what the store does not have yet, and leave a row for every cell of the plan."""
     started = time.monotonic()
@@ -75,6 +76,8 @@ def run(
                 else:
                     facts = {"fleet": event.fleet.name, "cells": len(event.fleet.cells)}
                     notify(plugins, "ticketbench_fleet_progress", phase=event.phase, steps=event.steps, **facts)
+                if interrupted():
+                    raise KeyboardInterrupt
             if taken:
                 raise StoreError(f"the executor lost {len(taken)} cells: it took them and left no records")
             todo, again = wait_for_others(todo, attempts, store, claims), frozenset()

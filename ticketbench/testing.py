@@ -18,7 +18,8 @@ from torch.utils._pytree import tree_leaves
 from ticketbench.bench import Bench
 from ticketbench.cell import Cell, Choice, Setting, make_cell
 from ticketbench.contracts import Initializer, Method, Model, Scorer, Shapes, Sizes, Split, Stages, Task
-from ticketbench.life import Member, lead
+from ticketbench.life import lead
+from ticketbench.member import Member
 from ticketbench.network import Network
 from ticketbench.options import canonical, options_of
 from ticketbench.recipe import Recipe

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from ticketbench import seeds
@@ -22,6 +24,22 @@ if TYPE_CHECKING:
     from ticketbench.bench import Bench
 
 
+Finding = tuple[str, str, str, float]
+"""(probe or method, moment, name, value)."""
+
+
+@dataclass
+class Spent:
+    """What a cell has cost so far. FLOPs: of training and of the forward passes that were asked for, each with its
+    backward pass, at the density of the moment."""
+
+    seconds: float = 0.0
+    steps: int = 0
+    flops: float = 0.0
+    looking: float = 0.0
+    """Seconds of probes, which are not the method's."""
+
+
 class Trial:
     """One member of a fleet, as if it were alone."""
 
@@ -30,6 +48,13 @@ class Trial:
         self._member = member
         self._generators: dict[str, torch.Generator] = {}
         self._scoring_calls = 0
+        self._reports = 0
+        self._redrawn = 0
+        self.spent = Spent()
+        """Seconds, training steps and FLOPs up to now."""
+        self.findings: list[Finding] = []
+        """What probes measured and the method noted."""
+        self._draws = seed
         self.seed = seed
         self.density = density
         """The fraction of prunable weights that the ticket shall keep."""
@@ -74,11 +99,17 @@ class Trial:
         """The density of the present mask."""
         return density_of(self.mask)
 
+    @property
+    def module(self) -> nn.Module:
+        """A copy of the network as an ordinary module: do with it what you like."""
+        return self._bench.module_of(self._member)
+
     def outputs(self, inputs: Tensor, weights: Mapping[str, Tensor] | None = None, *, training: bool = True) -> Any:
         """The forward at the training budget; statistics are never touched.
 
         `weights` replace the present ones by name; the statistics follow their dtype.
         """
+        self.spent.flops += self._bench.flops(self._member, len(inputs))
         parameters = {**self.parameters, **(weights or {})}
         dtype = next(iter(parameters.values())).dtype
         buffers = {
@@ -112,13 +143,13 @@ class Trial:
         """Training batches to score on (`count` 0: the whole training split, in order)."""
         self._scoring_calls += 1
         return scoring_batches(
-            self._bench.data.train, self.seed, self._scoring_calls, count, size or self._bench.recipe.batch
+            self._bench.data.train, self._draws, self._scoring_calls, count, size or self._bench.recipe.batch
         )
 
     def generator(self, purpose: str) -> torch.Generator:
         """A CPU generator of this cell for a purpose; the same one every time, so that it goes on."""
         if purpose not in self._generators:
-            self._generators[purpose] = seeds.generator(self.seed, purpose)
+            self._generators[purpose] = seeds.generator(self._draws, purpose)
         return self._generators[purpose]
 
     # -- the schedule ------------------------------------------------------------------------------------
@@ -161,9 +192,48 @@ class Trial:
         """The schedule from its start with a fresh optimizer, on the present weights."""
         self._bench.stack.restart(self._member, 0)
 
+    def reinitialize(self) -> None:
+        """All weights drawn anew by the cell's initializer, under the present mask, at step 0, each time others."""
+        self._redrawn += 1
+        self._bench.reinitialize(self._member, f" {self._redrawn}")
+
+    # -- what is reported ----------------------------------------------------------------------------------
+
     def report(self) -> None:
         """Have the present network judged as a point of the accuracy-density curve. Nothing comes back."""
         self._bench.report(self._member, self.present_density)
+        self.look("reported")
+
+    def offer(self) -> bool:
+        """Have the present ticket trained where the protocol trains, as a point of the accuracy-density curve.
+
+        False, and nothing happens, where a ticket is trained where it is drawn: there the method trains it and
+        reports. What it reports elsewhere is no result and is not judged.
+        """
+        return self._bench.offer(self._member, self.present_density)
+
+    def note(self, name: str, value: float) -> None:
+        """Record a number of the method's own; it is stored with the probes."""
+        method = self._bench.casts[self._member].method
+        self.findings.append((method.name, f"round {self._reports}", name, float(value)))
+
+    def look(self, moment: str) -> None:
+        """Let the probes of a moment measure. Each gets random numbers of its own; its time is nobody's."""
+        start = time.perf_counter()
+        label = f"round {self._reports}" if moment == "reported" else moment
+        for probe in self._bench.casts[self._member].probes:
+            if moment in probe.moments:
+                found = probe.measure(self._onlooker(probe.name))
+                self.findings += [(probe.name, label, name, float(value)) for name, value in found.items()]
+        self._reports += moment == "reported"
+        self.spent.looking += time.perf_counter() - start
+
+    def _onlooker(self, purpose: str) -> Trial:
+        """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
+        other = Trial(self._bench, self._member, self.seed, self.density, self.scorer)
+        other._draws = seeds.seed_of(self.seed, "probe", purpose)
+        other.spent = replace(self.spent)
+        return other
 
     # -- the mask ----------------------------------------------------------------------------------------
 

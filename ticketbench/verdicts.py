@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ticketbench.figures import Aspect, Claim, Filter
+from ticketbench.figures import Aspect, Claim
 from ticketbench.measures import measured
 from ticketbench.results import AXES, Entry, Results
+from ticketbench.where import FILTERED, Filter
 
 FEWEST = 3
 """Common seeds below which nothing is said."""
@@ -113,7 +114,7 @@ def pairs(results: Results, claim: Claim, left: Sequence[Entry]) -> list[tuple[E
 
 def alike(results: Results, left: Entry, right: Entry, than: Aspect) -> bool:
     """Whether two cells share everything but what `than` names."""
-    moved = {name for name in ("task", "model", "protocol", "initializer") if getattr(than, name) is not None}
+    moved = {name for name in FILTERED if getattr(than, name) is not None}
     for axis in AXES:
         if axis == "recipe" and moved:
             continue
@@ -183,13 +184,15 @@ def gap_of(aspect: Aspect, entry: Entry) -> str:
         return f"{who}: never reaches {aspect.level:g}"
     if aspect.measure == "value":
         return f"{who}: no value at {aspect.x:g}"
+    if aspect.measure == "probe":
+        return f"{who}: no probe {aspect.probe}"
     return f"{who}: no {aspect.measure or 'headline'}"
 
 
 def described(aspect: Aspect) -> str:
     """The cells of an aspect, in words."""
     parts = [aspect.row] if aspect.row else []
-    for axis in ("task", "model", "protocol", "initializer"):
+    for axis in FILTERED:
         choice: Filter | None = getattr(aspect, axis)
         if choice is not None:
             options = " ".join(f"{key}={json.dumps(value)}" for key, value in choice.options.items())

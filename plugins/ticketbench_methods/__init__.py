@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ticketbench import Method, hookimpl
+from ticketbench_methods.after_training import AfterTraining
 from ticketbench_methods.dense import Dense
+from ticketbench_methods.early_bird import EarlyBird
+from ticketbench_methods.filters import Filters
+from ticketbench_methods.gradual import Gradual
 from ticketbench_methods.imp import Imp
 from ticketbench_methods.iterative import Iterative
 from ticketbench_methods.oneshot import OneShot
@@ -15,4 +19,4 @@ from ticketbench_methods.rigl import Rigl
 @hookimpl
 def ticketbench_methods() -> Sequence[Method]:
     """The built-in methods."""
-    return [Dense(), OneShot(), Iterative(), Imp(), Rigl()]
+    return [Dense(), OneShot(), Iterative(), Imp(), Rigl(), Gradual(), EarlyBird(), AfterTraining(), Filters()]

@@ -15,7 +15,8 @@ from torch.nn import functional
 from ticketbench import OptionError, Protocol, Shapes, Sizes, Split, Stages, Task, generator
 from ticketbench.bench import Bench
 from ticketbench.cell import Choice, Setting, make_cell
-from ticketbench.life import Member, lead
+from ticketbench.life import lead
+from ticketbench.member import Member
 from ticketbench.options import canonical, configure, options_of
 from ticketbench.recipe import Recipe
 from ticketbench.resolve import Cast

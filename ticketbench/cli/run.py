@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -10,6 +13,8 @@ import rich_click as click
 from ticketbench.cli.common import load, matrix_options, pick_devices, pick_tier, print_json, worker_memory
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ticketbench.plan import Plan, Selection
     from ticketbench.plugins import Plugins
 
@@ -56,10 +61,10 @@ def command(
     todo, _ = unfinished(plan, store, retry)
     resolver = Resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
-    with watch(plan, todo, why, plugins, devices, store, quiet=as_json):
+    with interruptible() as interrupted, watch(plan, todo, why, plugins, devices, store, quiet=as_json):
         summary = run(
             plan, store, LocalExecutor(devices), plugins, device=devices[0], retry=retry, keep_tickets=keep_tickets,
-            fleet_size=fleet_size or 0, room=room_in(worker_memory(devices), resolver),
+            fleet_size=fleet_size or 0, room=room_in(worker_memory(devices), resolver), interrupted=interrupted,
         )  # fmt: skip
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
@@ -68,6 +73,22 @@ def command(
     else:
         print_results(plan.suite, records, summary, store_address)
     sys.exit(0 if summary.ok else 1)
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed. Python loses a KeyboardInterrupt that strikes in a callback; the run then asks."""
+    pressed: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def prepare(

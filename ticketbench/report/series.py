@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from ticketbench.figures import Aspect, Figure
-from ticketbench.measures import Curve, measured
+from ticketbench.measures import DENSITY, Curve, measured, nearest
 from ticketbench.report.labels import telling
 from ticketbench.results import Entry, Results
 
+Band = Literal["range", "std"]
 AXES = ("model", "task", "protocol", "initializer", "recipe")
 
 
 @dataclass(frozen=True)
 class Point:
-    """A curve's mean at one x, with what the seeds span."""
+    """A curve's mean at one x, with the band around it."""
 
     x: float
     mean: float
@@ -48,14 +50,15 @@ class Series:
         states = Counter(entry.status for entry in self.entries if entry.status != "ok")
         return ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
 
-    def points(self) -> list[Point]:
-        """The mean line, and the smallest and largest value of the seeds at each x."""
+    def points(self, band: Band = "range") -> list[Point]:
+        """The mean line, and at each x the smallest and largest value of the seeds or a deviation to each side."""
         by_x: dict[float, list[float]] = {}
         for curve in self.curves.values():
             for x, value in zip(curve.x, curve.values, strict=True):
                 if value - value == 0:
-                    by_x.setdefault(x, []).append(value)
-        return [Point(x, statistics.fmean(by_x[x]), min(by_x[x]), max(by_x[x]), len(by_x[x])) for x in sorted(by_x)]
+                    place = nearest(list(by_x), x) if curve.name == DENSITY else x
+                    by_x.setdefault(x if place is None else place, []).append(value)
+        return [Point(x, statistics.fmean(by_x[x]), *around(by_x[x], band), len(by_x[x])) for x in sorted(by_x)]
 
     def measured(self, aspect: Aspect) -> list[float | None]:
         """A number of each seed that has a curve."""
@@ -63,13 +66,32 @@ class Series:
         return [measured(aspect, records[seed], curve) for seed, curve in sorted(self.curves.items())]
 
 
+def around(values: Sequence[float], band: Band) -> tuple[float, float]:
+    """The lower and the upper side of the band; one value has no deviation."""
+    if band == "range":
+        return min(values), max(values)
+    mean = statistics.fmean(values)
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return mean - deviation, mean + deviation
+
+
 def series_of(results: Results, figure: Figure) -> list[Series]:
     """A figure's lines, in the suite's order of rows."""
-    rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
-    chosen = [entry for row in rows for entry in results.select(figure, row)]
+    chosen = chosen_by(results, figure)
     curves = {id(entry): results.curve(entry, figure) for entry in chosen if entry.judged}
     names = [curve.name for curve in curves.values() if curve is not None]
-    pooled = figure.x_name == "density" or (not figure.x_name and names[:1] == ["density"])
+    over_densities = figure.x_name == DENSITY or (not figure.x_name and names[:1] == [DENSITY])
+    return grouped(chosen, curves, over_densities and not figure.probes)
+
+
+def chosen_by(results: Results, figure: Figure) -> list[Entry]:
+    """A figure's cells, row by row."""
+    rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
+    return [entry for row in rows for entry in results.select(figure, row)]
+
+
+def grouped(chosen: Sequence[Entry], curves: Mapping[int, Curve | None], pooled: bool) -> list[Series]:
+    """Cells as lines; pooled, the densities of a row are points of one line. The curves stand by the cells' ids."""
     groups: dict[tuple[object, ...], list[Entry]] = {}
     for entry in chosen:
         density = None if pooled else entry.density
@@ -91,7 +113,7 @@ def label_of(members: Sequence[Entry], chosen: Sequence[Entry], pooled: bool) ->
     return " ".join([mine.row, *(part for part in parts if part)])
 
 
-def by_seed(members: Sequence[Entry], curves: dict[int, Curve | None]) -> dict[int, Curve]:
+def by_seed(members: Sequence[Entry], curves: Mapping[int, Curve | None]) -> dict[int, Curve]:
     """One curve a seed. Over densities a cell's own density counts before what others passed on their way."""
     found: dict[int, Curve] = {}
     ordered = sorted(members, key=lambda entry: -entry.density)
@@ -105,11 +127,12 @@ def by_seed(members: Sequence[Entry], curves: dict[int, Curve | None]) -> dict[i
                 continue
             kind = curve
             points = dict(zip(curve.x, curve.values, strict=True))
-            if curve.name == "density":
-                own |= {x: value for x, value in points.items() if x == entry.density}
+            if curve.name == DENSITY:
+                place = nearest(curve.x, entry.density)
+                own |= {} if place is None else {place: points.pop(place)}
             passed |= points
         if kind is not None:
-            merged = {**passed, **own}
+            merged = {**{x: value for x, value in passed.items() if nearest(list(own), x) is None}, **own}
             xs = tuple(sorted(merged))
-            found[seed] = Curve(kind.name, xs, tuple(merged[x] for x in xs), kind.higher_is_better)
+            found[seed] = replace(kind, x=xs, values=tuple(merged[x] for x in xs))
     return found

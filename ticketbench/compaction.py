@@ -1,0 +1,162 @@
+"""Unit removal: a smaller network that computes the same, because what is left out took no part.
+
+Exact, not approximate: compaction never changes what a ticket is, only what it costs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ticketbench.chain import Link, unit_chain
+from ticketbench.ticket import Mask
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """A network without its dead units."""
+
+    module: nn.Module
+    """A copy with smaller layers, zero outside the mask; its forward is the original one."""
+    mask: Mask
+    """The masks of its weights."""
+    kept: dict[str, Tensor]
+    """Weight -> the units (rows) that stayed, ascending, for every layer that may be shrunk."""
+
+
+def compact(module: nn.Module, mask: Mapping[str, Tensor], *, fold: bool = True) -> Compacted:
+    """Remove the units that take no part, along the links of `unit_chain`, until none is left.
+
+    (a) A unit without an outgoing weight goes, with its incoming ones. This is exact in training too: no
+    gradient reaches it. (b) With `fold`, a unit without an incoming weight is a constant c, a function of its
+    bias: b ← b + Σ W·c in its consumer, and it goes as well. That is exact in evaluation mode, and only done
+    where it is: into a bias, and not past an average over padding or into a convolution that pads with zeros,
+    unless c = 0. A layer that would become empty keeps its first unit, without a weight in or out.
+
+    What the mask has no entry for is kept; kept weights that happen to be zero are weights like others.
+    Inputs and outputs of the network keep their size.
+    """
+    links = unit_chain(module)
+    smaller = copy.deepcopy(module)
+    weights = dict(smaller.named_parameters())
+    masks = {name: part.clone() for name, part in mask.items()}
+    with torch.no_grad():
+        for name, part in masks.items():
+            weights[name].masked_fill_(~part, 0)
+        for link in links if fold else ():
+            fold_constants(smaller, link, masks)
+        kept = {link.producer: kept_units(smaller, link, masks) for link in reversed(links)}
+        for link in links:
+            shrink(smaller, link, masks, kept[link.producer])
+    return Compacted(smaller, masks, {link.producer: kept[link.producer] for link in links})
+
+
+def fold_constants(module: nn.Module, link: Link, masks: Mask) -> None:
+    """Move the constant units of a layer into its consumer's bias, and cut their outgoing weights."""
+    consumer = layer_of(module, link.consumer)
+    value, exact = constants(module, link)
+    if consumer.bias is None or pads_with_zeros(consumer):
+        exact &= value == 0
+    constant = exact & ~mask_of(module, link.producer, masks).flatten(1).any(dim=1)
+    if consumer.bias is not None:
+        by_unit = consumer.weight.double().reshape(len(consumer.weight), len(constant), -1).sum(dim=2)
+        shift = (by_unit * value.where(constant, 0)).sum(dim=1)
+        consumer.bias.copy_(consumer.bias.double() + shift)
+        bias = beside(link.consumer, "bias")
+        if bias in masks:
+            masks[bias] |= shift != 0
+    cut(module, link.consumer, masks, (slice(None), constant.repeat_interleave(link.positions)))
+
+
+def constants(module: nn.Module, link: Link) -> tuple[Tensor, Tensor]:
+    """What a consumer sees of units that no input reaches, in float64, and for which of them that is exact."""
+    producer = layer_of(module, link.producer)
+    value = torch.zeros(len(producer.weight), dtype=torch.float64, device=producer.weight.device)
+    if producer.bias is not None:
+        value += producer.bias
+    exact = torch.ones_like(value, dtype=torch.bool)
+    for step in link.between:
+        if step.kind == "pointwise":
+            value = step.apply(value.clone())
+        elif step.kind == "norm":
+            norm: Any = module.get_submodule(step.module)
+            if norm.running_mean is None:
+                return value, torch.zeros_like(exact)
+            value = (value - norm.running_mean) / (norm.running_var.double() + norm.eps).sqrt()
+            value = value * norm.weight + norm.bias if norm.affine else value
+        elif not step.uniform:
+            exact &= value == 0
+    return value, exact & value.isfinite()
+
+
+def kept_units(module: nn.Module, link: Link, masks: Mask) -> Tensor:
+    """The units of a layer that something reads, at least one; the incoming weights of the others are cut."""
+    mask = mask_of(module, link.consumer, masks)
+    read = mask.any(dim=0).reshape(len(layer_of(module, link.producer).weight), -1).any(dim=1)
+    cut(module, link.producer, masks, (~read,))
+    kept = read.nonzero().squeeze(1)
+    return kept if len(kept) else kept.new_zeros(1)
+
+
+def cut(module: nn.Module, name: str, masks: Mask, where: tuple[slice | Tensor, ...]) -> None:
+    """Set weights to zero, in the mask as well."""
+    layer_of(module, name).weight[where] = 0
+    if name in masks:
+        masks[name][where] = False
+
+
+def shrink(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> None:
+    """Take the kept units alone: rows of their producer, entries of their norms, columns of their consumer."""
+    keep(module, link.producer, masks, 0, kept)
+    keep(module, beside(link.producer, "bias"), masks, 0, kept)
+    for norm in link.norms:
+        for part in ("weight", "bias", "running_mean", "running_var"):
+            keep(module, f"{norm}.{part}", masks, 0, kept)
+        module.get_submodule(norm).num_features = len(kept)  # type: ignore[assignment]
+    within = torch.arange(link.positions, device=kept.device)
+    columns = (kept.unsqueeze(1) * link.positions + within).flatten()
+    keep(module, link.consumer, masks, 1, columns)
+    producer, consumer = layer_of(module, link.producer), layer_of(module, link.consumer)
+    setattr(producer, "out_features" if isinstance(producer, nn.Linear) else "out_channels", len(kept))
+    setattr(consumer, "in_features" if isinstance(consumer, nn.Linear) else "in_channels", len(columns))
+
+
+def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) -> None:
+    """Select along an axis of a parameter or buffer, if there is one of this name, and of its mask."""
+    owner, _, attribute = name.rpartition(".")
+    part = getattr(module.get_submodule(owner), attribute)
+    if part is None:
+        return
+    chosen = part.detach().index_select(axis, index)
+    chosen = nn.Parameter(chosen, part.requires_grad) if isinstance(part, nn.Parameter) else chosen
+    setattr(module.get_submodule(owner), attribute, chosen)
+    if name in masks:
+        masks[name] = masks[name].index_select(axis, index)
+
+
+def pads_with_zeros(layer: nn.Module) -> bool:
+    """Whether a convolution sees zeros beyond the border, where a constant map ends."""
+    padding = getattr(layer, "padding", 0)
+    return getattr(layer, "padding_mode", "zeros") == "zeros" and padding != "valid" and (
+        isinstance(padding, str) or any(padding if isinstance(padding, tuple) else (padding,))
+    )  # fmt: skip
+
+
+def mask_of(module: nn.Module, name: str, masks: Mask) -> Tensor:
+    """A weight's mask; all ones where it has none."""
+    return masks[name] if name in masks else torch.ones_like(layer_of(module, name).weight, dtype=torch.bool)
+
+
+def layer_of(module: nn.Module, name: str) -> Any:
+    """The layer that a weight belongs to."""
+    return module.get_submodule(name.rpartition(".")[0])
+
+
+def beside(name: str, attribute: str) -> str:
+    """The name of another parameter of a weight's layer."""
+    return f"{name.rpartition('.')[0]}.{attribute}".removeprefix(".")
