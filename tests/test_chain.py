@@ -157,8 +157,8 @@ def test_shared_parameters_are_no_link():
 
 
 def test_the_inside_of_a_residual_block_is_a_link():
-    """Its sum is not, nor is the block that is applied five times; keywords of the forward have their defaults."""
-    blocks = ["layer1.0", "layer1.1", "layer2", "layer3", "layer4"]
+    """Its sum is not, nor are blocks that are applied five times; keywords of the forward have their defaults."""
+    blocks = ["layer1.0", "layer1.1", "layer2"]
     module = RecurrentResNet().build(Shapes((3, 32, 32), 10))
     assert ends(module) == [(f"{block}.conv1.weight", f"{block}.conv2.weight", 1) for block in blocks]
     assert [link.norms for link in unit_chain(module)] == [(f"{block}.norm1",) for block in blocks]

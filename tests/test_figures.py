@@ -49,21 +49,17 @@ def test_a_metric_without_a_title_has_its_name(paper_suite):
     assert suite.metric("accuracy") == Metric(title="accuracy", percent=True)
 
 
-FILTERS = {
-    "a name": (Filter(name="net"), True),
-    "another name": (Filter(name="ne"), False),
-    "an option": (Filter(options={"recall": True}), True),
-    "an option's other value": (Filter(options={"recall": False}), False),
-    "an option that it lacks": (Filter(options={"depth": None}), False),
-    "a list": (Filter(name="net", options={"hidden": [8, 4]}), True),
-    "nothing": (Filter(), True),
-}
-
-
-@pytest.mark.parametrize(("wanted", "expected"), FILTERS.values(), ids=FILTERS)
-def test_a_filter_matches_names_and_option_values(wanted, expected):
-    """Against a choice as the store writes it."""
-    assert wanted.matches('net {"hidden":[8,4],"recall":true}') is expected
+def test_a_figure_takes_cells_of_any_of_several_choices():
+    """A plural key lists filters; one must match on each axis, and an axis without any is open."""
+    figure = Figure(name="f", title="f", protocols=["same", {"name": "half", "first": 2}], initializer="he")
+    assert figure.protocols == (Filter(name="same"), Filter(name="half", options={"first": 2}))
+    assert [figure.takes("protocol", one) for one in ("same", 'half {"first":2}', 'half {"first":1}')] == [
+        True,
+        True,
+        False,
+    ]
+    assert [figure.takes("initializer", one) for one in ("he", "glorot")] == [True, False]
+    assert figure.takes("model", "anything")
 
 
 def test_the_other_side_differs_in_what_than_names():
@@ -99,6 +95,12 @@ WRONG = {
     "a measure without its level": ("level = 0.5\n", "", "measure = 'x_to' needs `level`"),
     "higher than nothing": ('than = "dense"\n', "", "expect = 'lower' needs `than`, the side it is lower than"),
     "a bound without a value": ('expect = "lower"', 'expect = "at_least"', "expect = 'at_least' needs a `value`"),
+    "a probe without its value": ('"x_to"', '"probe"', "measure = 'probe' needs `probe`"),
+    "a probe that is no address": ("level = 0.5", 'probe = "norm"', "'norm' names no value of a probe: write 'probe/"),
+    "a probe of a figure that is no address": ("levels = [0.5]", 'probes = ["a//b"]', "'a//b' names no value of a"),
+    "a band that there is not": ("levels = [0.5]", 'band = "sd"', "'figures (number 1).band': Input should be 'range'"),
+    "one task and several": ("levels = [0.5]", 'tasks = ["blobs"]', "give either `task` or `tasks`"),
+    "a y axis upside down": ("levels = [0.5]", "y_range = [1.0, 0.7]", "y_range = [1, 0.7] does not rise"),
     "a value that is no bound": ("paper = -10", "value = 3", "`value` belongs to at_least and at_most, not to 'lower'"),
 }
 

@@ -9,6 +9,7 @@ import torch
 from conftest import STRANGER
 
 from ticketbench.bench import Bench
+from ticketbench.errors import SuiteError
 from ticketbench.life import lead
 from ticketbench.plan import make_plan
 from ticketbench.plugins import load_plugins
@@ -92,3 +93,19 @@ def test_masked_weights_of_a_fresh_head_stay_zero(led):
         mask = member.ticket.mask["3.weight"]
         assert torch.equal(bench.stack.masks["3.weight"][index], mask)
         assert int(torch.count_nonzero(bench.stack.parameters["3.weight"][index][~mask])) == 0
+
+
+def test_a_head_that_no_parameter_matches_is_refused(world, tiny_suite):
+    """A misspelt pattern would silently carry the old head along."""
+    suite = read_suite(tiny_suite(('protocols = ["same"]', 'protocols = ["misspelt"]')))
+    cells = make_plan(suite, "smoke", world).cells
+    bench = Bench(cells, [Resolver(world).cast(cell.setting) for cell in cells], torch.device("cpu"))
+    with pytest.raises(SuiteError, match=r"'linear\.\*' anew, which no parameter's name matches: 1\.weight"):
+        lead(bench, suite.headline, lambda phase, steps: None, keep=False)
+
+
+def test_a_fresh_head_on_the_same_task_is_a_stage_of_its_own(led):
+    """The head starts anew under the ticket's mask, and is trained after the move."""
+    _, members = led("same_task_new_head", rows='["imp"]', densities="[0.5]")
+    assert {member.train_steps for member in members} == {60}  # dense to draw, dense offered, the ticket
+    assert [member.status for member in members] == ["ok"] * 2

@@ -170,6 +170,57 @@ def test_that_all_seeds_agree_to_the_last_bit_is_said(judged):
     assert finding.reason == "every seed gives the same, which leaves no interval"
 
 
+# -- curves over densities -----------------------------------------------------------------------------------
+
+
+def pruned(row, seed, values, *, density, initializer="glorot"):
+    """A cell judged at several densities: those of its rounds."""
+    made = entry(row, seed, density=density)
+    point = {"split": "test", "judged_on": "b", "metric": "accuracy", "x_name": "density"}
+    points = [{**point, "round": at, "x": x, "value": y} for at, (x, y) in enumerate(values.items())]
+    return Entry({**made.axes, "initializer": initializer}, made.record, points)
+
+
+def over_densities(**other):
+    """IMP judged at 1, 0.5120 and 0.06872, and random drawn at 0.069 alone."""
+    return [
+        cell
+        for seed in range(3)
+        for cell in (
+            pruned("a", seed, {1.0: 0.98, 0.512: 0.97 + seed / 1000, 0.06872: 0.95}, density=0.06872),
+            pruned("b", seed, {0.069: 0.80 + seed / 100}, density=0.069),
+            pruned("a", seed, {1.0: 0.98, 0.512: 0.90 - seed / 1000, 0.06872: 0.7}, density=0.06872, initializer="he"),
+        )
+    ]
+
+
+def test_rows_are_compared_at_one_density(judged):
+    """A point of the one's curve against a cell of the other, 0.4 % apart."""
+    parts = {"measure": "value", "x": 0.069, "initializer": "glorot", "than": {"row": "b", "density": 0.069}}
+    (finding,) = judged(over_densities(), **parts)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.14)
+
+
+def test_a_density_is_compared_with_the_densest(judged):
+    """The same cell's own start."""
+    parts = {"measure": "value", "x": 0.512, "than": {"x": 1.0}, "expect": "lower", "initializer": "glorot"}
+    (finding,) = judged(over_densities(), **parts)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.009)
+
+
+def test_initializers_are_compared_by_how_far_they_hold(judged):
+    """Within two points down to half the weights, against not at all."""
+    parts = {"measure": "holds_to", "level": 0.02, "expect": "lower", "than": {"initializer": "he"}}
+    (finding,) = judged(over_densities(), initializer="glorot", **parts)
+    assert (finding.verdict, finding.interval.mean) == ("supports", 0.512 - 1.0)
+
+
+def test_a_probe_that_did_not_look_is_named(judged):
+    """In the words of the suite file."""
+    (finding,) = judged(cells([0.9] * 3, [0.8] * 3), measure="probe", probe="distance/drawn/l2")
+    assert finding.reason.startswith("a: no probe distance/drawn/l2 (seed 0, 1, 2); dense: no probe")
+
+
 # -- why we cannot tell --------------------------------------------------------------------------------------
 
 REASONS = {

@@ -44,6 +44,26 @@ class Frozen(Protocol):
         return Stages(task, task, {"far": far}, adapt=adapt)
 
 
+@dataclass(frozen=True)
+class SameTaskNewHead(Protocol):
+    """Train again with a fresh last layer."""
+
+    name = "same_task_new_head"
+    summary = "a new head"
+    head: str = "3.*"
+
+    def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
+        return Stages(task, task, {"same": task}, fresh=(self.head,))
+
+
+@dataclass(frozen=True)
+class Misspelt(SameTaskNewHead):
+    """A head that the model does not have."""
+
+    name = "misspelt"
+    head: str = "linear.*"
+
+
 @hookimpl
 def ticketbench_protocols() -> Sequence[Protocol]:
-    return [MoreClasses(), OtherOptimizer(), Frozen()]
+    return [MoreClasses(), OtherOptimizer(), Frozen(), SameTaskNewHead(), Misspelt()]

@@ -36,6 +36,7 @@ _HOMES = {
     "unit_chain": "ticketbench.chain",
     "compact": "ticketbench.compaction",
     "allocate": "ticketbench.scopes",
+    "kept_count": "ticketbench.scopes",
     "SCOPES": "ticketbench.scopes",
     "seed_of": "ticketbench.seeds",
     "stacked_linear": "ticketbench.stacked",
@@ -43,6 +44,7 @@ _HOMES = {
     "verified_file": "ticketbench.datafiles",
     "data_folder": "ticketbench.datafiles",
     "TicketbenchError": "ticketbench.errors",
+    "TicketError": "ticketbench.errors",
     "DataError": "ticketbench.errors",
     "OptionError": "ticketbench.errors",
 }
@@ -102,11 +104,13 @@ if TYPE_CHECKING:
     from ticketbench.errors import DataError as DataError
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
+    from ticketbench.errors import TicketError as TicketError
     from ticketbench.fleet import Snapshot as Snapshot
     from ticketbench.hookspecs import hookimpl as hookimpl
     from ticketbench.options import option as option
     from ticketbench.scopes import SCOPES as SCOPES
     from ticketbench.scopes import allocate as allocate
+    from ticketbench.scopes import kept_count as kept_count
     from ticketbench.seeds import generator as generator
     from ticketbench.seeds import seed_of as seed_of
     from ticketbench.stacked import stacked_linear as stacked_linear

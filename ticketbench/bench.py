@@ -13,12 +13,12 @@ from torch import nn
 
 from ticketbench.cell import Cell
 from ticketbench.contracts import Adaptation, Split, Task
-from ticketbench.count import BACKWARD, Work, work_of
+from ticketbench.count import BACKWARD, Work, module_work
 from ticketbench.data import TaskData
 from ticketbench.errors import SuiteError
 from ticketbench.fleet import Snapshot, Stack
 from ticketbench.judge import Scores, evaluate
-from ticketbench.network import Network, State, member_of
+from ticketbench.network import Network, State, member_of, states_of
 from ticketbench.recipe import Recipe
 from ticketbench.resolve import Cast
 from ticketbench.seeds import generator, seed_of
@@ -55,7 +55,7 @@ class Bench:
         self.casts = casts
         self.device = device
         self.stages = casts[0].stages
-        self.recipe: Recipe = casts[0].recipe
+        self.recipe: Recipe = casts[0].changed_recipe(self.stages.draw_recipe)
         self.waiting: list[Report] = []
         self.offers: list[Offer] = []
         self.ahead = self.stages_ahead()
@@ -125,8 +125,8 @@ class Bench:
 
     @cached_property
     def work(self) -> Work:
-        """What one forward pass of the model costs on the task at hand."""
-        return work_of(self.casts[0].model, self.data.task.shapes(), {})
+        """What one forward pass of the network costs on the task at hand."""
+        return module_work(self.network.module, self.data.task.shapes().inputs, {})
 
     def flops(self, member: int, examples: int) -> float:
         """FLOPs of a forward and a backward pass over so many examples under a member's mask."""
@@ -137,7 +137,8 @@ class Bench:
     @property
     def trains_elsewhere(self) -> bool:
         """Whether training is another stage than drawing."""
-        return self.stages.draw_on != self.stages.train_on or bool(self.stages.recipe)
+        stages = self.stages
+        return stages.draw_on != stages.train_on or stages.recipe != stages.draw_recipe or bool(stages.fresh)
 
     def stages_ahead(self) -> list[Adaptation]:
         """What comes after drawing: training elsewhere, if the protocol says so, and an adaptation, if it has one."""
@@ -154,15 +155,23 @@ class Bench:
         self.recipe = self.casts[0].changed_recipe(stage.recipe)
         self.data = self.data_of(stage.task)
         module, members = self.build(stage.task)
-        self.network = self.network_of(module, stage.task)
-        self._whole = None
-        self.__dict__.pop("work", None)
+        self.use(module, stage.task)
+        for pattern in stage.fresh:
+            if not any(fnmatchcase(name, pattern) for name in (*members[0][0], *members[0][1])):
+                known = ", ".join(members[0][0])
+                raise SuiteError(f"the protocol starts '{pattern}' anew, which no parameter's name matches: {known}")
         carried = [
             (old.weights(member), member_of(old.buffers, member), old.mask(member)) for member in range(len(members))
         ]
         self.stack = self.carried(members, carried, stage.fresh)
         self._offered = [(offer, members[offer.member], stage.fresh) for offer in self.offers]
         self.offers = []
+
+    def use(self, module: nn.Module, task: Task) -> None:
+        """From here on the fleet has another network; its stack is to follow."""
+        self.network = self.network_of(module, task)
+        self._whole = None
+        self.__dict__.pop("work", None)
 
     def carried(
         self,
@@ -243,13 +252,6 @@ class Bench:
     def sweep(self) -> tuple[int, ...]:
         """The budgets to judge at, if the model has a sweep."""
         return self.stages.sweep if self.network.model.sweeps else ()
-
-
-def states_of(module: nn.Module) -> tuple[State, State]:
-    """A module's trainable parameters, and everything else that it holds."""
-    trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
-    fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
-    return trainable, fixed | {name: part.detach() for name, part in module.named_buffers()}
 
 
 def synchronize(device: torch.device) -> None:

@@ -94,7 +94,7 @@ class OneInput(nn.Module):
 
 
 class Tracer(fx.Tracer):
-    """Calls the modules of the network inside by the names they have there."""
+    """Names the modules of the network inside as they are named there."""
 
     def path_of_module(self, mod: nn.Module) -> str:
         """Without the prefix."""
@@ -127,7 +127,7 @@ def unit_chain(module: nn.Module) -> tuple[Link, ...]:
 def link_from(start: fx.Node, parts: dict[str, nn.Module], alone: Callable[[str], bool]) -> Link | None:
     """The link that begins at a layer, if every operation up to the next layer keeps units apart."""
     name = str(start.target)
-    if not is_layer(parts[name]) or not alone(name):
+    if name not in parts or not is_layer(parts[name]) or not alone(name):
         return None
     layer: Any = parts[name]
     units, size = len(layer.weight), CONVOLUTIONS.get(type(layer), 0)

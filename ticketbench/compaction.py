@@ -29,7 +29,9 @@ class Compacted:
     """Weight -> the units (rows) that stayed, ascending, for every layer that may be shrunk."""
 
 
-def compact(module: nn.Module, mask: Mapping[str, Tensor], *, fold: bool = True) -> Compacted:
+def compact(
+    module: nn.Module, mask: Mapping[str, Tensor], *, fold: bool = True, least: Mapping[str, int] | None = None
+) -> Compacted:
     """Remove the units that take no part, along the links of `unit_chain`, until none is left.
 
     (a) A unit without an outgoing weight goes, with its incoming ones. This is exact in training too: no
@@ -39,7 +41,8 @@ def compact(module: nn.Module, mask: Mapping[str, Tensor], *, fold: bool = True)
     unless c = 0. A layer that would become empty keeps its first unit, without a weight in or out.
 
     What the mask has no entry for is kept; kept weights that happen to be zero are weights like others.
-    Inputs and outputs of the network keep their size.
+    Inputs and outputs of the network keep their size. `least` names layers (by weight) that keep at least so many
+    units, dead ones if need be.
     """
     links = unit_chain(module)
     smaller = copy.deepcopy(module)
@@ -50,7 +53,10 @@ def compact(module: nn.Module, mask: Mapping[str, Tensor], *, fold: bool = True)
             weights[name].masked_fill_(~part, 0)
         for link in links if fold else ():
             fold_constants(smaller, link, masks)
-        kept = {link.producer: kept_units(smaller, link, masks) for link in reversed(links)}
+        kept = {
+            link.producer: kept_units(smaller, link, masks, (least or {}).get(link.producer, 1))
+            for link in reversed(links)
+        }
         for link in links:
             shrink(smaller, link, masks, kept[link.producer])
     return Compacted(smaller, masks, {link.producer: kept[link.producer] for link in links})
@@ -94,13 +100,13 @@ def constants(module: nn.Module, link: Link) -> tuple[Tensor, Tensor]:
     return value, exact & value.isfinite()
 
 
-def kept_units(module: nn.Module, link: Link, masks: Mask) -> Tensor:
-    """The units of a layer that something reads, at least one; the incoming weights of the others are cut."""
+def kept_units(module: nn.Module, link: Link, masks: Mask, least: int) -> Tensor:
+    """The units of a layer that something reads, or more to make `least`; the incoming weights of others are cut."""
     mask = mask_of(module, link.consumer, masks)
     read = mask.any(dim=0).reshape(len(layer_of(module, link.producer).weight), -1).any(dim=1)
     cut(module, link.producer, masks, (~read,))
-    kept = read.nonzero().squeeze(1)
-    return kept if len(kept) else kept.new_zeros(1)
+    first_dead = (~read).nonzero().squeeze(1)[: max(0, least - int(read.sum()))]
+    return torch.cat([read.nonzero().squeeze(1), first_dead]).sort().values
 
 
 def cut(module: nn.Module, name: str, masks: Mask, where: tuple[slice | Tensor, ...]) -> None:

@@ -243,6 +243,8 @@ class Stages:
     """What happens between training and judging, if anything."""
     fresh: tuple[str, ...] = ()
     """Patterns of parameters that start anew on `train_on`, such as a head."""
+    draw_recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to the recipe of the trainings that are part of drawing."""
 
     def tasks(self) -> list[Task]:
         """Every task that a cell's life touches."""

@@ -7,6 +7,7 @@ density of its mask; products of activations are never discounted.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,8 +105,14 @@ def module_size(model: Model, module: nn.Module) -> Size:
 def work_of(model: Model, shapes: Shapes, call: Mapping[str, Any], inputs: Sequence[int] = ()) -> Work:
     """What one forward pass costs per example, under the forward's keywords `call`."""
     with torch.device("meta"):
-        module = model.build(shapes).eval()
-        example = torch.zeros((1, *(inputs or shapes.inputs)))
+        module = model.build(shapes)
+    return module_work(module, inputs or shapes.inputs, call)
+
+
+def module_work(module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Work:
+    """The same of a built module."""
+    module = copy.deepcopy(module).to("meta").eval()
+    example = torch.zeros((1, *inputs), device="meta")
     owners = {storage(weight): name for name, weight in module.named_parameters() if weight.ndim >= 2}
     watch = Watch(owners)
     with torch.no_grad(), watch:

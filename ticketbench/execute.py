@@ -15,11 +15,12 @@ import torch
 
 from ticketbench.bench import Bench
 from ticketbench.cell import Cell
-from ticketbench.count import module_size, work_of
+from ticketbench.count import module_size, size_of, work_of
 from ticketbench.errors import DeviceError
 from ticketbench.life import lead, out_of_memory
 from ticketbench.member import Member, outcome
 from ticketbench.network import set_precision
+from ticketbench.origin import about
 from ticketbench.resolve import Resolver
 from ticketbench.suite import Headline
 
@@ -68,13 +69,15 @@ def execute_together(
     members = lead(bench, headline, progress, keep=keep_in is not None)
     if keep_in is not None:
         save_tickets(members, keep_in)
-    size = module_size(bench.network.model, bench.network.module)
-    work = work_of(bench.network.model, bench.data.task.shapes(), {})
+    model, shapes = bench.network.model, bench.data.task.shapes()
+    size, work = size_of(model, shapes), work_of(model, shapes, {})
+    present = module_size(model, bench.network.module)  # smaller where a method has removed units
     records = []
     for index, member in enumerate(members):
-        mask = bench.stack.mask(index)
+        rest = bench.stack.mask(index)
+        mask = member.drawn if member.drawn and member.cast.method.removes_units else rest
         kept = {name: int(part.sum()) for name, part in mask.items()}
-        densities = {name: kept[name] / mask[name].numel() for name in mask}
+        densities = {name: float(part.float().mean()) for name, part in rest.items()}
         total = sum(kept.values())
         records.append(
             {
@@ -84,9 +87,9 @@ def execute_together(
                 "kept": total,
                 "prunable": size.prunable_total,
                 "exact_density": total / max(1, size.prunable_total),
-                "parameters": size.parameters - size.prunable_total + total,
+                "parameters": present.parameters - sum(int((~part).sum()) for part in rest.values()),
                 "parameters_dense": size.parameters,
-                "flops": work.flops(densities),
+                "flops": bench.work.flops(densities),
                 "flops_dense": work.flops(),
                 "layers": [(name, kept[name], mask[name].numel()) for name in mask],
                 "peak_memory": peak_memory(device),
@@ -132,7 +135,7 @@ def save_tickets(members: Sequence[Member], folder: Path) -> None:
     for member in members:
         for kind, ticket in (("ticket", member.ticket), ("solution", member.solution)):
             if ticket is not None:
-                ticket.about = {"key": member.cell.key, "kind": kind, "cell": member.cell.text()}
+                ticket.about = about(member.cell, kind)
                 ticket.save(folder / f"{member.cell.key}.{kind}.safetensors")
 
 

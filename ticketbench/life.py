@@ -17,8 +17,9 @@ from ticketbench.contracts import Train
 from ticketbench.errors import TicketError
 from ticketbench.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.scopes import kept_count
+from ticketbench.shrinking import check_fresh, shrink
 from ticketbench.suite import Headline
-from ticketbench.ticket import Ticket, collapsed_layers
+from ticketbench.ticket import Ticket, collapsed_layers, density_of
 from ticketbench.train import Goal, train
 from ticketbench.trial import Trial
 
@@ -50,17 +51,16 @@ def lead(bench: Bench, headline: Headline, progress: Callable[[str, int], None],
 
 def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]:
     """One cell from its first weight to its judgement."""
-    trial, cast, index = member.trial, member.cast, member.index
-    yield from cast.method.draw(trial) or ()
-    check_density(trial, cast.method.removes_units)
-    if cast.initializer.sparse_aware and trial.step == 0 and trial.present_density < 1:
-        bench.initialize_again(index)
-    member.ticket = Ticket(trial.mask, bench.stack.snapshot(index).weights) if keep else None
+    trial, cast = member.trial, member.cast
+    yield from drawing(bench, member)
+    start = bench.stack.snapshot(member.index)
+    member.ticket = Ticket(trial.mask, start.weights | start.buffers) if keep else None
     synchronize(bench.device)
     member.book()
     trial.look("drawn")
-    member.drawing, density = False, trial.present_density
+    member.drawing, member.drawn = False, trial.mask
     if cast.method.removes_units:
+        check_fresh(bench, member.index)
         yield Together("shrink")
     if bench.trains_elsewhere:
         yield Together("move on")
@@ -71,11 +71,21 @@ def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]
     bench.stack.check()
     trial.look("trained")
     trial.look("reported")
-    bench.report(index, density, final=True)
-    member.solution = Ticket(trial.mask, bench.waiting[-1].parameters) if keep else None
+    bench.report(member.index, density_of(member.drawn), final=True)
+    end = bench.waiting[-1]
+    member.solution = Ticket(trial.mask, end.parameters | end.buffers) if keep else None
     collapsed = collapsed_layers(trial.mask)
     if collapsed:
         member.status, member.reason = "collapsed", f"no weight is left in {', '.join(collapsed)}"
+
+
+def drawing(bench: Bench, member: Member) -> Iterator[Train]:
+    """The part of a life that draws: the method, and an initializer that waits for the first mask."""
+    trial, cast = member.trial, member.cast
+    yield from cast.method.draw(trial) or ()
+    check_density(trial, cast.method.removes_units)
+    if cast.initializer.sparse_aware and trial.step == 0 and trial.present_density < 1:
+        bench.initialize_again(member.index)
 
 
 def check_density(trial: Trial, removes_units: bool = False) -> None:
@@ -166,7 +176,7 @@ def go_on_together(
     request = members[waiting[0]].request
     assert isinstance(request, Together)
     if request.what == "shrink":
-        bench.shrink(waiting)
+        shrink(bench, waiting)
     else:
         bench.offers = [offer for offer in bench.offers if offer.member in waiting]
         bench.move_on()

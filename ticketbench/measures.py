@@ -60,8 +60,9 @@ class Curve:
         return max(sound) if self.higher_is_better else min(sound)
 
     def last(self) -> float | None:
-        """The value at the last x."""
-        return self.values[-1] if self.values else None
+        """The value at the last x; over densities, at the sparsest."""
+        points = self.onward()
+        return points[-1][1] if points else None
 
     def mean(self) -> float | None:
         """The mean over all reported x."""

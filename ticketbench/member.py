@@ -13,7 +13,7 @@ from ticketbench.contracts import Train
 from ticketbench.errors import TicketError
 from ticketbench.resolve import Cast
 from ticketbench.suite import Headline
-from ticketbench.ticket import Ticket
+from ticketbench.ticket import Mask, Ticket
 from ticketbench.trial import Trial
 
 
@@ -43,6 +43,8 @@ class Member:
     reason: str = ""
     error: str = ""
     drawing: bool = True
+    drawn: Mask = field(default_factory=dict)
+    """The mask of the ticket."""
     round: int = 0
     draw_seconds: float = 0.0
     train_seconds: float = 0.0

@@ -118,3 +118,10 @@ def set_precision(precision: str) -> None:
         raise OptionError(f"unknown precision '{precision}'. Valid: {', '.join(PRECISIONS)}.")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def states_of(module: nn.Module) -> tuple[State, State]:
+    """A module's trainable parameters, and everything else that it holds."""
+    trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
+    fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
+    return trainable, fixed | {name: part.detach() for name, part in module.named_buffers()}

@@ -126,6 +126,11 @@ class Results:
         xs = tuple(sorted(by_x))
         return Curve(name, xs, tuple(by_x[x] for x in xs), self.suite.metric(metric).higher_is_better)
 
+    def x_name(self, where: Where, row: str | None = None) -> str:
+        """What the curves of some cells run over; "" where there is no curve."""
+        curves = (self.curve(entry, where) for entry in self.select(where, row))
+        return next((curve.name for curve in curves if curve is not None), "")
+
     def counts(self) -> Counter[str]:
         """How many cells have each status, missing ones among them."""
         return Counter(entry.status for entry in self.entries)
@@ -177,9 +182,7 @@ def gather(
     used = {row["environment"] for row in chosen.values()}
     environments = [row for row in store.read("environments").to_pylist() if row["environment"] in used]
     cells_of = {identity({"scorer": "", **describe(cell)}): cell for cell in plan.cells}
-    return Results(
-        suite, tier, precision, device_class, entries, notes, environments, cells_of, Resolver(plugins)
-    )
+    return Results(suite, tier, precision, device_class, entries, notes, environments, cells_of, Resolver(plugins))
 
 
 def newest(

@@ -27,8 +27,9 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """∂x = g·W, ∂W = gᵀ·x in the weight's own layout, ∂b = Σ g; only what is needed."""
-        inputs_fbi, weight_foi = ctx.saved_tensors
         (gradient_fbo,) = gradients
+        # under autocast the product was taken in fewer bits than its factors have
+        inputs_fbi, weight_foi = (saved.to(gradient_fbo.dtype) for saved in ctx.saved_tensors)
         to_inputs, to_weight, to_bias = ctx.needs_input_grad
         return (
             torch.bmm(gradient_fbo, weight_foi) if to_inputs else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from ticketbench import Method, OptionError, Train, allocate, keep_top, option
+from ticketbench import Method, OptionError, Train, allocate, keep_top, kept_count, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +81,7 @@ def distance(mask: Tensor, other: Tensor) -> float:
 def weight_mask(trial: Trial, scope: str) -> Tensor:
     """The mask of the largest weights, all layers in a row."""
     sizes = {name: weight.abs() for name, weight in trial.weights.items()}
-    kept = math.floor(trial.density * trial.total_weights + 0.5)
+    kept = kept_count(trial.density, trial.total_weights)
     if scope == "global":
         return keep_top(joined(list(sizes.values())), kept)
     counts = allocate(scope, {name: tuple(size.shape) for name, size in sizes.items()}, kept)
@@ -92,7 +91,7 @@ def weight_mask(trial: Trial, scope: str) -> Tensor:
 def channel_mask(trial: Trial, scales: Sequence[str]) -> Tensor:
     """The mask of the channels with the largest |γ|, over all batch norms."""
     sizes = joined([trial.parameters[name].abs() for name in scales])
-    return keep_top(sizes, max(1, math.floor(trial.density * sizes.numel() + 0.5)))
+    return keep_top(sizes, max(1, kept_count(trial.density, sizes.numel())))
 
 
 def batch_norm_scales(trial: Trial) -> tuple[str, ...]:

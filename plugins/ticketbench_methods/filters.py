@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Method, TicketbenchError, Train, keep_top, option, unit_chain
+from ticketbench import Method, TicketError, Train, keep_top, kept_count, option, unit_chain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ class Filters(Method):
             return
         start = trial.snapshot()
         readers = shrinkable(trial)
-        counts = units_left(readers, trial.weights, math.floor(trial.density * trial.total_weights + 0.5))
+        counts = units_left(readers, trial.weights, kept_count(trial.density, trial.total_weights))
         yield trial.train()
         trial.report()
         trial.set_mask(without_units(trial.mask, readers, strongest(trial.score(), counts)))
@@ -70,7 +70,7 @@ def shrinkable(trial: Trial) -> Readers:
     """The weights whose units can be dropped: both ends of the link may be pruned."""
     both = [link for link in unit_chain(trial.module) if {link.producer, link.consumer} <= trial.weights.keys()]
     if not both:
-        raise TicketbenchError(
+        raise TicketError(
             "no filters can be dropped: no prunable layer of this model is read by one other prunable layer alone, "
             "or its forward cannot be traced; a method that prunes single weights works"
         )
@@ -95,7 +95,7 @@ def units_left(readers: Readers, weights: Mapping[str, Tensor], target: int) -> 
 
     least, total = kept(Fraction(0)), sum(weight.numel() for weight in weights.values())
     if least > target:
-        raise TicketbenchError(
+        raise TicketError(
             f"one unit a layer is {least} of {total} weights, more than the {target} of this density; "
             f"the smallest density possible is {least / total:.6g}"
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ticketbench import Model, hookimpl
+from ticketbench_models.conv import Conv2, Conv4, Conv6
 from ticketbench_models.dtnet import DTNet1D, DTNet2D
 from ticketbench_models.feedforward import FeedForward1D, FeedForward2D
+from ticketbench_models.lenet import LeNet5
 from ticketbench_models.mlp import MLP
 from ticketbench_models.recurrent_resnet import RecurrentResNet
 
@@ -14,4 +16,15 @@ from ticketbench_models.recurrent_resnet import RecurrentResNet
 @hookimpl
 def ticketbench_models() -> Sequence[Model]:
     """The built-in models."""
-    return [DTNet1D(), DTNet2D(), FeedForward1D(), FeedForward2D(), MLP(), RecurrentResNet()]
+    return [
+        Conv2(),
+        Conv4(),
+        Conv6(),
+        DTNet1D(),
+        DTNet2D(),
+        FeedForward1D(),
+        FeedForward2D(),
+        LeNet5(),
+        MLP(),
+        RecurrentResNet(),
+    ]

@@ -70,20 +70,24 @@ def only_readers(module: nn.Module, layers: Mapping[str, nn.Module]) -> dict[str
     found = {}
     for node in nodes:
         if node.op == "call_module" and node.target in layers and calls[node.target] == 1:
-            reader = follow(node, layers)
+            reader = follow(node, module, layers)
             if reader and calls[reader] == 1 and fits(layers[node.target], layers[reader]):
                 found[node.target] = reader
     return found
 
 
-def follow(node: fx.Node, layers: Mapping[str, nn.Module]) -> str | None:
-    """The first layer downstream, along results that are used once and come from nowhere else."""
+def follow(node: fx.Node, module: nn.Module, layers: Mapping[str, nn.Module]) -> str | None:
+    """The first layer downstream, along results that are used once, come from nowhere else and mix no units."""
     while len(node.users) == 1:
         node = next(iter(node.users))
         if len(node.all_input_nodes) != 1:
             return None
         if node.op == "call_module" and node.target in layers:
             return str(node.target)
+        if node.op == "call_module" and any(
+            weight.ndim >= 2 for weight in module.get_submodule(str(node.target)).parameters()
+        ):
+            return None
     return None
 
 

@@ -22,7 +22,7 @@ class DrawingCost(Probe):
 
     name = "drawing_cost"
     summary = "seconds, training steps and FLOPs until the ticket is drawn"
-    reference = "Evci et al. 2020 (arXiv 1911.11134), Appendix H, for the counting of FLOPs"
+    reference = "Evci et al. 2020 (arXiv 1911.11134), for the counting of FLOPs"
     moments = ("drawn",)
 
     def measure(self, trial: Trial) -> Mapping[str, float]:

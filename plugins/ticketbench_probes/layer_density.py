@@ -21,7 +21,7 @@ class LayerDensity(Probe):
 
     name = "layer_density"
     summary = "the density of every layer, and the smallest"
-    reference = "Frankle et al. 2021 (arXiv 2009.08576), section 4; Tanaka et al. 2020 (arXiv 2006.05467), section 3"
+    reference = "Frankle et al. 2021 (arXiv 2009.08576); Tanaka et al. 2020 (arXiv 2006.05467), section 3"
     moments = ("drawn", "trained", "reported")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:

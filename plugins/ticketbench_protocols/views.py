@@ -122,7 +122,8 @@ class Labels(View):
         return Shapes(shapes.inputs, len(self.keep)) if self.relabel else shapes
 
     def sizes(self) -> Sizes:
-        """An estimate: the kept share of the labels. It is exact where all labels have as many examples.
+        """An estimate: the kept share of the labels, exact where all labels have as many examples (MNIST's 0 to 4:
+        30,000 for 30,596).
 
         A count would load every split, the test split too, for a plan that works without the data; only plans
         ask for sizes, and no result depends on them.

@@ -28,7 +28,7 @@ class Lamp(Scorer):
 
     name = "lamp"
     summary = "squared weight over the sum of squares of the layer's weights that are at least as large"
-    reference = "Lee et al. 2021 (arXiv 2010.07611), Eq. 4"
+    reference = "Lee et al. 2021 (arXiv 2010.07611), the LAMP score"
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """θ² over the running sum of θ² from the largest down."""

@@ -33,7 +33,7 @@ class OptimalBrainDamage(Scorer):
     by the outputs, exact and without sampling; never negative. A = Σ rrᵀ example by example (the criterion is a
     mean over examples), so h = Σ (Jᵀr)², one backward pass for each r. Negative curvature of the criterion itself
     counts as none. Where the output is piecewise linear in every single weight (ReLU networks without loops or
-    batch norm) both are the same. It is the default, as it costs no more for a larger network.
+    batch norm) both are the same. It is the default: its passes do not grow with the network.
 
     Deviations: the paper's own pass through the network drops all terms between units of a layer, to have one pass
     for all weights, where this diagonal is complete; it scores at the end of training over all training examples,
@@ -42,7 +42,7 @@ class OptimalBrainDamage(Scorer):
 
     name = "obd"
     summary = "half the curvature of the loss times the squared weight"
-    reference = "LeCun, Denker and Solla 1990 (Optimal Brain Damage), Eq. 5"
+    reference = "LeCun, Denker and Solla 1990 (Optimal Brain Damage), the recipe, step 4"
 
     curvature: Literal["gauss_newton", "exact"] = option("gauss_newton", "which diagonal stands for the curvature")
     batches: int = option(1, "scoring batches; 0 for the whole training split", at_least=0)
@@ -101,7 +101,7 @@ def gauss_newton_diagonal(
     diagonal = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
     for some, parts in zip(owners.split(CHUNK), roots.split(CHUNK), strict=True):
         basis = torch.zeros(len(some), *outputs.shape, dtype=outputs.dtype, device=outputs.device)
-        basis[torch.arange(len(some)), some] = parts
+        basis[torch.arange(len(some), device=some.device), some] = parts
         for name, rows in zip(leaves, pulled_back(outputs, list(leaves.values()), basis), strict=True):
             diagonal[name] += rows.square().sum(0)
     return diagonal
@@ -115,7 +115,7 @@ def criterion_roots(trial: Trial, outputs: Tensor, examples: Split) -> tuple[Ten
     columns = []
     for places in torch.arange(width, device=point.device).split(CHUNK):
         basis = torch.zeros(len(places), len(point), width, dtype=point.dtype, device=point.device)
-        basis[torch.arange(len(places)), :, places] = 1
+        basis[torch.arange(len(places), device=places.device), :, places] = 1
         columns.append(pulled_back(slope, [point], basis.view(-1, *point.shape))[0].flatten(2))
     values, vectors = torch.linalg.eigh(torch.cat(columns).transpose(0, 1).double())
     least = torch.finfo(point.dtype).eps * width * values.amax(1, keepdim=True).clamp(min=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ticketbench import DataError, OptionError, Remote, Shapes, Sizes, Split, Task
+from ticketbench import DataError, OptionError, Remote, Shapes, Sizes, Split, Task, generator
 from ticketbench.data import augmented
 from ticketbench.testing import Blobs
 from ticketbench_protocols.views import Half, Labels
@@ -108,17 +108,17 @@ def test_sizes_of_halves_are_exact():
         assert numbers(half.test()) == [200, 201, 202, 203, 204, 205]
 
 
-def test_halves_are_the_same_whatever_was_drawn_before():
-    """No seed of a cell or of torch moves an example; they are drawn, and not every second example of a label."""
-    half = Half(Numbered(), "first")
-    torch.manual_seed(1)
-    before = numbers(half.training()[0])
-    torch.manual_seed(2)
-    assert numbers(half.training()[0]) == before
-    alternating = []
-    for label in range(5):
-        alternating += [index for index, other in enumerate(TRAIN) if other == label][::2]
-    assert before != sorted(alternating)
+def test_halves_are_dealt_from_a_fixed_order():
+    """By hand: label by label, in the order of a permutation drawn from the names alone, in turn to either half."""
+    order = torch.randperm(len(TRAIN), generator=generator("halves", "numbered", "train")).tolist()
+    hands: list[list[int]] = [[], []]
+    for turn, number in enumerate(number for label in range(5) for number in order if TRAIN[number] == label):
+        hands[turn % 2].append(number)
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        assert [numbers(half) for half in halves(0)] == [sorted(hand) for hand in hands]
+    unmixed = sorted(range(len(TRAIN)), key=lambda number: TRAIN[number])
+    assert sorted(hands[0]) != sorted(unmixed[::2])
 
 
 def test_blobs_are_halved_kind_by_kind():

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ticketbench.figures import Figure
 from ticketbench.measures import unit_of
-from ticketbench.report.grids import Grid, figure_grid, target_grid, trouble_grid
+from ticketbench.report.grids import Grid, figure_grid, target_grid, trouble_grid, x_text
 from ticketbench.report.labels import quantity, short
 from ticketbench.report.series import Series, series_of
+from ticketbench.report.sizes import size_series
+from ticketbench.report.weights import Spread, spread_grid, spreads_of
 from ticketbench.results import Entry, Results
 from ticketbench.verdicts import Finding, judge_claim
 
@@ -24,6 +26,8 @@ class Drawing:
     figure: Figure
     series: list[Series]
     grid: Grid
+    spreads: list[Spread] = field(default_factory=list)
+    """Of a figure of initial weights."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Report:
                     "comparable": results.tier in drawing.figure.comparable,
                     "series": [
                         {"label": one.label, "row": one.row, "density": one.density, "seeds": one.seeds,
-                         "troubles": one.troubles(), "points": [vars(point) for point in one.points()]}
+                         "troubles": one.troubles(),
+                         "points": [vars(point) for point in one.points(drawing.figure.band)]}
                         for one in drawing.series
                     ],
                     "references": [part.model_dump(mode="json") for part in drawing.figure.references],
@@ -101,13 +106,19 @@ def build(results: Results) -> Report:
     """Judge every claim, fill every figure and table."""
     findings = [judge_claim(results, claim) for claim in results.suite.claims]
     verdicts = [describe(results, number, finding) for number, found in enumerate(findings, 1) for finding in found]
-    drawings = []
-    for figure in results.suite.figures:
-        series = series_of(results, figure)
-        grid = figure_grid(results, figure, series)
-        grid.notes.extend(notes_of(results, figure, series))
-        drawings.append(Drawing(figure, series, grid))
+    drawings = [fill(results, figure) for figure in results.suite.figures]
     return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results))
+
+
+def fill(results: Results, figure: Figure) -> Drawing:
+    """A figure or a table with our values."""
+    if figure.kind == "initial_weights":
+        spreads = spreads_of(results, figure)
+        return Drawing(figure, [], spread_grid(figure, spreads), spreads)
+    series = size_series(results, figure) if figure.kind == "size" else series_of(results, figure)
+    grid = figure_grid(results, figure, series)
+    grid.notes.extend(notes_of(results, figure, series))
+    return Drawing(figure, series, grid)
 
 
 def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str]:
@@ -121,11 +132,13 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
         notes.append(f"the paper's numbers are of tier {tiers}: tier {results.tier} is another problem")
     if not any(one.curves for one in series):
         notes.append("no cell of this figure has been judged yet")
-    swept = sorted({x for one in series for curve in one.curves.values() for x in curve.x})
-    absent = [x for x in figure.at if swept and x not in swept]
+    curves = [curve for one in series for curve in one.curves.values()]
+    swept = sorted({x for curve in curves for x in curve.x})
+    absent = [x for x in figure.at if swept and all(curve.at(x) is None for curve in curves)]
     if absent:
-        shown = ", ".join(f"{x:g}" for x in absent)
-        notes.append(f"not judged at {shown}: this tier has {len(swept)} points from {swept[0]:g} to {swept[-1]:g}")
+        shown = ", ".join(x_text(x, figure) for x in absent)
+        first, last = x_text(swept[0], figure), x_text(swept[-1], figure)
+        notes.append(f"not judged at {shown}: this tier has {len(swept)} points from {first} to {last}")
     return notes
 
 
@@ -133,7 +146,8 @@ def describe(results: Results, number: int, finding: Finding) -> Judged:
     """A finding as text."""
     claim = finding.claim
     metric = results.suite.metric(claim.metric or results.suite.headline.metric)
-    unit, x_title = unit_of(claim.measure or "headline"), claim.x_name or results_x(results, finding)
+    x_title = claim.x_name or results.x_name(claim, claim.row) or "x"
+    unit = unit_of(claim.measure or "headline", x_title)
     difference = claim.than is not None
     ours = ""
     if finding.interval:
@@ -144,15 +158,6 @@ def describe(results: Results, number: int, finding: Finding) -> Judged:
     paper = "" if claim.paper is None else quantity(claim.paper, unit, metric, x_title, difference)
     place = setting_text(results, finding.setting)
     return Judged(number, claim.text, finding.verdict, place, ours, paper, claim.source, finding.reason)
-
-
-def results_x(results: Results, finding: Finding) -> str:
-    """What the claim's curves run over."""
-    for entry in results.select(finding.claim, finding.claim.row):
-        curve = results.curve(entry, finding.claim)
-        if curve is not None:
-            return curve.name
-    return "x"
 
 
 def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
@@ -177,13 +182,18 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
     from ticketbench.errors import StoreError
     from ticketbench.report.charts import chart_of, draw
     from ticketbench.report.page import render
+    from ticketbench.report.weights import spread_chart
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         charts: dict[str, Mapping[str, Any]] = {}
         files: dict[str, list[Path]] = {}
         for drawing in report.drawings:
-            chart = chart_of(report.results, drawing.figure, drawing.series) if drawing.figure.kind == "curve" else None
+            chart = None
+            if drawing.figure.kind == "initial_weights":
+                chart = spread_chart(drawing.figure, drawing.spreads)
+            elif drawing.figure.kind != "table":
+                chart = chart_of(report.results, drawing.figure, drawing.series)
             if chart is not None:
                 charts[drawing.figure.name] = chart
                 files[drawing.figure.name] = list(draw(chart, folder, drawing.figure.name).values())

@@ -1,11 +1,13 @@
 """Charts: a figure's curves as a Vega-Lite description, drawn here as SVG, PNG and PDF and alive on the page.
 
-A line is the mean over seeds, the band around it runs from the smallest to the largest seed, the dotted upright is the
-budget of training, and hollow points on dashed lines are the paper's. Drawing needs no network.
+A line is the mean over seeds, the band around it runs from the smallest to the largest seed or a deviation to each
+side, the dotted upright is the budget of training, and hollow points on dashed lines are the paper's. Drawing needs
+no network.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import vl_convert
 
 from ticketbench.figures import Figure, Metric
 from ticketbench.measures import training_budget
+from ticketbench.report.grids import metric_of
 from ticketbench.report.series import Series
 from ticketbench.results import Results
 
@@ -33,20 +36,34 @@ def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict
     ours = [
         {"series": one.label, "source": OURS, "x": point.x, "value": point.mean, "low": point.low, "high": point.high,
          "seeds": point.seeds}
-        for one in series for point in one.points()
+        for one in series for point in one.points(figure.band)
     ]  # fmt: skip
     if not ours:
         return None
     printed = printed_points(figure, series) if results.tier in figure.comparable else []
-    metric = results.suite.metric(figure.metric or results.suite.headline.metric)
-    channels = channels_of(figure, metric, ours, printed, x_name_of(series))
-    layers = [*budget_layers(series), *our_layers(ours, channels)]
+    channels = channels_of(figure, metric_of(results, figure), ours, printed, x_name_of(series))
+    layers = [*budget_layers(series), *our_layers(ours, channels, figure)]
     if printed:
         layers += printed_layers(printed, channels)
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=figure.title).add_params(channels.pick)
+    return finished(chart, [one.label for one in series], WIDTH)
+
+
+def finished(chart: alt.LayerChart | alt.FacetChart, names: Sequence[str], width: int) -> dict[str, Any]:
+    """A chart with the house's looks, as plain data; six names side by side, or as many as a fifth more width takes.
+
+    `usermeta` tells the page the pixels of the longest name with its symbol.
+    """
+    room = 16 + 26 * max(map(len, names), default=0) // 5
+    columns = max(1, min(6, width * 6 // 5 // room))
     plain: dict[str, Any] = (
         chart.configure_legend(
-            orient="bottom", columns=6, labelLimit=400, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=2.5
+            orient="bottom",
+            columns=columns,
+            labelLimit=400,
+            symbolType="stroke",
+            symbolOpacity=1,
+            symbolStrokeWidth=2.5,
         )
         .configure_axis(gridOpacity=0.4, labelFontSize=12, titleFontSize=12)
         .configure_title(anchor="start", fontSize=14)
@@ -54,7 +71,13 @@ def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict
         .to_dict()
     )
     plain.pop("$schema", None)
+    plain["usermeta"] = {"room": room}
     return plain
+
+
+def colour_of(names: Sequence[str]) -> alt.Color:
+    """A colour for every name."""
+    return alt.Color("series:N", title=None, scale=alt.Scale(domain=list(names), range=ranged(len(names))))
 
 
 def ranged(count: int) -> list[str]:
@@ -64,7 +87,7 @@ def ranged(count: int) -> list[str]:
 
 def x_name_of(series: Sequence[Series]) -> str:
     """What the curves run over."""
-    return next((curve.name for one in series for curve in one.curves.values()), "x")
+    return next((one.x_name for one in series if one.x_name), "x")
 
 
 @dataclass(frozen=True)
@@ -85,15 +108,23 @@ def channels_of(
     """The axes' titles and scales, and a colour for every line."""
     within = all(point["low"] >= 0 and point["high"] <= 1 for point in ours)
     y_scale = alt.Scale(domain=[0, 1]) if metric.percent and within else alt.Scale(zero=False)
+    if figure.y_range:
+        y_scale = alt.Scale(domain=list(figure.y_range))
     y_axis = alt.Axis(format="%") if metric.percent else alt.Axis()
     logarithmic = figure.x_scale == "log"
+    x_scale = alt.Scale(
+        type=figure.x_scale,
+        zero=alt.Undefined if logarithmic else False,
+        nice=logarithmic,
+        reverse=True if figure.x_reversed else alt.Undefined,
+    )
+    x_axis = alt.Axis(format="~%") if figure.x_percent else alt.Undefined
     named = list(dict.fromkeys(point["series"] for point in [*ours, *printed]))
     return Channels(
-        x=alt.X("x:Q", title=figure.x_title or x_name,
-                scale=alt.Scale(type=figure.x_scale, zero=False, nice=logarithmic)),
+        x=alt.X("x:Q", title=figure.x_title or x_name, scale=x_scale, axis=x_axis),
         y=alt.Y("value:Q", title=metric.title, scale=y_scale, axis=y_axis),
         low=alt.Y("low:Q", title=metric.title, scale=y_scale, axis=y_axis),
-        colour=alt.Color("series:N", title=None, scale=alt.Scale(domain=named, range=ranged(len(named)))),
+        colour=colour_of(named),
         dash=alt.StrokeDash(
             "source:N", title=None, scale=alt.Scale(domain=[OURS, PRINTED], range=[[1, 0], [5, 4]]),
             legend=alt.Legend() if printed else None,
@@ -102,15 +133,17 @@ def channels_of(
     )  # fmt: skip
 
 
-def our_layers(ours: list[Datum], channels: Channels) -> list[alt.Chart]:
-    """Band, mean line, and points where they are few."""
+def our_layers(ours: list[Datum], channels: Channels, figure: Figure) -> list[alt.Chart]:
+    """Band, mean line, and points where they are few; steps where a value holds until the next."""
     base = alt.Chart(alt.InlineData(values=ours)).encode(x=channels.x, color=channels.colour)
     tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4f", title="mean")]
     tips += [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("low", "high")] + [alt.Tooltip("seeds:Q")]
     faint = alt.condition(channels.pick, alt.value(0.18), alt.value(0.03))
-    band = base.mark_area().encode(y=channels.low, y2="high:Q", tooltip=tips, opacity=faint)
-    few = len({point["x"] for point in ours}) <= FEW
-    line = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=28, filled=True) if few else False)
+    looks: dict[str, Any] = {"clip": True} if figure.y_range else {}
+    looks |= {"interpolate": "step-after"} if figure.kind == "size" else {}
+    band = base.mark_area(**looks).encode(y=channels.low, y2="high:Q", tooltip=tips, opacity=faint)
+    few = max(Counter(point["series"] for point in ours).values()) <= FEW
+    line = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=28, filled=True) if few else False, **looks)
     clear = alt.condition(channels.pick, alt.value(1.0), alt.value(0.1))
     return [band, line.encode(y=channels.y, strokeDash=channels.dash, opacity=clear, tooltip=tips)]
 

@@ -10,6 +10,7 @@ from ticketbench.figures import Aspect, Figure, Metric, Reference
 from ticketbench.measures import measured, unit_of
 from ticketbench.report.labels import NONE, level_text, number, quantity, short
 from ticketbench.report.series import Series
+from ticketbench.report.sizes import SIZE
 from ticketbench.results import Entry, Results
 
 PAPER = "paper"
@@ -26,19 +27,24 @@ class Grid:
     notes: list[str] = field(default_factory=list)
 
 
+def metric_of(results: Results, figure: Figure) -> Metric:
+    """What stands on a figure's y axis and in its table."""
+    return SIZE if figure.kind == "size" else results.suite.metric(figure.metric or results.suite.headline.metric)
+
+
 def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> Grid:
     """A line for each of our series and, under it, one for what the paper prints of that row."""
-    metric = results.suite.metric(figure.metric or results.suite.headline.metric)
+    metric = metric_of(results, figure)
     asked = columns_of(figure, metric)
     lines = []
     for one in series:
-        cells = [spread(one, aspect, metric) for _, aspect in asked]
+        cells = [spread(one, aspect, metric, figure.x_percent) for _, aspect in asked]
         judged = sum(entry.judged for entry in one.entries)
         seeds = str(one.seeds) if judged == len(one.entries) else f"{judged}/{len(one.entries)}"
         lines.append((one.label, "ours", seeds, *cells, one.troubles()))
-        lines += [paper_line(part, asked, metric) for part in figure.references if part.row == one.row]
+        lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row == one.row]
     known = {one.row for one in series}
-    lines += [paper_line(part, asked, metric) for part in figure.references if part.row not in known]
+    lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row not in known]
     title = f"{figure.title}: {metric.title}{', %' if metric.percent else ''}"
     return Grid(title, ("row", "", "seeds", *(name for name, _ in asked), "notes"), lines)
 
@@ -46,26 +52,36 @@ def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> G
 def columns_of(figure: Figure, metric: Metric) -> list[tuple[str, Aspect]]:
     """The figure's columns: their names and what stands in them."""
     asked: list[tuple[str, Aspect]] = []
-    if figure.kind == "curve" or not (figure.at or figure.levels):
+    if figure.kind == "curve" or (figure.kind == "table" and not (figure.at or figure.levels or figure.probes)):
         asked += [("best", Aspect(measure="best")), ("last", Aspect(measure="last"))]
-    asked += [(f"at {x:g}", Aspect(measure="value", x=x)) for x in figure.at]
-    return asked + [(f"to {level_text(level, metric)}", Aspect(measure="x_to", level=level)) for level in figure.levels]
+    if figure.kind == "size":
+        asked.append(("last", Aspect(measure="last")))
+    asked += [(f"at {x_text(x, figure)}", Aspect(measure="value", x=x)) for x in figure.at]
+    asked += [(f"to {level_text(level, metric)}", Aspect(measure="x_to", level=level)) for level in figure.levels]
+    return asked + [(probe.replace("/", " "), Aspect(measure="probe", probe=probe)) for probe in figure.probes]
 
 
-def spread(series: Series, aspect: Aspect, metric: Metric) -> str:
+def x_text(x: float, figure: Figure) -> str:
+    """An x of a figure: 0.069, or 6.9 %."""
+    return f"{100 * x:.3g} %" if figure.x_percent else f"{x:g}"
+
+
+def spread(series: Series, aspect: Aspect, metric: Metric, percent: bool = False) -> str:
     """Mean ± deviation over seeds, and how many seeds have the number if not all."""
     found = series.measured(aspect)
     values = [value for value in found if value is not None]
     if not values:
         return "never" if found and aspect.measure == "x_to" else NONE
-    unit = unit_of(aspect.measure or "headline")
-    text = number(statistics.fmean(values), unit, metric)
+    unit = unit_of(aspect.measure or "headline", series.x_name)
+    text = number(statistics.fmean(values), unit, metric, percent)
     if len(values) > 1:
-        text += f" ±{number(statistics.stdev(values), unit, metric)}"
+        text += f" ±{number(statistics.stdev(values), unit, metric, percent)}"
     return text if len(values) == series.seeds else f"{text} ({len(values)}/{series.seeds})"
 
 
-def paper_line(reference: Reference, asked: Sequence[tuple[str, Aspect]], metric: Metric) -> tuple[str, ...]:
+def paper_line(
+    reference: Reference, asked: Sequence[tuple[str, Aspect]], metric: Metric, figure: Figure
+) -> tuple[str, ...]:
     """The paper's numbers in our columns."""
     cells = []
     for _, aspect in asked:
@@ -74,7 +90,8 @@ def paper_line(reference: Reference, asked: Sequence[tuple[str, Aspect]], metric
             value = next((value for x, value in reference.points if x == aspect.x), None)
         elif aspect.measure == "x_to":
             value = next((x for x, value in sorted(reference.points) if value == aspect.level), None)
-        cells.append("" if value is None else number(value, unit_of(aspect.measure or "headline"), metric))
+        unit = unit_of(aspect.measure or "headline", figure.x_name or "")
+        cells.append("" if value is None else number(value, unit, metric, figure.x_percent))
     return (reference.row, PAPER, "", *cells, "")
 
 
@@ -85,8 +102,8 @@ def target_grid(results: Results) -> Grid:
         if target.tier != results.tier:
             continue
         metric = results.suite.metric(target.metric or results.suite.headline.metric)
-        unit = unit_of(target.measure or "headline")
         entries = results.select(target, target.row)
+        unit = unit_of(target.measure or "headline", target.x_name or results.x_name(target, target.row))
         found = [
             measured(target, entry.record, results.curve(entry, target)) if entry.record and entry.judged else None
             for entry in entries
@@ -105,7 +122,7 @@ def target_grid(results: Results) -> Grid:
 
 def what(aspect: Aspect) -> str:
     """A measure in words, with the task it is of."""
-    name = (aspect.measure or "headline").replace("_", " ")
+    name = aspect.probe.replace("/", " ") if aspect.probe else (aspect.measure or "headline").replace("_", " ")
     parts = [f"{aspect.task.name}:" if aspect.task and aspect.task.name else "", name]
     parts += [f"{aspect.level:g}"] if aspect.level is not None else []
     return " ".join([part for part in parts if part] + ([f"at {aspect.x:g}"] if aspect.x is not None else []))

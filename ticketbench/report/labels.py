@@ -34,12 +34,14 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def number(value: float | None, unit: Unit, metric: Metric) -> str:
-    """A number without its unit, as it stands in a column."""
+def number(value: float | None, unit: Unit, metric: Metric, percent: bool = False) -> str:
+    """A number without its unit, as it stands in a column; a density times 100 where asked."""
     if value is None:
         return NONE
     if unit == "metric":
         return f"{100 * value:.1f}" if metric.percent else f"{value:.4g}"
+    if unit == "density":
+        return f"{100 * value:.3g}" if percent else f"{value:.3g}"
     if unit == "count" and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.1f}".removesuffix(".0") if unit == "x" else f"{value:.3g}"
@@ -50,7 +52,7 @@ def quantity(value: float | None, unit: Unit, metric: Metric, x_title: str, diff
     if value is None:
         return NONE
     sign = "+" if difference and value > 0 else ""
-    word = {"metric": "", "x": x_title, "count": "", "seconds": "s", "share": ""}[unit]
+    word = {"x": x_title, "density": "of the weights", "seconds": "s"}.get(unit, "")
     if unit == "metric" and metric.percent:
         word = "points" if difference else "%"
     return f"{sign}{number(value, unit, metric)} {word}".strip().replace("-", "−")

@@ -16,6 +16,18 @@ from ticketbench.report.grids import PAPER
 if TYPE_CHECKING:
     from ticketbench.report.build import Report
 
+CAPTIONS = {
+    (
+        "curve",
+        "range",
+    ): "Line: mean over seeds; band: smallest to largest seed; dotted upright: the budget of training.",
+    ("curve", "std"): "Line: mean over seeds; band: one standard deviation; dotted upright: the budget of training.",
+    ("size", "range"): "Line: weights that remain, mean over seeds; band: smallest to largest seed.",
+    ("size", "std"): "Line: weights that remain, mean over seeds; band: one standard deviation.",
+    ("initial_weights", "range"): "One network of each initializer, before anything is trained.",
+    ("initial_weights", "std"): "One network of each initializer, before anything is trained.",
+}
+"""What a reader of a chart must know, by kind and band."""
 STATES = {"supports": "yes", "contradicts": "no"}
 
 
@@ -38,6 +50,7 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mappi
         files={name: [path.name for path in paths] for name, paths in files.items()},
         library=library() if charts else "",
         states=STATES,
+        captions=CAPTIONS,
         paper=PAPER,
     )
 

@@ -45,6 +45,11 @@ class Series:
         """How many seeds there should be."""
         return len({entry.seed for entry in self.entries})
 
+    @property
+    def x_name(self) -> str:
+        """What the curves run over."""
+        return next((curve.name for curve in self.curves.values()), "")
+
     def troubles(self) -> str:
         """What became of the cells that are not ok."""
         states = Counter(entry.status for entry in self.entries if entry.status != "ok")

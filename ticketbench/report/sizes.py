@@ -26,10 +26,7 @@ def size_series(results: Results, figure: Figure) -> list[Series]:
     curves: dict[int, Curve | None] = {}
     for entry in chosen:
         curve = size_of(entry.record or {}, entry.points) if entry.judged else None
-        per_epoch = steps_per_epoch(results, entry) if curve and figure.x_name == EPOCH else None
-        if curve and figure.x_name == EPOCH:
-            curve = per_epoch and replace(curve, name=EPOCH, x=tuple(x / per_epoch for x in curve.x))
-        curves[id(entry)] = curve or None
+        curves[id(entry)] = in_epochs(results, entry, curve) if curve and figure.x_name == EPOCH else curve
     return grouped(chosen, curves, pooled=False)
 
 
@@ -64,7 +61,11 @@ def ends_of(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> d
     return ends
 
 
-def steps_per_epoch(results: Results, entry: Entry) -> int | None:
-    """How many steps an epoch takes, known without the data; None for a cell that the tier does not plan."""
+def in_epochs(results: Results, entry: Entry, curve: Curve) -> Curve | None:
+    """A curve over steps as one over epochs, known without the data; None for a cell that the tier does not plan."""
     found = results.cast_of(entry)
-    return None if found is None else found[1].recipe.steps_per_epoch(found[1].stages.draw_on.sizes().train)
+    if found is None:
+        return None
+    _, cast = found
+    per_epoch = cast.recipe.steps_per_epoch(cast.stages.draw_on.sizes().train)
+    return replace(curve, name=EPOCH, x=tuple(x / per_epoch for x in curve.x))

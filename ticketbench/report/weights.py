@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_BINS, FEWEST_BINS = 60, 8
+WIDTH, HEIGHT, ABREAST = 190, 170, 3
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,10 @@ def spread(weights: Mapping[str, Tensor], model: str, layer: str) -> list[Spread
 def spread_grid(figure: Figure, spreads: Sequence[Spread]) -> Grid:
     """A line for each layer and initializer: the numbers behind the histograms."""
     several = any(one.model for one in spreads)
-    lines = [
-        (*([one.model] if several else []), one.layer, one.initializer, f"{one.count:,}", f"{one.mean:.2e}",
-         f"{one.std:.4g}", f"{one.largest:.4g}")
-        for one in spreads
-    ]  # fmt: skip
+    lines = []
+    for one in spreads:
+        numbers = (f"{one.count:,}", f"{one.mean:.2e}".replace("-", "−"), f"{one.std:.4g}", f"{one.largest:.4g}")
+        lines.append((*([one.model] if several else []), one.layer, one.initializer, *numbers))
     columns = (*(["model"] if several else []), "layer", "initializer", "weights", "mean", "std", "largest |w|")
     notes = ["of the weights as the cells of the smallest seed draw them; no training is in it"]
     return Grid(figure.title, columns, lines, notes if lines else ["this tier plans no cell of this figure"])
@@ -108,21 +108,22 @@ def spread_chart(figure: Figure, spreads: Sequence[Spread]) -> dict[str, Any] | 
     """A small chart for each layer, a stepped line for each initializer; None where there is nothing to draw."""
     import altair as alt
 
-    from ticketbench.report.charts import colour_of, finished, legend_columns
+    from ticketbench.report.charts import colour_of, finished
 
     if not spreads:
         return None
     data = [
         {"series": one.initializer, "layer": f"{one.model} {one.layer}".strip(), "x": x, "density": value}
         for one in spreads
-        for x, value in zip(one.edges, (*one.densities, one.densities[-1]), strict=True)
+        for x, value in zip((one.edges[0], *one.edges), (0.0, *one.densities, 0.0), strict=True)
     ]
     names = list(dict.fromkeys(one.initializer for one in spreads))
     layers = list(dict.fromkeys(str(point["layer"]) for point in data))
+    columns = min(ABREAST, len(layers))
     pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
     tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q", format=".4f"), alt.Tooltip("density:Q", format=".3f")]
     chart = (
-        alt.Chart(alt.InlineData(values=data), width=190, height=170)
+        alt.Chart(alt.InlineData(values=data), width=WIDTH, height=HEIGHT)
         .mark_line(interpolate="step-after", strokeWidth=1.6)
         .encode(
             x=alt.X("x:Q", title=figure.x_title or "weight", axis=alt.Axis(tickCount=5)),
@@ -131,9 +132,9 @@ def spread_chart(figure: Figure, spreads: Sequence[Spread]) -> dict[str, Any] | 
             opacity=alt.condition(pick, alt.value(1.0), alt.value(0.1)),
             tooltip=tips,
         )
-        .facet(alt.Facet("layer:N", title=None, sort=layers), columns=min(3, len(layers)))
+        .facet(alt.Facet("layer:N", title=None, sort=layers), columns=columns)
         .resolve_scale(x="independent", y="independent")
         .properties(title=figure.title)
         .add_params(pick)
     )
-    return finished(chart, legend_columns(names, 190 * min(3, len(layers))))
+    return finished(chart, names, WIDTH * columns)

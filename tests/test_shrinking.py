@@ -1,0 +1,120 @@
+"""A fleet whose method removes units trains smaller networks, and nothing else about them is different."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from ticketbench.bench import Bench
+from ticketbench.execute import execute
+from ticketbench.life import lead
+from ticketbench.plan import make_plan
+from ticketbench.resolve import Resolver
+from ticketbench.suite import read_suite
+from ticketbench_methods.filters import Filters
+
+
+@dataclass(frozen=True)
+class Unfinished(Filters):
+    """Leaves its optimizers as they are."""
+
+    def draw(self, trial):
+        yield trial.train(until=5)
+        mask = trial.mask
+        mask["1.weight"][:5] = False
+        mask["3.weight"][:, :5] = False
+        trial.set_mask(mask)
+
+
+@pytest.fixture
+def cells(tiny_suite, cells_of, plugins):
+    """Filter pruning of a 6-8-5-3 network to a half and to a quarter, two seeds each."""
+    path = tiny_suite(
+        ("hidden = [8]", "hidden = [8, 5]"),
+        ('["dense", "magnitude"]', '["small"]'),
+        ("[0.5]", "[0.5, 0.25]"),
+        ("random = {", 'small = { method = "filters" }\nrandom = {'),
+        ("log_every = 5", "log_every = 5\nweight_decay = 1e-2"),
+    )
+    return read_suite(path), make_plan(read_suite(path), "smoke", plugins).cells
+
+
+@pytest.fixture
+def led(cells, plugins):
+    """The bench and the members after their lives, with another method in place of the row's."""
+
+    def lives(method=None, count: int = 4):
+        suite, chosen = cells
+        casts = [Resolver(plugins).cast(cell.setting) for cell in chosen[:count]]
+        bench = Bench(
+            chosen[:count], [replace(cast, method=method or cast.method) for cast in casts], torch.device("cpu")
+        )
+        return bench, lead(bench, suite.headline, lambda phase, steps: None, keep=True)
+
+    return lives
+
+
+def test_the_networks_are_smaller(led):
+    """Alone at a quarter, 24 of 103 weights: 2 of 8 and 1 or 2 of 5 units; the layers have these widths."""
+    bench, members = led(count=2)
+    assert [member.status for member in members] == ["ok", "ok"]
+    widths = [bench.stack.parameters[name].shape[1] for name in ("1.weight", "3.weight")]
+    kept = {name: bench.stack.masks[name] for name in ("1.weight", "3.weight", "5.weight")}
+    assert widths < [8, 5]
+    assert all(bool(mask.all()) for mask in kept.values())
+    assert sum(mask[0].numel() for mask in kept.values()) <= 51  # ⌊103/2 + ½⌋
+
+
+def test_training_smaller_is_training_under_masks(led, monkeypatch):
+    """Same curves and the same accuracies as with the dropped units masked, weight decay and Adam included."""
+    bench, smaller = led()
+    monkeypatch.setattr("ticketbench.life.shrink", lambda bench, living: None)
+    large, masked = led()
+    assert bench.stack.parameters["1.weight"].numel() < large.stack.parameters["1.weight"].numel()
+    for mine, theirs in zip(smaller, masked, strict=True):
+        assert mine.status == theirs.status == "ok"
+        assert [point[:6] for point in mine.curves] == [point[:6] for point in theirs.curves]
+        assert [point[6] for point in mine.curves] == pytest.approx([point[6] for point in theirs.curves], rel=1e-4)
+
+
+def test_members_of_different_sizes_share_the_larger_shape(led):
+    """A half and a quarter in one fleet: the quarter's members keep dead units, masked, and results are their own."""
+    together, members = led()
+    alone, single = led(count=2)
+    assert together.stack.parameters["1.weight"].shape[1:] == alone.stack.parameters["1.weight"].shape[1:]
+    quarters = [index for index, member in enumerate(members) if member.cell.density == 0.25]
+    assert all(not bool(together.stack.masks["1.weight"][index].all()) for index in quarters)
+    together.stack.check()
+    for mine, theirs in zip(single, [member for member in members if member.cell.density == 0.5], strict=True):
+        assert mine.headline == pytest.approx(theirs.headline, abs=1e-6)
+
+
+def test_the_record_counts_the_ticket_and_the_smaller_network(cells, plugins):
+    """Kept weights at most the density's count, of all 103; parameters without removed biases; fewer FLOPs."""
+    suite, chosen = cells
+    records = execute(chosen[:1], Resolver(plugins), suite.headline)
+    (record,) = records
+    assert (record["status"], record["prunable"]) == ("ok", 103)
+    assert record["kept"] <= 52
+    assert record["exact_density"] == record["kept"] / 103
+    widths = {name: size for name, _, size in record["layers"]}
+    assert widths == {"1.weight": 48, "3.weight": 40, "5.weight": 15}
+    assert record["kept"] < record["parameters"] < record["kept"] + 8 + 5 + 3
+    assert record["flops"] == 2 * record["kept"]
+    assert record["flops_dense"] == 2 * 103
+
+
+def test_the_ticket_has_the_shapes_of_the_model(led):
+    """A saved ticket fits the network it was drawn in; the solution is the smaller network's."""
+    bench, members = led(count=2)
+    assert members[0].ticket.weights["1.weight"].shape == (8, 6)
+    assert members[0].solution.weights["1.weight"].shape == bench.stack.parameters["1.weight"].shape[1:]
+
+
+def test_a_method_that_leaves_its_optimizer_is_told(led):
+    """What Adam remembers belongs to the larger network."""
+    _, members = led(Unfinished())
+    assert {member.status for member in members} == {"failed"}
+    assert "removes units" in members[0].reason

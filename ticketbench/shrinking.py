@@ -1,0 +1,46 @@
+"""A fleet without its dropped units: after a method that removes whole units, the networks become smaller.
+
+Members must keep one shape to stay stacked: a layer becomes as small as the member that keeps most of it allows,
+and the others keep as many dead units beside their own, masked as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ticketbench.compaction import compact
+from ticketbench.errors import TicketError
+from ticketbench.fleet import Stack
+from ticketbench.network import states_of
+
+if TYPE_CHECKING:
+    from ticketbench.bench import Bench
+
+
+def check_fresh(bench: Bench, member: int) -> None:
+    """A method that removes units must not leave an optimizer in the middle of its work."""
+    if bench.stack.updates[member]:
+        name = bench.casts[member].method.name
+        raise TicketError(f"method '{name}' removes units: its draw has to end with a rewind, a restart or new weights")
+
+
+def shrink(bench: Bench, living: Sequence[int]) -> None:
+    """Take the units out that no living member reads; from here on the fleet trains the smaller network.
+
+    Optimizers are fresh (`check_fresh`): what they remember would belong to the larger network.
+    """
+    stack = bench.stack
+    modules = {member: bench.module_of(member) for member in living}
+    alive = [compact(module, stack.mask(member), fold=False).kept for member, module in modules.items()]
+    least = {name: max(len(kept[name]) for kept in alive) for name in alive[0]}
+    smaller = {
+        member: compact(module, stack.mask(member), fold=False, least=least) for member, module in modules.items()
+    }
+    # the dead keep their place in the fleet
+    each = [smaller.get(member, smaller[living[0]]) for member in range(len(stack))]
+    bench.use(each[0].module, bench.data.task)
+    bench.stack = Stack.of([states_of(one.module) for one in each], bench.network.prunable)
+    bench.stack.steps = list(stack.steps)
+    for member, one in enumerate(each):
+        bench.stack.set_mask(member, one.mask)
