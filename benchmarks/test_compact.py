@@ -49,7 +49,7 @@ def filter_mask(module: nn.Module, share: float) -> dict[str, Tensor]:
 
 
 def held(module: nn.Module, inputs: Tensor) -> int:
-    """Bytes of parameters, their gradients, and what the forward keeps for the backward pass."""
+    """Bytes of parameters, their gradients, and what a forward keeps for the backward pass."""
     kept: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -90,7 +90,8 @@ def test_compacted(benchmark, side_by_side, capsys, build: Callable[[], nn.Modul
     networks |= {name: compact(module, mask, fold=False).module for name, mask in masks.items()}
     rates = side_by_side(
         f"{'-'.join(map(str, shape))} inputs, batch {BATCH}; examples",
-        {k: passes(v, inputs) for k, v in networks.items()},
+        {name: passes(network, inputs) for name, network in networks.items()},
+        rounds=9,
     )
     bytes_held = {name: held(network, inputs) for name, network in networks.items()}
     benchmark.extra_info.update(rates, bytes=bytes_held)
