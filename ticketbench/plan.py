@@ -33,6 +33,19 @@ class Selection:
     tasks: tuple[str, ...] = ()
     densities: tuple[float, ...] = ()
     seeds: int | None = None
+    models: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    initializers: tuple[str, ...] = ()
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What was asked for of the axes that a block lists: its key there -> names."""
+        axes = {"tasks": self.tasks, "models": self.models, "protocols": self.protocols}
+        return {**axes, "initializers": self.initializers}
+
+    def keeps(self, block: Block, axis: str) -> list[Entry]:
+        """The entries of a block's axis that were asked for."""
+        wanted = self.names()[axis]
+        return [entry for entry in getattr(block, axis) if not wanted or entry.name in wanted]
 
 
 @dataclass(frozen=True)
@@ -130,10 +143,9 @@ def settings(
 ) -> Iterator[tuple[Setting, Method]]:
     """Every combination of a block's axes, resolved."""
     recipe = suite.recipes[block.recipe].text()
-    tasks = [task for task in block.tasks if not selection.tasks or task.name in selection.tasks]
     rows = list(rows_of(suite, tier, block, resolver.plugins, selection.methods))
     probes = tuple(choose(resolver, "probe", probe, where) for probe in block.probes)
-    for task, model, protocol, initializer in product(tasks, block.models, block.protocols, block.initializers):
+    for task, model, protocol, initializer in product(*(selection.keeps(block, axis) for axis in selection.names())):
         task_choice = choose(resolver, "task", task, where)
         protocol_choice = choose(resolver, "protocol", protocol, where)
         sources = stage_sources(resolver, task_choice, protocol_choice)
@@ -207,10 +219,12 @@ def check_selection(suite: Suite, tier: str, selection: Selection) -> None:
             raise OptionError(f"--density {density:g} is outside (0, 1]: it is the fraction of weights kept")
     if selection.seeds is not None and selection.seeds < 1:
         raise OptionError(f"--seeds {selection.seeds} is no number of seeds. Give 1 or more.")
-    known = {task.name for block in suite.tier(tier).blocks for task in block.tasks}
-    for task in selection.tasks:
-        if task not in known:
-            raise UnknownNameError("task", task, known, f"--task (suite '{suite.name}', tier {tier})")
+    for axis, wanted in selection.names().items():
+        known = {entry.name for block in suite.tier(tier).blocks for entry in getattr(block, axis)}
+        for name in wanted:
+            if name not in known:
+                word = axis.removesuffix("s")
+                raise UnknownNameError(word, name, known, f"--{word} (suite '{suite.name}', tier {tier})")
 
 
 def count_by(cells: Iterable[Cell], axis: str) -> Counter[str]:

@@ -98,10 +98,7 @@ def prepare(
     device: str,
     timeout: float | None,
     precision: str,
-    methods: tuple[str, ...],
-    tasks: tuple[str, ...],
-    densities: tuple[float, ...],
-    seeds: int | None,
+    **selected: Any,
 ) -> tuple[Plan, str]:
     """The plan that the options describe, and why its tier was picked."""
     from dataclasses import replace
@@ -114,6 +111,6 @@ def prepare(
         raise OptionError(f"unknown --precision '{precision}'. {suggest(precision, PRECISIONS)}")
     suite = find_suite(suite_name, plugins)
     chosen, why = pick_tier(suite, tier, device)
-    selection: Selection = Selection(methods, tasks, densities, seeds)
+    selection: Selection = Selection(**selected)
     plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
     return (replace(plan, timeout=timeout) if timeout else plan), why

@@ -27,6 +27,9 @@ def command() -> None:
 @click.option("--tier", help="smoke, small or paper. Default: paper with a GPU, small without.")
 @click.option("--method", required=True, metavar="ROW", help="A row of the suite, a method or a scorer.")
 @click.option("--task", help="The task, where the suite has several.")
+@click.option("--model", help="The model, where the suite has several.")
+@click.option("--protocol", help="The protocol, where the suite has several.")
+@click.option("--initializer", help="The initializer, where the suite has several.")
 @click.option("--density", type=float, help="The share of weights kept, where the suite has several.")
 @click.option("--seed", type=click.IntRange(0), help="The cell's seed. Default: the tier's first.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -34,8 +37,8 @@ def command() -> None:
 @click.option("--out", required=True, metavar="FILE|DIR", help=f"A {SUFFIX} file; or a folder, for many cells.")
 @plugin_options
 def draw_tickets(
-    suite_name: str, tier: str | None, method: str, task: str | None, density: float | None, seed: int | None,
-    device: str, precision: str, out: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...],
+    suite_name: str, tier: str | None, method: str, density: float | None, seed: int | None, device: str,
+    precision: str, out: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **axes: str | None,
 ) -> None:  # fmt: skip
     """Draw the ticket of one cell, as a run would, and write it. It is neither trained further nor judged."""
     from ticketbench.cli.run import prepare
@@ -44,10 +47,11 @@ def draw_tickets(
 
     plugins = load(plugin_files, blocked)
     where = pick_devices(device, 1)[0]
+    wanted = {f"{axis}s": (name,) if name else () for axis, name in axes.items()}
+    densities = () if density is None else (density,)
     plan, _ = prepare(
-        plugins, suite_name, tier, where, None, precision,
-        (method,), (task,) if task else (), (density,) if density is not None else (), None,
-    )  # fmt: skip
+        plugins, suite_name, tier, where, None, precision, methods=(method,), densities=densities, **wanted
+    )
     cells = cells_of(plan, seed)
     target = Path(out)
     if target.suffix == SUFFIX and not target.is_dir():
@@ -85,8 +89,8 @@ def one_of(cells: list[Cell]) -> Cell:
         for cell in cells
     )
     raise OptionError(
-        f"{len(cells)} cells match, and --out names one file. Choose with --task and --density, "
-        f"or give --out a folder:{listed}"
+        f"{len(cells)} cells match, and --out names one file. Choose with --task, --model, --protocol, "
+        f"--initializer and --density, or give --out a folder:{listed}"
     )
 
 
