@@ -211,7 +211,7 @@ def test_several_cells_are_listed_or_go_to_a_folder(said: Said, refused, tiny_su
     suite = tiny_suite(("densities = [0.5]", "densities = [0.5, 0.25]"))
     words = ("ticket", "draw", "--suite", suite, "--method", "magnitude", "--plugin", STRANGER, "--out")
     first, *listed = refused(*words, "one.safetensors").splitlines()
-    assert first.startswith("2 cells match, and --out names one file. Choose with --task and --density")
+    assert first.startswith("2 cells match, and --out names one file. Choose with --task, --model, --protocol, --init")
     assert [line.rpartition(", ")[2] for line in listed] == ["density 0.5", "density 0.25"]
     assert not (tmp_path / "one.safetensors").exists()
     assert said(*words, "all")[0] == 0

@@ -95,8 +95,8 @@ def test_cells_that_are_missing_or_not_ok_are_counted_and_named(reported):
     assert report.summary() == "4 cells: 1 diverged, 1 missing, 2 ok; fp32 on cpu"
     assert report.drawings[0].grid.lines[2] == ("magnitude", "ours", "0/2", *["–"] * 5, "1 diverged, 1 missing")
     assert report.troubles.lines == [
-        ("diverged", "magnitude", "0.5", "1", "blobs", "mlp", "same", "not finite"),
-        ("missing", "magnitude", "0.5", "0", "blobs", "mlp", "same", ""),
+        ("diverged", "magnitude", "0.5", "1", "blobs", "mlp", "same", "default", "not finite"),
+        ("missing", "magnitude", "0.5", "0", "blobs", "mlp", "same", "default", ""),
     ]
     assert report.verdicts[0].reason == "magnitude: missing (seed 0); magnitude: diverged (seed 1)"
 

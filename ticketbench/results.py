@@ -15,7 +15,7 @@ from ticketbench.errors import StoreError, suggest
 from ticketbench.evidence import addresses, points_of, probes_of, splits, with_probes
 from ticketbench.execute import describe
 from ticketbench.measures import Curve
-from ticketbench.plan import make_plan
+from ticketbench.plan import Selection, make_plan
 from ticketbench.plugins import Plugins
 from ticketbench.resolve import Cast, Resolver
 from ticketbench.store import Store
@@ -143,9 +143,13 @@ def identity(axes: Mapping[str, Any]) -> Identity:
 
 
 def gather(
-    store: Store, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = ""
-) -> Results:
-    """The results of a tier. By default the largest tier the store has, and the setting with the most cells."""
+    store: Store, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
+    seeds: int | None = None,
+) -> Results:  # fmt: skip
+    """The results of a tier. By default the largest tier the store has, and the setting with the most cells.
+
+    With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.
+    """
     cells = store.read("cells")
     cells = cells.filter(pc.and_(pc.equal(cells["suite"], suite.name), pc.equal(cells["suite_version"], suite.version)))
     tier = tier or largest_tier(cells["tier"].to_pylist(), suite)
@@ -164,7 +168,11 @@ def gather(
         if other != (precision, device_class)
     ]
     rows = [row for row in mine if (row["precision"], row["device_class"]) == (precision, device_class)]
-    plan = make_plan(suite, tier, plugins, device_class=device_class, precision=precision)
+    plan = make_plan(suite, tier, plugins, Selection(seeds=seeds), device_class=device_class, precision=precision)
+    if seeds is not None:
+        counted = {cell.seed for cell in plan.cells}
+        rows = [row for row in rows if row["seed"] in counted]
+        notes.append(f"only seeds {', '.join(map(str, sorted(counted)))} of the tier count here")
     planned = {cell.key: {"scorer": "", **describe(cell)} for cell in plan.cells}
     chosen, superseded = newest(rows, planned)
     expected = {identity(axes): axes for axes in planned.values()}

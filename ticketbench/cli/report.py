@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where files go. Default: ./report-SUITE-TIER."
 )
+@click.option("--seeds", type=click.IntRange(1), help="As many seeds as `run --seeds` was given. Default: the tier's.")
 @click.option("--precision", default="", help="fp32, tf32 or bf16. Default: what most cells have.")
 @click.option("--device", "device_class", default="", help="cpu or cuda. Default: what most cells have.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def command(
-    suite_name: str, tier: str | None, store_address: str, output: Path | None, precision: str, device_class: str,
-    plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
+    suite_name: str, tier: str | None, store_address: str, output: Path | None, seeds: int | None,
+    precision: str, device_class: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
     from ticketbench.plan import find_suite
@@ -38,7 +39,7 @@ def command(
     suite = find_suite(suite_name, plugins)
     if tier is not None:
         suite.tier(tier)
-    results = gather(Store(store_address), suite, tier, plugins, precision, device_class)
+    results = gather(Store(store_address), suite, tier, plugins, precision, device_class, seeds)
     report = build(results)
     folder = output or Path(f"report-{suite.name}-{results.tier}")
     files = [str(path) for paths in write(report, folder).values() for path in paths]

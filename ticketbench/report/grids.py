@@ -131,7 +131,7 @@ def what(aspect: Aspect) -> str:
 def trouble_grid(results: Results) -> Grid:
     """Every cell that is missing or not ok, seeds of the same row together."""
     groups: dict[tuple[str, ...], list[Entry]] = {}
-    names = ("task", "model", "protocol")
+    names = ("task", "model", "protocol", "initializer")
     others: dict[tuple[str, str], set[str]] = {}
     for entry in results.entries:
         for axis in names:
@@ -145,7 +145,7 @@ def trouble_grid(results: Results) -> Grid:
         (*key[:3], ", ".join(str(entry.seed) for entry in sorted(members, key=lambda entry: entry.seed)), *key[3:])
         for key, members in sorted(groups.items())
     ]
-    columns = ("status", "row", "density", "seeds", "task", "model", "protocol", "reason")
+    columns = ("status", "row", "density", "seeds", "task", "model", "protocol", "initializer", "reason")
     return Grid("Cells that are missing or not ok", columns, lines)
 
 
