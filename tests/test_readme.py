@@ -47,6 +47,12 @@ def test_the_readme_commands_and_code_run(tmp_path):
             [sys.executable, "-m", "ticketbench", *words], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+    loading = next(block for block in python if "load_state_dict" in block)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\nfrom torch import nn\n{loading}\nassert 'ticketbench' not in sys.modules"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     reading = next(block for block in python if 'Store("results")' in block)
     done = subprocess.run(
         [sys.executable, "-c", reading + "\nassert {row['status'] for row in cells} == {'ok'}, cells"],
@@ -64,6 +70,7 @@ def test_every_option_shown_exists(text):
         words = shlex.split(line)[1:]
         command = cli.get_command(None, words[0])
         assert command is not None, line
+        command = getattr(command, "commands", {}).get(words[1] if len(words) > 1 else "", command)
         known = {name for parameter in command.params for name in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known, line
 

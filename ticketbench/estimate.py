@@ -10,12 +10,14 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 
 from ticketbench.cell import Cell, Setting
-from ticketbench.contracts import Task
+from ticketbench.contracts import Method, Task
 from ticketbench.count import BACKWARD, Size, Work, size_of, work_of
+from ticketbench.options import canonical
 from ticketbench.plan import CPU_FLEET, Fleet, Room
 from ticketbench.resolve import Cast, Resolver
 from ticketbench.seeds import common
@@ -24,6 +26,8 @@ LAUNCH_SECONDS = 1e-5
 """What launching one operation costs, whatever its size."""
 SMALL_PRODUCTS = 0.7
 """The share of the measured rate that the products of small networks reach."""
+SAMPLES = 4
+"""Training steps whose forward is counted, where it is drawn anew each step."""
 COPIES = 5
 """Weights, gradients, two optimizer slots, the best validation."""
 
@@ -73,16 +77,13 @@ def estimate(cells: Iterable[Cell], resolver: Resolver, members: int = CPU_FLEET
     """The cost of cells; `rate` in FLOP/s is measured when it is not given."""
     rate = rate or measured_rate()
     total = Estimate()
-    casts: dict[int, Cast] = {}
-    costs: dict[int, Cost] = {}
-    shared: dict[str, Cost] = {}
+    known: dict[int, tuple[Cost, Method]] = {}
     for cell in cells:
         at = id(cell.setting)
-        if at not in costs:
-            casts[at] = resolver.cast(cell.setting)
-            text = cell.setting.fleet_text()
-            shared[text] = costs[at] = shared.get(text) or cost_of(cell.setting, casts[at])
-        cost, trainings = costs[at], casts[at].method.trainings(cell.density)
+        if at not in known:
+            known[at] = cost_of(cell.setting, resolver), resolver.cast(cell.setting).method
+        cost, method = known[at]
+        trainings = method.trainings(cell.density)
         total.cells += 1
         total.steps += round(trainings * cost.steps)
         total.flops += trainings * cost.flops()
@@ -98,29 +99,38 @@ def largest_fleet(fleets: Iterable[Fleet], resolver: Resolver) -> float:
         setting = fleet.cells[0].setting
         text = setting.fleet_text()
         sizes[text] = (setting, max(len(fleet.cells), sizes.get(text, (setting, 0))[1]))
-    costs = [cost_of(setting, resolver.cast(setting)).memory(members) for setting, members in sizes.values()]
+    costs = [cost_of(setting, resolver).memory(members) for setting, members in sizes.values()]
     return max(costs, default=0.0)
 
 
 def room_in(memory: float, resolver: Resolver) -> Room:
     """How many cells of a setting fit into so many bytes, one at least; the estimate errs on the large side."""
-    known: dict[str, int] = {}
 
     def room(setting: Setting) -> int:
-        text = setting.fleet_text()
-        if text not in known:
-            known[text] = max(1, int(memory // cost_of(setting, resolver.cast(setting)).memory(1)))
-        return known[text]
+        return max(1, int(memory // cost_of(setting, resolver).memory(1)))
 
     return room
 
 
-def cost_of(setting: Setting, cast: Cast) -> Cost:
+COUNTED: WeakKeyDictionary[Resolver, dict[str, Cost]] = WeakKeyDictionary()
+"""What was counted before, by what a cost depends on."""
+
+
+def cost_of(setting: Setting, resolver: Resolver) -> Cost:
+    """What a cell of a setting costs; settings that differ in their method alone are counted once."""
+    known = COUNTED.setdefault(resolver, {})
+    text = canonical([*setting.model, *setting.task, *setting.protocol, setting.recipe])
+    if text not in known:
+        known[text] = count(resolver.cast(setting))
+    return known[text]
+
+
+def count(cast: Cast) -> Cost:
     """Count one forward pass in training and one in judging."""
     task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
     calls = {
         json.dumps(dict(call), sort_keys=True): call
-        for call in (model.training_call(common("training call", step)) for step in range(8))
+        for call in (model.training_call(common("training call", step)) for step in range(SAMPLES))
     }
     works = [work_of(model, task.shapes(), call) for call in calls.values()]
     mean = Work(
