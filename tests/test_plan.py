@@ -413,3 +413,25 @@ def test_fleets_are_no_larger_than_the_memory_of_a_worker(plugins, tiny_suite):
         fleets = whole.fleets(whole.cells, "cpu", 1, room=room_in(memory, resolver))
         assert max(len(fleet.cells) for fleet in fleets) == most
         assert sum(len(fleet.cells) for fleet in fleets) == len(whole.cells)
+
+
+def test_selecting_models_protocols_and_initializers(tiny_suite, cells_of):
+    """Each by name, together an intersection; the cells are those of the whole plan."""
+    path = tiny_suite(
+        ('initializers = ["default"]', 'initializers = ["default", "he", { name = "he", gain = 1.0 }]'),
+        ('models = [{ name = "mlp", hidden = [8] }]', 'models = [{ name = "mlp", hidden = [8] }, "mlp"]'),
+    )
+    whole = cells_of(path)[1]
+    chosen = cells_of(path, initializers=("he",), models=("mlp",), protocols=("same",))[1]
+    assert {cell.key for cell in chosen} < {cell.key for cell in whole}
+    assert len(whole) == 3 * len(chosen) // 2
+    assert {cell.setting.initializer.name for cell in chosen} == {"he"}
+
+
+@pytest.mark.parametrize(
+    ("axis", "word"), [("models", "model"), ("protocols", "protocol"), ("initializers", "initializer")]
+)
+def test_an_axis_that_no_block_has_is_refused(axis: str, word: str, tiny_suite, cells_of):
+    """With the names that the tier knows."""
+    with pytest.raises(UnknownNameError, match=rf"unknown {word} 'mpl' in --{word} \(suite 'tiny', tier smoke\)"):
+        cells_of(tiny_suite(), **{axis: ("mpl",)})

@@ -114,3 +114,15 @@ def test_a_curve_is_the_sweep_of_the_first_judgement(tmp_path, path, plugins):
     assert curve(x_name="density") == ("density", (0.5, 1.0), (0.5, 0.3))
     assert curve(split="validation") == ("step", (5.0,), (0.2,))
     assert curve(metric="loss") is None
+
+
+def test_fewer_seeds_are_a_whole_report_if_they_were_asked_for(tmp_path, path, plugins):
+    """A run of `--seeds 1` is complete for a report of one seed; other seeds do not count then, and it is said."""
+    store = fill(tmp_path / "s", path, plugins, selection=Selection(seeds=1))
+    suite = read_suite(path)
+    assert dict(gather(store, suite, "smoke", plugins).counts()) == {"ok": 2, "missing": 2}
+    one = gather(store, suite, "smoke", plugins, seeds=1)
+    assert dict(one.counts()) == {"ok": 2}
+    assert one.notes == ["only seeds 0 of the tier count here"]
+    fill(tmp_path / "s", path, plugins)
+    assert {entry.seed for entry in gather(store, suite, "smoke", plugins, seeds=1).entries} == {0}

@@ -289,3 +289,13 @@ def test_workers_are_told_what_they_need_as_plain_data(plan, store, plugins):
 def test_a_summary_is_ok_only_if_every_cell_was_judged_or_skipped(statuses, ok):
     """A failure among many successes is a failure."""
     assert Summary({str(at): status for at, status in enumerate(statuses)}).ok is ok
+
+
+def test_an_interruption_that_no_exception_told_of_ends_the_run(plan, store, plugins):
+    """Python loses a KeyboardInterrupt that strikes in a callback; what was finished stays, nothing more runs."""
+    executor = Pretender()
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, store, executor, plugins, fleet_size=1, interrupted=lambda: len(store.statuses()) >= 2)
+    assert len(store.statuses()) == 2
+    assert [*store.local.glob("claims/*.claims")] == []
+    assert run(plan, store, Pretender(), plugins).ok
