@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -54,3 +56,13 @@ def test_store_of_1_000_000_curve_rows(benchmark, capsys, tmp_path: Path):
     with capsys.disabled():
         print(f"\nstore of {rows:,} curve rows written and read: {(time.perf_counter() - start) / 3:.2f} s")
     assert rows == 1_000_000
+
+
+@pytest.mark.benchmark(group="scale")
+def test_help(benchmark, capsys):
+    """`ticketbench --help` as a process, from start to end; it imports no torch. Aim: half a second."""
+    command = [sys.executable, "-m", "ticketbench", "--help"]
+    start = time.perf_counter()
+    benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=5)
+    with capsys.disabled():
+        print(f"\nticketbench --help: {(time.perf_counter() - start) / 5:.2f} s")

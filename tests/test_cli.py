@@ -6,13 +6,12 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import STRANGER, command
+from conftest import STRANGER
 
 import ticketbench as package
 from ticketbench.cli import COMMANDS, main
@@ -58,15 +57,20 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 # -- help --------------------------------------------------------------------------------------------------
 
 
-def test_help_answers_in_under_half_a_second():
-    """The best of five processes, from start to end."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        done = subprocess.run(command("--help"), capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
+def test_help_names_every_command_and_loads_little():
+    """As a process: what takes long to import is not there. `make bench` measures the time."""
+    watched = """
+import sys
+from ticketbench.cli import main
+sys.argv[1:] = ["--help"]
+try:
+    main()
+finally:
+    print(len(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=False)
     assert all(name in done.stdout for name in COMMANDS)
-    assert min(times) < 0.5
+    assert int(done.stdout.split()[-1]) < 400  # 273 when this was written; torch alone brings 1,500
 
 
 def test_every_help_works_without_torch():
