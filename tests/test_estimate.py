@@ -51,6 +51,13 @@ def test_iterative_magnitude_pruning_counts_its_levels(tiny_suite, cost_of_rows)
     assert (found.cells, found.steps, found.flops) == (1, 4 * 20, 4 * (TRAINING + JUDGING))
 
 
+def test_tickets_of_all_levels_are_trained_where_the_protocol_trains(tiny_suite, cost_of_rows):
+    """IMP by halves to an eighth under a transfer: 3 trainings to draw, and 4 elsewhere; the own ticket takes 4."""
+    path = tiny_suite(('protocols = ["same"]', 'protocols = ["halves", { name = "halves", ticket = "own" }]'))
+    found = cost_of_rows(path, "imp", seeds=1, densities=(0.125,))
+    assert found.steps == (7 + 4) * 20
+
+
 def test_epochs_count_whole_batches(tiny_suite, cost_of_rows):
     """Two epochs of 120 examples in batches of 50 are four steps."""
     path = tiny_suite(("steps = 20\n", "epochs = 2\n"), ("batch = 20", "batch = 50"))

@@ -91,6 +91,6 @@ def test_every_look_has_the_same_numbers_of_the_probes_own(computed):
 def test_what_a_method_notes_stands_beside_the_probes(computed):
     """IMP's stability after each level that it trained."""
     found = [entry for entry in computed("imp")[0]["probes"] if entry[0] == "imp"]
-    assert [entry[1:3] for entry in found] == [("round 1", "stability"), ("round 2", "stability")]
+    assert [entry[1:3] for entry in found] == [("round 0", "stability"), ("round 1", "stability")]
     assert found[0][3] == 0.0
     assert found[1][3] > 0.0

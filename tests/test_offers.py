@@ -14,6 +14,7 @@ from ticketbench.plan import make_plan
 from ticketbench.plugins import load_plugins
 from ticketbench.resolve import Resolver
 from ticketbench.suite import read_suite
+from ticketbench.ticket import density_of
 
 PLUGIN = Path(__file__).parent / "travel.py"
 
@@ -101,3 +102,23 @@ def test_controls_need_no_training_where_they_are_drawn(members_of):
         assert [*curve(member)] == [*curve(found[at])]
         assert curve(member)[1.0] == curve(found[at])[1.0]
     assert any(curve(member) != curve(found[at]) for at, member in controls.items())
+
+
+def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch):
+    """It is found beside the probes, with the step; the points of the others stay."""
+    import ticketbench.life as life
+
+    real = life.train
+
+    def broken(stepper, data, seeds, until, goal, progress):
+        log = real(stepper, data, seeds, until, goal, progress)
+        half = 0.4 < density_of(stepper.stack.mask(0)) < 0.6
+        if half and stepper.recipe.optimizer == "sgd":  # the second pair of offers
+            log.diverged[0] = 7
+        return log
+
+    monkeypatch.setattr(life, "train", broken)
+    both = members_of("other_optimizer", '["imp"]', "[0.25]", "[0, 1]")
+    lost = [finding for member in both.values() for finding in member.trial.findings if finding[0] == "engine"]
+    assert [finding[1:3] for finding in lost] == [("trained", "offer diverged at density 0.5")]
+    assert sorted(len(curve(member)) for member in both.values()) == [2, 3]

@@ -141,3 +141,22 @@ def test_protocols_of_one_task_share_a_figure(drawn):
     assert drawings["rows"].series[0].label == "imp same"
     assert drawings["rows"].series[1].label.startswith("imp out_of_distribution")
     assert {one.row for one in drawings["rows"].series} == {"imp", "random", "dense"}
+
+
+def test_what_drops_whole_units_stands_at_the_density_asked_for(drawn):
+    """A cell that keeps 5 % fewer weights than its density is that density's point, with its own value."""
+
+    def change(axes):
+        exact = axes["density"] * 0.95
+        row = {**record(axes), "exact_density": exact}
+        return (
+            {**row, "curves": [("test", "blobs", "accuracy", 0, "density", exact, 0.25)]}
+            if axes["row"] == "random"
+            else row
+        )
+
+    drawings, _ = drawn(change)
+    random = next(one for one in drawings["rows"].series if one.row == "random")
+    assert [(round(point.x, 3), point.mean) for point in random.points()] == [
+        (0.035, 0.25), (0.069, 0.25), (0.168, 0.25), (0.512, 0.25),
+    ]  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import pytest
 import torch
+from torch import nn
 
 from ticketbench.bench import Bench
 from ticketbench.execute import execute
@@ -106,11 +108,61 @@ def test_the_record_counts_the_ticket_and_the_smaller_network(cells, plugins):
     assert record["flops_dense"] == 2 * 103
 
 
-def test_the_ticket_has_the_shapes_of_the_model(led):
-    """A saved ticket fits the network it was drawn in; the solution is the smaller network's."""
+def test_ticket_and_solution_have_the_shapes_of_the_model(led):
+    """Removed units come back as zeros: the solution computes what the smaller network computes."""
     bench, members = led(count=2)
     assert members[0].ticket.weights["1.weight"].shape == (8, 6)
-    assert members[0].solution.weights["1.weight"].shape == bench.stack.parameters["1.weight"].shape[1:]
+    assert bench.stack.parameters["1.weight"].shape[1] < 8
+    whole = network(8, 5)
+    for index, member in enumerate(members):
+        member.solution.check()
+        whole.load_state_dict(member.solution.weights)
+        smaller = bench.module_of(index)
+        inputs = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+        assert torch.allclose(whole(inputs), smaller(inputs), atol=1e-6)
+        assert int(member.solution.weights["1.weight"].count_nonzero()) <= bench.stack.masks["1.weight"][index].sum()
+
+
+def network(*hidden: int) -> nn.Module:
+    """6 inputs, 3 outputs."""
+    widths = [6, *hidden, 3]
+    layers = [part for size in pairwise(widths) for part in (nn.Linear(*size), nn.ReLU())]
+    return nn.Sequential(nn.Flatten(), *layers[:-1])
+
+
+def test_a_smaller_network_moves_to_another_stage(tiny_suite, plugins):
+    """Drawn on one half, trained smaller on the other; then a head is trained on top of it, smaller as well."""
+    path = tiny_suite(
+        ("hidden = [8]", "hidden = [8, 5]"),
+        ('["dense", "magnitude"]', '["small"]'),
+        ("[0.5]", "[0.25]"),
+        ("random = {", 'small = { method = "filters" }\nrandom = {'),
+        ('protocols = ["same"]', 'protocols = ["halves"]'),
+    )
+    suite = read_suite(path)
+    cells = make_plan(suite, "smoke", plugins).cells
+    bench = Bench(cells, [Resolver(plugins).cast(cell.setting) for cell in cells], torch.device("cpu"))
+    members = lead(bench, suite.headline, lambda phase, steps: None, keep=True)
+    assert [member.status for member in members] == ["ok", "ok"]
+    assert bench.stack.parameters["1.weight"].shape[1] < 8
+    for index, member in enumerate(members):
+        kept = sum(int(part[index].sum()) for part in bench.stack.masks.values())
+        assert kept == sum(int(part.sum()) for part in member.drawn.values()) <= 26
+    record = execute(cells[:1], Resolver(plugins), suite.headline)[0]
+    assert record["flops"] == 2 * record["kept"] < record["flops_dense"]
+
+
+def test_a_plan_keeps_densities_apart(tiny_suite, plugins):
+    """Filters at two densities are two fleets; magnitude pruning at two is one."""
+    path = tiny_suite(
+        ('["dense", "magnitude"]', '["magnitude", "small"]'),
+        ("[0.5]", "[0.5, 0.25]"),
+        ("random = {", 'small = { method = "filters" }\nrandom = {'),
+    )
+    plan = make_plan(read_suite(path), "smoke", plugins)
+    fleets = [{(cell.setting.row, cell.density) for cell in fleet.cells} for fleet in plan.fleets(plan.cells, "cpu", 1)]
+    assert {("magnitude", 0.5), ("magnitude", 0.25)} in fleets
+    assert [fleet for fleet in fleets if ("small", 0.5) in fleet] == [{("small", 0.5)}]
 
 
 def test_a_method_that_leaves_its_optimizer_is_told(led):

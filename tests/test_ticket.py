@@ -284,3 +284,11 @@ def test_files_that_are_not_safetensors_are_refused(tmp_path):
     for name in ("text", "pickle", "empty", "cut", "missing"):
         with pytest.raises(TicketError, match=f"{name} is not a ticket"):
             Ticket.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 5)])
+def test_a_mask_without_entries_is_no_ticket(shape, tmp_path):
+    """A foreign file may hold anything of the right type; what looks at layers need not ask."""
+    ticket = Ticket({"a": torch.ones(shape, dtype=torch.bool)}, {"a": torch.ones(shape)})
+    with pytest.raises(TicketError, match="the mask of 'a' has no entries"):
+        ticket.check()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ticketbench.cell import Cell
+from ticketbench.compaction import Cuts, expanded
 from ticketbench.contracts import Adaptation, Split, Task
 from ticketbench.count import BACKWARD, Work, module_work
 from ticketbench.data import TaskData
@@ -58,6 +59,8 @@ class Bench:
         self.recipe: Recipe = casts[0].changed_recipe(self.stages.draw_recipe)
         self.waiting: list[Report] = []
         self.offers: list[Offer] = []
+        self.cuts: list[Cuts] = []
+        """What was taken out of each member, once units were removed."""
         self.ahead = self.stages_ahead()
         self.data = self.data_of(self.stages.draw_on)
         self._tests: dict[str, Split] = {}
@@ -80,16 +83,8 @@ class Bench:
         return modules[-1], [states_of(module) for module in modules]
 
     def fresh(self, member: int, task: Task, stream: str = "") -> nn.Module:
-        """A member's network as its initializer draws it; another stream of random numbers draws another one."""
-        cell, cast = self.cells[member], self.casts[member]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(cell.seed, f"initialization{stream}"))
-            module = cast.model.build(task.shapes())
-        parameters = dict(module.named_parameters())
-        mask = {name: torch.ones_like(parameters[name], dtype=torch.bool) for name in cast.model.prunable(module)}
-        with torch.no_grad():
-            cast.initializer.initialize(module, mask, generator(cell.seed, f"initializer{stream}"))
-        return module.to(self.device)
+        """A member's network as its initializer draws it, on the device."""
+        return fresh_module(self.cells[member], self.casts[member], task, stream).to(self.device)
 
     def network_of(self, module: nn.Module, task: Task) -> Network:
         """The fleet's network for a task."""
@@ -128,22 +123,15 @@ class Bench:
         """What one forward pass of the network costs on the task at hand."""
         return module_work(self.network.module, self.data.task.shapes().inputs, {})
 
-    def flops(self, member: int, examples: int) -> float:
-        """FLOPs of a forward and a backward pass over so many examples under a member's mask."""
-        masks = self.stack.masks
-        densities = {name: float(mask[member].float().mean()) for name, mask in masks.items()}
+    def flops(self, mask: Mapping[str, Tensor], examples: int) -> float:
+        """FLOPs of a forward and a backward pass over so many examples under a mask."""
+        densities = {name: float(part.float().mean()) for name, part in mask.items()}
         return BACKWARD * examples * self.work.flops(densities)
-
-    @property
-    def trains_elsewhere(self) -> bool:
-        """Whether training is another stage than drawing."""
-        stages = self.stages
-        return stages.draw_on != stages.train_on or stages.recipe != stages.draw_recipe or bool(stages.fresh)
 
     def stages_ahead(self) -> list[Adaptation]:
         """What comes after drawing: training elsewhere, if the protocol says so, and an adaptation, if it has one."""
         train = Adaptation(self.stages.train_on, self.stages.recipe, self.stages.fresh)
-        ahead = [train] if self.trains_elsewhere else []
+        ahead = [train] if self.stages.trains_elsewhere else []
         return ahead + ([self.stages.adapt] if self.stages.adapt else [])
 
     def move_on(self) -> None:
@@ -166,6 +154,10 @@ class Bench:
         self.stack = self.carried(members, carried, stage.fresh)
         self._offered = [(offer, members[offer.member], stage.fresh) for offer in self.offers]
         self.offers = []
+
+    def full_size(self, member: int, state: State) -> State:
+        """A member's tensors in the shapes of the model, zero where units were removed."""
+        return expanded(state, self.cuts[member]) if self.cuts else state
 
     def use(self, module: nn.Module, task: Task) -> None:
         """From here on the fleet has another network; its stack is to follow."""
@@ -220,14 +212,14 @@ class Bench:
 
         Where the protocol trains elsewhere, networks trained for drawing are no result and are not judged.
         """
-        if final or not self.trains_elsewhere:
+        if final or not self.stages.trains_elsewhere:
             self.waiting.append(Report(member, density, *self.stack.judged(member), final))
 
     def offer(self, member: int, density: float) -> bool:
         """Keep a member's present ticket to be trained where the protocol trains, if that is elsewhere."""
-        if self.trains_elsewhere:
+        if self.stages.trains_elsewhere:
             self.offers.append(Offer(member, density, self.stack.mask(member), self.stack.snapshot(member)))
-        return self.trains_elsewhere
+        return self.stages.trains_elsewhere
 
     def judge(self) -> list[tuple[Report, dict[str, dict[str, list[float]]]]]:
         """Judge everything in the queue: (report, label -> metric -> values over the sweep)."""
@@ -252,6 +244,18 @@ class Bench:
     def sweep(self) -> tuple[int, ...]:
         """The budgets to judge at, if the model has a sweep."""
         return self.stages.sweep if self.network.model.sweeps else ()
+
+
+def fresh_module(cell: Cell, cast: Cast, task: Task, stream: str = "") -> nn.Module:
+    """A cell's network as its initializer draws it; another stream of random numbers draws another one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(cell.seed, f"initialization{stream}"))
+        module = cast.model.build(task.shapes())
+    parameters = dict(module.named_parameters())
+    mask = {name: torch.ones_like(parameters[name], dtype=torch.bool) for name in cast.model.prunable(module)}
+    with torch.no_grad():
+        cast.initializer.initialize(module, mask, generator(cell.seed, f"initializer{stream}"))
+    return module
 
 
 def synchronize(device: torch.device) -> None:

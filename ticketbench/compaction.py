@@ -6,7 +6,7 @@ Exact, not approximate: compaction never changes what a ticket is, only what it 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from ticketbench.chain import Link, unit_chain
 from ticketbench.ticket import Mask
+
+Cuts = tuple[tuple[str, int, Tensor, int], ...]
+"""(parameter or buffer, axis, what stayed along it, how long it was), in any order."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Compacted:
     """The masks of its weights."""
     kept: dict[str, Tensor]
     """Weight -> the units (rows) that stayed, ascending, for every layer that may be shrunk."""
+    cuts: Cuts = ()
+    """What was taken out of which tensor; `expanded` puts it back as zeros."""
 
 
 def compact(
@@ -57,9 +62,19 @@ def compact(
             link.producer: kept_units(smaller, link, masks, (least or {}).get(link.producer, 1))
             for link in reversed(links)
         }
-        for link in links:
-            shrink(smaller, link, masks, kept[link.producer])
-    return Compacted(smaller, masks, {link.producer: kept[link.producer] for link in links})
+        cuts = [cut for link in links for cut in shrink(smaller, link, masks, kept[link.producer])]
+    return Compacted(smaller, masks, {link.producer: kept[link.producer] for link in links}, tuple(cuts))
+
+
+def expanded(state: Mapping[str, Tensor], cuts: Cuts) -> dict[str, Tensor]:
+    """Tensors of a smaller network in their original shapes, zero where units were."""
+    found = dict(state)
+    for name, axis, index, length in cuts:
+        if name in found:
+            small = found[name]
+            shape = [*small.shape[:axis], length, *small.shape[axis + 1 :]]
+            found[name] = small.new_zeros(shape).index_copy(axis, index.to(small.device), small)
+    return found
 
 
 def fold_constants(module: nn.Module, link: Link, masks: Mask) -> None:
@@ -116,33 +131,35 @@ def cut(module: nn.Module, name: str, masks: Mask, where: tuple[slice | Tensor, 
         masks[name][where] = False
 
 
-def shrink(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> None:
+def shrink(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> Iterator[tuple[str, int, Tensor, int]]:
     """Take the kept units alone: rows of their producer, entries of their norms, columns of their consumer."""
-    keep(module, link.producer, masks, 0, kept)
-    keep(module, beside(link.producer, "bias"), masks, 0, kept)
-    for norm in link.norms:
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            keep(module, f"{norm}.{part}", masks, 0, kept)
-        module.get_submodule(norm).num_features = len(kept)  # type: ignore[assignment]
     within = torch.arange(link.positions, device=kept.device)
     columns = (kept.unsqueeze(1) * link.positions + within).flatten()
-    keep(module, link.consumer, masks, 1, columns)
+    rows = [link.producer, beside(link.producer, "bias")]
+    for norm in link.norms:
+        rows += [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
+        module.get_submodule(norm).num_features = len(kept)  # type: ignore[assignment]
+    for name, axis, index in (*((row, 0, kept) for row in rows), (link.consumer, 1, columns)):
+        length = keep(module, name, masks, axis, index)
+        if length is not None:
+            yield name, axis, index, length
     producer, consumer = layer_of(module, link.producer), layer_of(module, link.consumer)
     setattr(producer, "out_features" if isinstance(producer, nn.Linear) else "out_channels", len(kept))
     setattr(consumer, "in_features" if isinstance(consumer, nn.Linear) else "in_channels", len(columns))
 
 
-def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) -> None:
-    """Select along an axis of a parameter or buffer, if there is one of this name, and of its mask."""
+def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) -> int | None:
+    """Select along an axis of a parameter or buffer, if there is one of this name, and of its mask; its old length."""
     owner, _, attribute = name.rpartition(".")
     part = getattr(module.get_submodule(owner), attribute)
     if part is None:
-        return
+        return None
     chosen = part.detach().index_select(axis, index)
     chosen = nn.Parameter(chosen, part.requires_grad) if isinstance(part, nn.Parameter) else chosen
     setattr(module.get_submodule(owner), attribute, chosen)
     if name in masks:
         masks[name] = masks[name].index_select(axis, index)
+    return int(part.shape[axis])
 
 
 def pads_with_zeros(layer: nn.Module) -> bool:

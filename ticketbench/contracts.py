@@ -246,6 +246,11 @@ class Stages:
     draw_recipe: Mapping[str, Any] = field(default_factory=dict)
     """Changes to the recipe of the trainings that are part of drawing."""
 
+    @property
+    def trains_elsewhere(self) -> bool:
+        """Whether training is another stage than drawing."""
+        return self.draw_on != self.train_on or self.recipe != self.draw_recipe or bool(self.fresh)
+
     def tasks(self) -> list[Task]:
         """Every task that a cell's life touches."""
         adapted = [self.adapt.task] if self.adapt else []

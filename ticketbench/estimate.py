@@ -58,6 +58,8 @@ class Cost:
     size: Size
     steps: int
     batch: int
+    elsewhere: bool = False
+    """Whether a ticket is trained elsewhere than it is drawn, and with it the tickets of the levels before."""
 
     def flops(self) -> float:
         """FLOPs of one full training and one judgement."""
@@ -84,6 +86,7 @@ def estimate(cells: Iterable[Cell], resolver: Resolver, members: int = CPU_FLEET
             known[at] = cost_of(cell.setting, resolver), resolver.cast(cell.setting).method
         cost, method = known[at]
         trainings = method.trainings(cell.density)
+        trainings += max(0.0, trainings - 1) if cost.elsewhere else 0.0
         total.cells += 1
         total.steps += round(trainings * cost.steps)
         total.flops += trainings * cost.flops()
@@ -141,7 +144,7 @@ def count(cast: Cast) -> Cost:
     judged = [(judging_flops(cast, part), part.sizes().test) for part in cast.stages.judge_on.values()]
     return Cost(
         mean, sum(flops * count for flops, count in judged), size_of(model, task.shapes()),
-        recipe.total_steps(task.sizes().train), recipe.batch,
+        recipe.total_steps(task.sizes().train), recipe.batch, cast.stages.trains_elsewhere,
     )  # fmt: skip
 
 

@@ -61,19 +61,22 @@ def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]
     member.drawing, member.drawn = False, trial.mask
     if cast.method.removes_units:
         check_fresh(bench, member.index)
-        yield Together("shrink")
-    if bench.trains_elsewhere:
+    if bench.stages.trains_elsewhere:
         yield Together("move on")
-    yield Train()
     if bench.stages.adapt:
-        yield Together("move on")
         yield Train()
+        yield Together("move on")
+    if cast.method.removes_units:  # last: what a stage takes over must have the shapes of the model
+        yield Together("shrink")
+    yield Train()
     bench.stack.check()
     trial.look("trained")
     trial.look("reported")
     bench.report(member.index, density_of(member.drawn), final=True)
     end = bench.waiting[-1]
-    member.solution = Ticket(trial.mask, end.parameters | end.buffers) if keep else None
+    if keep:
+        mask, state = trial.mask, end.parameters | end.buffers
+        member.solution = Ticket(bench.full_size(member.index, mask), bench.full_size(member.index, state))
     collapsed = collapsed_layers(trial.mask)
     if collapsed:
         member.status, member.reason = "collapsed", f"no weight is left in {', '.join(collapsed)}"
@@ -197,9 +200,13 @@ def train_offers(bench: Bench, members: list[Member], headline: Headline, progre
         def advanced(done: int, count: int = count) -> None:
             progress("training", done * count)
 
-        train(stepper, bench.data, seeds, steps, goal, advanced)
+        log = train(stepper, bench.data, seeds, steps, goal, advanced)
         for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
-            book_training(bench, owner, stack.steps[at], 0.0)
-            bench.waiting.append(Report(offer.member, offer.density, *stack.judged(at)))
+            book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
+            if at in log.diverged:
+                finding = ("engine", "trained", f"offer diverged at density {offer.density:g}", float(log.diverged[at]))
+                owner.trial.findings.append(finding)
+            else:
+                bench.waiting.append(Report(offer.member, offer.density, *stack.judged(at)))
         for report, found in bench.judge():
             note_judgement(members[report.member], report, found, headline, bench)

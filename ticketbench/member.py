@@ -72,11 +72,11 @@ def spend(member: Member, seconds: float) -> None:
         member.train_seconds += seconds
 
 
-def book_training(bench: Bench, member: Member, steps: int, seconds: float) -> None:
-    """Book a stretch of training."""
+def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask: Mask | None = None) -> None:
+    """Book a stretch of training, under the member's present mask or another one."""
     member.train_steps += steps
     member.trial.spent.steps += steps
-    member.trial.spent.flops += bench.flops(member.index, steps * bench.recipe.batch)
+    member.trial.spent.flops += bench.flops(mask or bench.stack.mask(member.index), steps * bench.recipe.batch)
     spend(member, seconds)
 
 

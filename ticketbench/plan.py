@@ -76,6 +76,8 @@ class Plan:
     cells: tuple[Cell, ...]
     timeout: float
     plugins: dict[str, Any] = field(default_factory=dict)
+    shrinking: frozenset[str] = frozenset()
+    """Methods that remove units: only cells of one density have networks of one shape."""
 
     def fleets(
         self, cells: Iterable[Cell], device: str, workers: int, largest: int = 0, room: Room | None = None
@@ -86,7 +88,8 @@ class Plan:
         for cell in cells:
             at = id(cell.setting)
             keys.setdefault(at, cell.setting.fleet_text())
-            groups.setdefault(keys[at], []).append(cell)
+            shape = f" at {cell.density}" if cell.setting.method.name in self.shrinking else ""
+            groups.setdefault(keys[at] + shape, []).append(cell)
         limit = largest or (CPU_FLEET if device == "cpu" else CUDA_FLEET)
         fleets = []
         for members in groups.values():
@@ -117,10 +120,12 @@ def make_plan(
         extra = range(max(seeds) + 1, max(seeds) + 1 + max(0, selection.seeds - len(seeds)))
         seeds = (*seeds, *extra)[: selection.seeds]
     cells: dict[str, Cell] = {}
+    shrinking: set[str] = set()
     for number, block in enumerate(chosen.blocks, 1):
         where = f"suite '{suite.name}', tiers.{tier}.blocks (number {number})"
         for setting, method in settings(suite, tier, block, resolver, selection, device_class, precision, where):
             text = setting.text()
+            shrinking |= {setting.method.name} if method.removes_units else set()
             fixed = method.fixed_density
             for density in [fixed] if fixed is not None else (selection.densities or block.densities):
                 for seed in seeds:
@@ -128,7 +133,7 @@ def make_plan(
                     cells.setdefault(cell.key, cell)
     if not cells:
         raise SuiteError(f"nothing to run: no cell of suite '{suite.name}', tier {tier}, is left by the selection")
-    return Plan(suite, tier, tuple(cells.values()), chosen.timeout, plugins.recipe())
+    return Plan(suite, tier, tuple(cells.values()), chosen.timeout, plugins.recipe(), frozenset(shrinking))
 
 
 def settings(

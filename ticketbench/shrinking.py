@@ -40,6 +40,7 @@ def shrink(bench: Bench, living: Sequence[int]) -> None:
     # the dead keep their place in the fleet
     each = [smaller.get(member, smaller[living[0]]) for member in range(len(stack))]
     bench.use(each[0].module, bench.data.task)
+    bench.cuts = [one.cuts for one in each]
     bench.stack = Stack.of([states_of(one.module) for one in each], bench.network.prunable)
     bench.stack.steps = list(stack.steps)
     for member, one in enumerate(each):

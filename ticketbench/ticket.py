@@ -109,6 +109,8 @@ class Ticket:
                 raise TicketError(f"the ticket masks '{name}', which it has no weight for")
             if mask.dtype != torch.bool or mask.shape != self.weights[name].shape:
                 raise TicketError(f"the mask of '{name}' does not fit its weight")
+            if not mask.ndim or not mask.numel():
+                raise TicketError(f"the mask of '{name}' has no entries")
             leaks = int(torch.count_nonzero(self.weights[name][~mask]))
             if leaks:
                 raise TicketError(f"{leaks} weights of '{name}' are masked but not zero")

@@ -49,6 +49,7 @@ class Trial:
         self._generators: dict[str, torch.Generator] = {}
         self._scoring_calls = 0
         self._reports = 0
+        self._offers = 0
         self._redrawn = 0
         self.spent = Spent()
         """Seconds, training steps and FLOPs up to now."""
@@ -109,7 +110,7 @@ class Trial:
 
         `weights` replace the present ones by name; the statistics follow their dtype.
         """
-        self.spent.flops += self._bench.flops(self._member, len(inputs))
+        self.spent.flops += self._bench.flops(self.mask, len(inputs))
         parameters = {**self.parameters, **(weights or {})}
         dtype = next(iter(parameters.values())).dtype
         buffers = {
@@ -127,6 +128,10 @@ class Trial:
     def criterion(self, outputs: Tensor, batch: Split) -> Tensor:
         """The task's criterion of given outputs."""
         return self._bench.data.task.loss(outputs, batch.targets, batch.inputs)
+
+    def bill(self, passes: float, examples: int) -> None:
+        """Book backward passes beyond the one of each forward, each two thirds of a forward and backward pass."""
+        self.spent.flops += self._bench.flops(self.mask, examples) * passes * 2 / 3
 
     def gradient(self, batch: Split) -> State:
         """∂L/∂θ at every prunable weight, pruned ones included: what growing one would change."""
@@ -210,12 +215,15 @@ class Trial:
         False, and nothing happens, where a ticket is trained where it is drawn: there the method trains it and
         reports. What it reports elsewhere is no result and is not judged.
         """
-        return self._bench.offer(self._member, self.present_density)
+        taken = self._bench.offer(self._member, self.present_density)
+        self._offers += taken
+        return taken
 
     def note(self, name: str, value: float) -> None:
-        """Record a number of the method's own; it is stored with the probes."""
+        """Record a number of the method's own; it is stored with the probes, under the round last reported."""
         method = self._bench.casts[self._member].method
-        self.findings.append((method.name, f"round {self._reports}", name, float(value)))
+        at = max(0, self._reports - 1, self._offers - 1)
+        self.findings.append((method.name, f"round {at}", name, float(value)))
 
     def look(self, moment: str) -> None:
         """Let the probes of a moment measure. Each gets random numbers of its own; its time is nobody's."""

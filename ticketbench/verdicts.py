@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ticketbench.figures import Aspect, Claim
-from ticketbench.measures import measured, unit_of
-from ticketbench.report.labels import quantity
+from ticketbench.measures import measured
 from ticketbench.results import AXES, Entry, Results
 from ticketbench.where import FILTERED, Filter
 
@@ -60,13 +59,6 @@ def mean_interval(values: Sequence[float]) -> Interval:
         return Interval(mean, mean, mean) if len(values) > 1 else Interval(mean, -math.inf, math.inf)
     half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
-
-
-def bound(results: Results, claim: Claim) -> str:
-    """The bound that a claim sets, in its unit."""
-    metric = results.suite.metric(claim.metric or results.suite.headline.metric)
-    difference = claim.than is not None
-    return quantity(claim.value, unit_of(claim.measure or "headline"), metric, claim.x_name or "x", difference)
 
 
 def weigh(interval: Interval, claim: Claim) -> Verdict:
@@ -168,7 +160,7 @@ def settle(
         return Finding(claim, "cannot tell", reason, setting, None, len(values))
     interval = mean_interval(values)
     verdict = weigh(interval, claim)
-    reason = f"the interval holds {bound(results, claim)}" if verdict == "cannot tell" else ""
+    reason = f"the interval holds {claim.value:g}" if verdict == "cannot tell" else ""
     if len(set(values)) == 1:
         reason = "; ".join(part for part in (reason, "every seed gives the same, which leaves no interval") if part)
     return Finding(claim, verdict, reason, setting, interval, len(values))

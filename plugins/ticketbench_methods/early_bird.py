@@ -23,9 +23,11 @@ class EarlyBird(Method):
     """Train densely; prune after the first epoch whose mask is close to those of the epochs before.
 
     After each epoch the mask that pruning would give is drawn, and d = its normalized Hamming distance (the share
-    of places that differ) to each of the `window` − 1 masks before it. When all are at most `threshold`, the network
-    is pruned by the row's scorer, and the ticket trained from the present weights. The largest d of each epoch and
-    the epoch found are noted. If no epoch will do, the network is pruned at the end of the schedule, and that is noted.
+    of places that differ) to each of the `window` − 1 masks before it. For masks of weights d is divided by the
+    largest share there can be, 2·min(ρ, 1 − ρ) at density ρ: at 5 % any two masks differ in less than a tenth. When
+    all are at most `threshold`, the network is pruned by the row's scorer, and the ticket trained from the present
+    weights. The largest d of each epoch and the epoch found are noted. If no epoch will do, the network is pruned at
+    the end of the schedule, and that is noted.
     by: "magnitude" = the mask of the largest |θ| at the density and scope; "batch_norm" = the channel mask of the
     largest |γ| of all batch-norm scales at the density, which decides when, while the ticket is one of weights.
     then: "continue" = what is left of the schedule, as the authors' script does, so that a cell costs one training;
@@ -55,7 +57,8 @@ class EarlyBird(Method):
         for epoch in range(1, trial.total_steps // trial.steps_per_epoch + 1):
             yield trial.train(until=epoch * trial.steps_per_epoch)
             masks.append(channel_mask(trial, scales) if scales else weight_mask(trial, self.scope))
-            distances = [distance(masks[-1], mask) for mask in list(masks)[:-1]]
+            largest = 1.0 if scales else 2 * min(trial.density, 1 - trial.density)
+            distances = [distance(masks[-1], mask) / largest for mask in list(masks)[:-1]]
             if distances:
                 trial.note(f"mask distance after epoch {epoch}", max(distances))
             if len(masks) == self.window and max(distances) <= self.threshold:

@@ -61,6 +61,7 @@ class OptimalBrainDamage(Scorer):
             outputs = trial.outputs(examples.inputs, leaves)
             live = sum(int(leaf.count_nonzero()) for leaf in leaves.values())
             self.check_cost(len(batches) * (live if self.curvature == "exact" else outputs.numel()))
+            trial.bill(live if self.curvature == "exact" else outputs.numel(), len(examples))
             if self.curvature == "exact":
                 found = hessian_diagonal(trial.criterion(outputs, examples), leaves)
             else:

@@ -213,3 +213,17 @@ def test_members_of_a_fleet_stop_at_their_own_epochs():
     together = [notes(member.trial) for member in lives(method, Magnitude(), 0.3, seeds)]
     assert together == [notes(lives(method, Magnitude(), 0.3, (seed,))[0].trial) for seed in seeds]
     assert len({found[-1] for found in together}) > 1
+
+
+def test_unrelated_masks_do_not_agree_at_a_low_density(tiny_suite, cells_of, trial_of):
+    """At 2 % any two masks differ in less than a twentieth of the places; the distance is of what can differ."""
+    _, cells = cells_of(tiny_suite(("hidden = [8]", "hidden = [20, 26]"), ("steps = 20", "steps = 50")))
+    trial = trial_of(cells[-1])
+    trial.density = 0.02  # 14 of 718 weights
+    for number, request in enumerate(EarlyBird().draw(trial)):
+        trial._bench.stack.steps[0] = trial.total_steps if request.until is None else request.until
+        source = torch.Generator().manual_seed(number)
+        for weight in trial.parameters.values():
+            weight.copy_(torch.randn(weight.shape, generator=source))
+    assert [name for name, _ in notes(trial)][-1] == "no epoch found"
+    assert min(value for name, value in notes(trial) if "distance" in name) > 0.5

@@ -119,7 +119,10 @@ def label_of(members: Sequence[Entry], chosen: Sequence[Entry], pooled: bool) ->
 
 
 def by_seed(members: Sequence[Entry], curves: Mapping[int, Curve | None]) -> dict[int, Curve]:
-    """One curve a seed. Over densities a cell's own density counts before what others passed on their way."""
+    """One curve a seed. Over densities a cell's own density counts before what others passed on their way.
+
+    The result of a method that drops whole units stands at the density that was asked for.
+    """
     found: dict[int, Curve] = {}
     ordered = sorted(members, key=lambda entry: -entry.density)
     for seed in sorted({entry.seed for entry in members}):
@@ -134,7 +137,11 @@ def by_seed(members: Sequence[Entry], curves: Mapping[int, Curve | None]) -> dic
             points = dict(zip(curve.x, curve.values, strict=True))
             if curve.name == DENSITY:
                 place = nearest(curve.x, entry.density)
-                own |= {} if place is None else {place: points.pop(place)}
+                if place is not None:
+                    own[place] = points.pop(place)
+                else:  # a method that drops whole units keeps what it can, somewhat below the density
+                    exact = nearest(curve.x, (entry.record or {}).get("exact_density") or 0.0)
+                    own |= {} if exact is None else {entry.density: points.pop(exact)}
             passed |= points
         if kind is not None:
             merged = {**{x: value for x, value in passed.items() if nearest(list(own), x) is None}, **own}

@@ -14,7 +14,6 @@ from ticketbench.report.labels import short
 from ticketbench.report.series import chosen_by
 from ticketbench.resolve import Cast
 from ticketbench.results import Results
-from ticketbench.seeds import generator, seed_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,17 +61,12 @@ def spreads_of(results: Results, figure: Figure) -> list[Spread]:
 
 
 def initial_weights(cell: Cell, cast: Cast) -> dict[str, Tensor]:
-    """The prunable weights of a cell before anything else happens: the engine's own draw, bit for bit."""
-    import torch
+    """The prunable weights of a cell before anything else happens."""
+    from ticketbench.bench import fresh_module
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(cell.seed, "initialization"))
-        module = cast.model.build(cast.stages.draw_on.shapes())
+    module = fresh_module(cell, cast, cast.stages.draw_on)
     own = dict(module.named_parameters())
-    mask = {name: torch.ones_like(own[name], dtype=torch.bool) for name in cast.model.prunable(module)}
-    with torch.no_grad():
-        cast.initializer.initialize(module, mask, generator(cell.seed, "initializer"))
-    return {name: own[name].detach() for name in mask}
+    return {name: own[name].detach() for name in cast.model.prunable(module)}
 
 
 def spread(weights: Mapping[str, Tensor], model: str, layer: str) -> list[Spread]:
