@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import torch
 
@@ -115,13 +114,9 @@ def room_in(memory: float, resolver: Resolver) -> Room:
     return room
 
 
-COUNTED: WeakKeyDictionary[Resolver, dict[str, Cost]] = WeakKeyDictionary()
-"""What was counted before, by what a cost depends on."""
-
-
 def cost_of(setting: Setting, resolver: Resolver) -> Cost:
     """What a cell of a setting costs; settings that differ in their method alone are counted once."""
-    known = COUNTED.setdefault(resolver, {})
+    known: dict[str, Cost] = resolver.costs
     text = canonical([*setting.model, *setting.task, *setting.protocol, setting.recipe])
     if text not in known:
         known[text] = count(resolver.cast(setting))

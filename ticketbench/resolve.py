@@ -23,6 +23,8 @@ class Resolver:
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
         self._cache: dict[tuple[str, str, str], Any] = {}
+        self.costs: dict[str, Any] = {}
+        """What settings were found to cost, for the plan's estimate."""
 
     def item(self, kind: str, name: str, options: Mapping[str, Any], where: str = "") -> Any:
         """The registered thing with these options."""
