@@ -110,8 +110,8 @@ def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch
 
     real = life.train
 
-    def broken(stepper, data, seeds, until, goal, progress):
-        log = real(stepper, data, seeds, until, goal, progress)
+    def broken(stepper, data, seeds, until, goal, *rest):
+        log = real(stepper, data, seeds, until, goal, *rest)
         half = 0.4 < density_of(stepper.stack.mask(0)) < 0.6
         if half and stepper.recipe.optimizer == "sgd":  # the second pair of offers
             log.diverged[0] = 7

@@ -92,7 +92,7 @@ def test_a_cell_records_what_decided_it(tiny_suite, cells_of):
     assert dense.scorer is None
     assert rigl.method[:2] == (
         "rigl",
-        '{"every":5,"fraction":0.3,"schedule":"cosine","scope":"erk","stop":0.75}',
+        '{"every":5,"examples":1000,"fraction":0.3,"gradient":"batch","schedule":"cosine","scope":"erk","stop":0.75}',
     )
     assert rigl.scorer is not None
     assert rigl.scorer.name == "random"

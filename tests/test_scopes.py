@@ -84,23 +84,66 @@ def test_erk_counts_the_kernel():
     assert allocate("erk", {"conv": (4, 2, 3, 3), "linear": (2, 4)}, 9) == {"conv": 6, "linear": 3}
 
 
-def water_level(shapes: dict[str, tuple[int, ...]], kept: int) -> dict[str, float]:
-    """min(size, ε · Σ dims) with ε found by bisection, so that the sum is `kept`."""
+def test_er_does_not_count_the_kernel():
+    """Densities (2 + 4)/8 : (5 + 5)/25 of a (4, 2, 3, 3) kernel and a (5, 5) matrix: 54 to 10 weights."""
+    layers = {"conv": (4, 2, 3, 3), "linear": (5, 5)}
+    assert allocate("er", layers, 64) == {"conv": 54, "linear": 10}
+    assert allocate("erk", layers, 44) == {"conv": 24, "linear": 20}
+
+
+def test_er_and_erk_are_the_same_for_matrices():
+    """No kernel, no difference."""
+    for kept in (1_594, 15_840, 200_000):
+        assert allocate("er", LENET, kept) == allocate("erk", LENET, kept)
+
+
+def test_er_solves_again_when_a_layer_is_full():
+    """85 weights: 54 : 10 would be 71.7 and 13.3; at 90 the kernel's 72 are full, and the matrix takes 18."""
+    layers = {"conv": (4, 2, 3, 3), "linear": (5, 5)}
+    assert allocate("er", layers, 85) == {"conv": 72, "linear": 13}
+    assert allocate("er", layers, 90) == {"conv": 72, "linear": 18}
+
+
+def test_a_number_for_each_layer_is_its_part():
+    """3 : 1 : 0 of 10 is 7.5 and 2.5, of which the first of equal remainders is rounded up; then with 5 places only."""
+    shapes = {"a": (4, 5), "b": (4, 5), "c": (4, 5)}
+    parts = {"a": 0.75, "b": 0.25, "c": 0.0}
+    assert allocate(parts, shapes, 10) == {"a": 8, "b": 2, "c": 0}
+    assert allocate(parts, shapes, 10, {"a": 5, "b": 20, "c": 20}) == {"a": 5, "b": 5, "c": 0}
+    assert allocate(parts, shapes, 10, {"a": 5, "b": 2, "c": 20}) == {"a": 5, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"), [({"a": 1.0, "b": math.nan}, "nan"), ({"a": 1.0, "b": -2.0}, "-2"), ({"a": 1.0}, "missing")]
+)
+def test_a_part_that_is_no_part_is_named(parts, found: str):
+    """A number that is not finite, a negative one, and a layer left out."""
+    with pytest.raises(TicketError, match=f"the part of 'b' is {found}: each layer needs a finite number, 0 or more"):
+        allocate(parts, {"a": (4,), "b": (4,)}, 2)
+
+
+def kernel_free(shape: tuple[int, ...]) -> float:
+    """The number of weights at density (n_in + n_out)/(n_in · n_out)."""
+    return math.prod(shape) * (1 / shape[0] + 1 / shape[1])
+
+
+def water_level(shapes: dict[str, tuple[int, ...]], kept: int, part=sum) -> dict[str, float]:
+    """min(size, ε · part) with ε found by bisection, so that the sum is `kept`; the part of ERK is Σ dims."""
     low, high = 0.0, float(max(math.prod(shape) for shape in shapes.values()))
     for _ in range(200):
         epsilon = (low + high) / 2
-        total = sum(min(math.prod(shape), epsilon * sum(shape)) for shape in shapes.values())
+        total = sum(min(math.prod(shape), epsilon * part(shape)) for shape in shapes.values())
         low, high = (epsilon, high) if total < kept else (low, epsilon)
-    return {name: min(math.prod(shape), high * sum(shape)) for name, shape in shapes.items()}
+    return {name: min(math.prod(shape), high * part(shape)) for name, shape in shapes.items()}
 
 
 @settings(deadline=None)
-@given(SHAPES, st.data())
-def test_erk_equals_the_level_found_by_bisection(shapes, data):
+@given(SHAPES, st.sampled_from([("erk", sum), ("er", kernel_free)]), st.data())
+def test_erk_and_er_equal_the_level_found_by_bisection(shapes, scope, data):
     """No layer is further than one weight from its exact share, and those with larger remainders come first."""
-    layers = named(shapes)
+    layers, (name_of, part) = named(shapes), scope
     kept = data.draw(st.integers(0, sum(math.prod(shape) for shape in shapes)))
-    exact, found = water_level(layers, kept), allocate("erk", layers, kept)
+    exact, found = water_level(layers, kept, part), allocate(name_of, layers, kept)
     assert sum(found.values()) == kept
     assert all(abs(found[name] - exact[name]) < 1 + 1e-6 for name in layers)
     up = [exact[name] - math.floor(exact[name] + 1e-6) for name in layers if found[name] > exact[name] + 1e-6]
@@ -119,7 +162,7 @@ def test_uniform_without_room_for_the_first_layer_is_layerwise():
 
 
 @settings(deadline=None)
-@given(SHAPES, st.sampled_from(["layerwise", "erk", "uniform"]), st.data())
+@given(SHAPES, st.sampled_from(["layerwise", "erk", "er", "uniform"]), st.data())
 def test_shares_add_up_exactly_and_stay_within_their_layers(shapes, scope, data):
     """Any number of any layers can be shared out, to the weight."""
     layers = named(shapes)

@@ -10,8 +10,9 @@ from scipy import stats
 
 from ticketbench.figures import Claim
 from ticketbench.results import Entry, Results
+from ticketbench.stats import Interval, t_interval
 from ticketbench.suite import read_suite
-from ticketbench.verdicts import Interval, judge_claim, mean_interval, weigh
+from ticketbench.verdicts import judge_claim, weigh
 
 POINTS = (5.0, 20.0)
 
@@ -60,7 +61,7 @@ def cells(ours, theirs):
 
 def test_an_interval_worked_out_by_hand():
     """1, 2, 3: mean 2, deviation 1, t(0.975, 2) = 4.302653, so 2 ± 4.302653 / √3."""
-    found = mean_interval([1.0, 2.0, 3.0])
+    found = t_interval([1.0, 2.0, 3.0])
     assert found.mean == 2.0
     assert found.high - found.mean == pytest.approx(2.4841377, abs=1e-6)
     assert found.mean - found.low == pytest.approx(2.4841377, abs=1e-6)
@@ -70,14 +71,14 @@ def test_an_interval_worked_out_by_hand():
 def test_an_interval_agrees_with_the_t_test(values):
     """scipy's one-sample test gives the same bounds by another route."""
     expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    found = mean_interval(values)
+    found = t_interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_equal_values_have_no_width_and_one_value_no_bounds():
     """Neither is divided by."""
-    assert mean_interval([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
-    assert mean_interval([2.0]) == Interval(2.0, -math.inf, math.inf)
+    assert t_interval([2.0, 2.0, 2.0]) == Interval(2.0, 2.0, 2.0)
+    assert t_interval([2.0]) == Interval(2.0, -math.inf, math.inf)
 
 
 WEIGHED = {

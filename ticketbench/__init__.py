@@ -23,13 +23,16 @@ _HOMES = {
     "Protocol": "ticketbench.contracts",
     "Initializer": "ticketbench.contracts",
     "Probe": "ticketbench.contracts",
-    "Remote": "ticketbench.contracts",
-    "Shapes": "ticketbench.contracts",
-    "Sizes": "ticketbench.contracts",
-    "Split": "ticketbench.contracts",
+    "Points": "ticketbench.contracts",
+    "Remote": "ticketbench.examples",
+    "Shapes": "ticketbench.examples",
+    "Sizes": "ticketbench.examples",
+    "Split": "ticketbench.examples",
     "Stages": "ticketbench.contracts",
     "Train": "ticketbench.contracts",
     "Trial": "ticketbench.trial",
+    "Companion": "ticketbench.fleet",
+    "Recurrent": "ticketbench.recurrent",
     "Snapshot": "ticketbench.fleet",
     "Ticket": "ticketbench.ticket",
     "keep_top": "ticketbench.ticket",
@@ -70,25 +73,16 @@ if TYPE_CHECKING:
         Model as Model,
     )
     from ticketbench.contracts import (
+        Points as Points,
+    )
+    from ticketbench.contracts import (
         Probe as Probe,
     )
     from ticketbench.contracts import (
         Protocol as Protocol,
     )
     from ticketbench.contracts import (
-        Remote as Remote,
-    )
-    from ticketbench.contracts import (
         Scorer as Scorer,
-    )
-    from ticketbench.contracts import (
-        Shapes as Shapes,
-    )
-    from ticketbench.contracts import (
-        Sizes as Sizes,
-    )
-    from ticketbench.contracts import (
-        Split as Split,
     )
     from ticketbench.contracts import (
         Stages as Stages,
@@ -105,9 +99,15 @@ if TYPE_CHECKING:
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
     from ticketbench.errors import TicketError as TicketError
+    from ticketbench.examples import Remote as Remote
+    from ticketbench.examples import Shapes as Shapes
+    from ticketbench.examples import Sizes as Sizes
+    from ticketbench.examples import Split as Split
+    from ticketbench.fleet import Companion as Companion
     from ticketbench.fleet import Snapshot as Snapshot
     from ticketbench.hookspecs import hookimpl as hookimpl
     from ticketbench.options import option as option
+    from ticketbench.recurrent import Recurrent as Recurrent
     from ticketbench.scopes import SCOPES as SCOPES
     from ticketbench.scopes import allocate as allocate
     from ticketbench.scopes import kept_count as kept_count

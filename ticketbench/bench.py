@@ -24,6 +24,7 @@ from ticketbench.recipe import Recipe
 from ticketbench.resolve import Cast
 from ticketbench.seeds import generator, seed_of
 from ticketbench.stepper import Stepper
+from ticketbench.supermask import Supermasks
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Bench:
         """The fleet's network for a task."""
         return Network(self.casts[0].model, module, task, self.cells[0].setting.precision)
 
-    def initialize_again(self, member: int) -> None:
+    def initialize_again(self, member: int, stream: str = "") -> None:
         """Let a sparse-aware initializer act now that the member's mask is known."""
         cast, cell = self.casts[member], self.cells[member]
         module = copy.deepcopy(self.network.module).cpu()
@@ -99,7 +100,7 @@ class Bench:
         with torch.no_grad():
             for name, weight in weights.items():
                 own[name].copy_(weight)
-            cast.initializer.initialize(module, mask, generator(cell.seed, "initializer after mask"))
+            cast.initializer.initialize(module, mask, generator(cell.seed, f"initializer after mask{stream}"))
             for name, weight in weights.items():
                 weight.copy_(own[name].where(mask[name], 0) if name in mask else own[name])
 
@@ -164,6 +165,7 @@ class Bench:
         self.network = self.network_of(module, task)
         self._whole = None
         self.__dict__.pop("work", None)
+        self.__dict__.pop("supermasks", None)
 
     def carried(
         self,
@@ -193,8 +195,20 @@ class Bench:
             stack = self.carried(fresh, carried, patterns[0])
             yield list(offers), Stepper(self.network, stack, self.recipe), stack
 
-    def stepper(self, members: Sequence[int]) -> tuple[Stepper, Stack]:
-        """A stepper for some members: on the whole stack in place, or on a copy of a part."""
+    @cached_property
+    def supermasks(self) -> Supermasks:
+        """The scores of members whose masks are trained."""
+        return Supermasks(self.stack, [cell.seed for cell in self.cells])
+
+    def stepper(
+        self, members: Sequence[int], masks: str = "", densities: Sequence[float] = ()
+    ) -> tuple[Stepper, Stack]:
+        """A stepper for some members: on the whole stack in place, or on a copy of a part.
+
+        Of their weights, or, where `masks` names a scope, of masks in it at each member's density.
+        """
+        if masks:
+            return self.supermasks.stepper(self.network, self.recipe, members, masks, densities)
         if list(members) == list(range(len(self.stack))):
             if self._whole is None:
                 self._whole = Stepper(self.network, self.stack, self.recipe)
@@ -239,6 +253,18 @@ class Bench:
                 network, stacked[0], stacked[1], self._tests[label], self.recipe.judge_batch, self.sweep
             )
         return [(report, {label: found[label][at] for label in found}) for at, report in enumerate(reports)]
+
+    def show(self, report: Report) -> None:
+        """Put the network that was judged in its place in the stack, for those who look at it afterwards."""
+        for mine, theirs in ((self.stack.weights(report.member), report.parameters),
+                             (member_of(self.stack.buffers, report.member), report.buffers)):  # fmt: skip
+            for name, tensor in mine.items():
+                tensor.copy_(theirs[name])
+
+    def judged_on(self) -> tuple[Task, Split]:
+        """The task that the headline was judged on, and its test split."""
+        label, task = next(iter(self.stages.judge_on.items()))
+        return task, self._tests[label]
 
     @property
     def sweep(self) -> tuple[int, ...]:

@@ -7,9 +7,14 @@ options; the docstring carries the formula, the citation and every deviation. No
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from ticketbench.examples import Remote as Remote
+from ticketbench.examples import Shapes as Shapes
+from ticketbench.examples import Sizes as Sizes
+from ticketbench.examples import Split as Split
 
 if TYPE_CHECKING:
     import random
@@ -46,6 +51,14 @@ class Train:
     """A method's request to the engine: train my network until this step (None: to the end)."""
 
     until: int | None = None
+    average: float | None = None
+    """The decay of a running average of the dense gradient that is kept on the way; None keeps none."""
+    order: int = 0
+    """Which order of the examples, each as random as the others."""
+    masks: str = ""
+    """"" trains weights. A scope freezes them and trains scores, one a weight: the mask is at every step the best
+    `density` of them within that scope."""
+    density: float = 1.0
 
 
 class Method(Contract):
@@ -73,60 +86,14 @@ class Method(Contract):
         return 1.0
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """What a model needs to know of a task: the shape of one input, and how many outputs a position has."""
-
-    inputs: tuple[int, ...]
-    outputs: int
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How many examples a task's splits hold, known without loading them."""
-
-    train: int
-    validation: int
-    test: int
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples as tensors that stay on the device."""
-
-    inputs: Tensor
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def to(self, device: torch.device) -> Split:
-        """The same examples on a device."""
-        return Split(self.inputs.to(device), self.targets.to(device))
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file of a public data set: where it comes from, and how to know it is the right one."""
-
-    name: str
-    """Its name in the data folder."""
-    url: str
-    sha256: str
-    size: int
-    """Bytes."""
-    unpacked_sha256: str = ""
-    """Of a .gz file, optionally: the checksum of its content, by which the same content compressed otherwise, as
-    mirrors and the user's own copies have it, is the right file too."""
-    unpacked_size: int = 0
-    """Bytes of that content; no more is ever unpacked to look."""
-
-
 class Task(Contract):
     """Data, criterion and metrics. Deterministic from its options; it never looks at a cell's seed."""
 
     augment_draws: ClassVar[int] = 0
     """How many uniform numbers the augmentation of one example consumes; 0 for none."""
+    resident: ClassVar[bool] = True
+    """Whether the splits' inputs move to the device whole. False where they are too large for it: they stay on the
+    host, memory-mapped for example, and each batch is moved when it is used."""
 
     @abstractmethod
     def shapes(self) -> Shapes:
@@ -159,6 +126,13 @@ class Task(Contract):
     def summarize(self, means: Mapping[str, float]) -> Mapping[str, float]:
         """Metrics that are functions of means (a perplexity). Default: the means."""
         return means
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """A batch of stored inputs (bytes, say), already on the device, as what the model takes: an example a row.
+
+        It comes before everything else that is done with a batch: augmentation, forward, loss and metrics.
+        """
+        return inputs
 
     def augment(self, inputs: Tensor, uniforms: Tensor) -> Tensor:
         """A batch augmented as a pure function of (batch, augment_draws) uniform numbers."""
@@ -265,15 +239,28 @@ class Protocol(Contract):
         """The stages; `find(name, **options)` gives any other registered task."""
 
 
+@dataclass(frozen=True)
+class Points:
+    """What a probe found along something: (x, value) for each x."""
+
+    x_name: str
+    values: tuple[tuple[float, float], ...]
+
+
 class Probe(Contract):
     """A diagnostic. It looks, and never disturbs: it gets its own random numbers and a trial to read."""
 
     moments: ClassVar[tuple[str, ...]] = ("drawn", "trained")
-    """When it looks: "drawn" (ticket drawn, not trained), "trained" (before judging), "reported" (at every
-    network that the method has judged, and at the last one; stored as "round k")."""
+    """When it looks: "started" (nothing is drawn yet), "drawn" (ticket drawn, not trained), "trained" (before
+    judging), "reported" (at every network that the method has judged, and at the last one; stored as "round k"),
+    "masked" (before and after every change of the mask), "judged" (afterwards; it may then see the test split)."""
+
+    def steps(self, total: int) -> Collection[int]:
+        """The steps of a training at which it looks, too: 0 before the first of them, `total` at the end."""
+        return ()
 
     @abstractmethod
-    def measure(self, trial: Trial) -> Mapping[str, float]:
+    def measure(self, trial: Trial) -> Mapping[str, float | Points]:
         """Named numbers."""
 
 

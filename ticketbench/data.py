@@ -1,8 +1,9 @@
-"""A task's splits on the device, and the order in which each member sees them."""
+"""A task's splits, ready for the device, and the order in which each member sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -12,8 +13,40 @@ from ticketbench.errors import TicketbenchError
 from ticketbench.seeds import generator
 
 
+class Stored:
+    """Inputs as a task stores them: what is taken by index is moved to the device and prepared, and nothing else is.
+
+    It stands for the tensor of all prepared inputs wherever examples are taken by index.
+    """
+
+    def __init__(self, inputs: Tensor, task: Task, device: torch.device) -> None:
+        self.inputs = inputs.to(device) if task.resident else inputs
+        self.task = task
+        self.device = device
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, index: slice | Tensor) -> Tensor:
+        where = index.to(self.inputs.device) if isinstance(index, Tensor) else index
+        return self.task.prepare(self.inputs[where].to(self.device))
+
+    def index_select(self, axis: int, index: Tensor) -> Tensor:
+        """The examples of these numbers; the axis is the first one, as a tensor's method has it."""
+        taken = self.inputs.index_select(axis, index.to(self.inputs.device))
+        return self.task.prepare(taken.to(self.device))
+
+
+def placed(task: Task, split: Split, device: torch.device) -> Split:
+    """A task's split for use on a device: as tensors there, unless it is to stay on the host or to be prepared."""
+    if task.resident and type(task).prepare is Task.prepare:
+        return split.to(device)
+    inputs = cast("Tensor", Stored(split.inputs, task, device))
+    return Split(inputs, split.targets.to(device))
+
+
 class TaskData:
-    """Training and validation examples, resident on the device. It holds nothing of the test split."""
+    """Training and validation examples, placed for the device. It holds nothing of the test split."""
 
     def __init__(self, task: Task, device: torch.device) -> None:
         self.task = task
@@ -21,8 +54,8 @@ class TaskData:
         train, validation = task.training()
         if not len(train):
             raise TicketbenchError(f"task '{task.name}' has an empty training split")
-        self.train = train.to(device)
-        self.validation = validation.to(device)
+        self.train = placed(task, train, device)
+        self.validation = placed(task, validation, device)
 
 
 class Order:
@@ -49,9 +82,8 @@ class Order:
 def gather(split: Split, index_fb: Tensor) -> tuple[Tensor, Tensor]:
     """Each member's batch of inputs and targets."""
     flat = index_fb.reshape(-1)
-    inputs = split.inputs.index_select(0, flat).view(*index_fb.shape, *split.inputs.shape[1:])
-    targets = split.targets.index_select(0, flat).view(*index_fb.shape, *split.targets.shape[1:])
-    return inputs, targets
+    inputs, targets = split.inputs.index_select(0, flat), split.targets.index_select(0, flat)
+    return inputs.view(*index_fb.shape, *inputs.shape[1:]), targets.view(*index_fb.shape, *targets.shape[1:])
 
 
 def augmented(task: Task, inputs_fb: Tensor, seeds: Sequence[int], step: int) -> Tensor:
@@ -80,5 +112,5 @@ def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -
     for _ in range(count):
         if len(waiting) < size:
             waiting = torch.cat([waiting, torch.randperm(len(split), generator=source)])
-        index, waiting = waiting[:size].to(split.inputs.device), waiting[size:]
+        index, waiting = waiting[:size].to(split.targets.device), waiting[size:]
         yield Split(split.inputs[index], split.targets[index])

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ticketbench.figures import Aspect
+from ticketbench.looks import PROBE
 from ticketbench.store import Store
 from ticketbench.suite import Suite
 from ticketbench.where import Where
@@ -23,10 +24,18 @@ def splits(suite: Suite) -> list[str]:
 
 
 def addresses(suite: Suite) -> set[str]:
-    """The values of probes that the suite's figures, claims and targets speak of."""
+    """The values of probes that the suite's figures, claims and targets speak of; "probe/moment/" means all of them."""
     aspects: list[Aspect] = [*suite.claims, *suite.targets, *(claim.than for claim in suite.claims if claim.than)]
     named = {aspect.probe for aspect in aspects if aspect.probe}
-    return named | {probe for figure in suite.figures for probe in figure.probes}
+    whole = {f"{figure.distances}/" for figure in suite.figures if figure.distances}
+    return named | whole | {probe for figure in suite.figures for probe in figure.probes}
+
+
+def probe_curves(suite: Suite) -> set[str]:
+    """The metrics of curves of probes that the suite's figures, claims and targets speak of."""
+    others = [claim.changed(claim.than) for claim in suite.claims if claim.than]
+    wheres: list[Where] = [*suite.figures, *suite.claims, *suite.targets, *others]
+    return {where.metric for where in wheres if where.split == PROBE and where.metric}
 
 
 def probes_of(store: Store, keys: Sequence[str], wanted: Set[str]) -> dict[str, dict[str, float]]:
@@ -37,8 +46,10 @@ def probes_of(store: Store, keys: Sequence[str], wanted: Set[str]) -> dict[str, 
     table = store.read("probes")
     known = pc.is_in(table["key"], pa.array(keys, pa.string()))
     address = pc.binary_join_element_wise(table["probe"], table["moment"], table["name"], "/")
+    whole = pc.binary_join_element_wise(table["probe"], table["moment"], "", "/")
     table = table.append_column("address", address)
-    table = table.filter(pc.and_(known, pc.is_in(address, pa.array(sorted(wanted), pa.string()))))
+    names = pa.array(sorted(wanted), pa.string())
+    table = table.filter(pc.and_(known, pc.or_(pc.is_in(address, names), pc.is_in(whole, names))))
     for row in table.to_pylist():
         found.setdefault(row["key"], {})[row["address"]] = row["value"]
     return found
@@ -51,11 +62,17 @@ def with_probes(
     return {**record, "probes": probes[record["key"]]} if record and record["key"] in probes else record
 
 
-def points_of(store: Store, keys: Sequence[str], wanted: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The points of all curves of some splits, by cell, in the order they were recorded."""
+def points_of(
+    store: Store, keys: Sequence[str], wanted: Sequence[str], probed: Set[str] = frozenset()
+) -> dict[str, list[dict[str, Any]]]:
+    """The points of all curves of some splits, by cell, in the order they were recorded; of probes, of some metrics."""
     table = store.read("curves")
     known = pc.is_in(table["key"], pa.array(keys, pa.string()))
-    table = table.filter(pc.and_(known, pc.is_in(table["split"], pa.array(wanted, pa.string()))))
+    meant = pc.is_in(table["metric"], pa.array(sorted(probed), pa.string()))
+    shown = pc.and_(
+        pc.is_in(table["split"], pa.array(wanted, pa.string())), pc.or_(pc.not_equal(table["split"], PROBE), meant)
+    )
+    table = table.filter(pc.and_(known, shown))
     found: dict[str, list[dict[str, Any]]] = {}
     for point in table.to_pylist():
         found.setdefault(point["key"], []).append(point)

@@ -44,6 +44,13 @@ def probe_address(value: str) -> str:
     return value
 
 
+def probe_moment(value: str) -> str:
+    """A probe and when it looked."""
+    if value.count("/") != 1 or not all(value.split("/")):
+        raise ValueError(f"'{value}' names no moment of a probe: write 'probe/moment', as in 'name/trained'")
+    return value
+
+
 ProbeAddress = Annotated[str, AfterValidator(probe_address)]
 
 
@@ -94,9 +101,10 @@ class Figure(Where):
 
     name: Name
     title: str
-    kind: Literal["curve", "table", "size", "initial_weights"] = "curve"
+    kind: Literal["curve", "table", "size", "initial_weights", "map"] = "curve"
     """curve: drawn, with a table beside it. table: only a table. size: the weights that remain while a cell is
-    trained. initial_weights: how the initializers spread the weights of each layer."""
+    trained. initial_weights: how the initializers spread the weights of each layer. map: solutions in two dimensions,
+    as far apart as a probe of one cell found them."""
     rows: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Default: all."""
     tasks: Filters = ()
@@ -110,6 +118,8 @@ class Figure(Where):
     """The table has a column for the x at which each of these values is reached."""
     probes: Annotated[tuple[ProbeAddress, ...], Field(strict=False)] = ()
     """The table has a column for each of these values of probes, and a line for each density."""
+    distances: Annotated[str, AfterValidator(probe_moment)] | None = None
+    """Of a map: the probe whose values "A | B" are distances, and when it looked: "probe/moment"."""
     band: Literal["range", "std"] = "range"
     """What is drawn around the mean: smallest to largest seed, or one standard deviation to each side."""
     x_title: str = ""
@@ -118,6 +128,7 @@ class Figure(Where):
     """x is shown times 100."""
     x_reversed: bool = False
     """x falls to the right, as density does in most papers."""
+    y_scale: Literal["linear", "log"] = "linear"
     y_range: Point | None = None
     """The part of the y axis that is drawn. Default: what the values need; 0 to 1 for shares."""
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
@@ -138,6 +149,10 @@ class Figure(Where):
                 raise ValueError(f"give either `{axis}` or `{axis}s`")
         if self.y_range and self.y_range[0] >= self.y_range[1]:
             raise ValueError(f"y_range = [{self.y_range[0]:g}, {self.y_range[1]:g}] does not rise")
+        if self.y_range and self.y_range[0] <= 0 and self.y_scale == "log":
+            raise ValueError(f"y_range starts at {self.y_range[0]:g}, which a logarithmic axis does not have")
+        if (self.kind == "map") != (self.distances is not None):
+            raise ValueError("kind = 'map' and `distances`, the probe and the moment they are of, belong together")
         return self
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ticketbench.errors import TicketError
+from ticketbench.errors import TicketError, suggest
 from ticketbench.network import State, member_of
 
 
@@ -23,6 +23,16 @@ class Snapshot:
     weights: State
     buffers: State
     step: int
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A network that a method keeps beside its own: what others are compared with."""
+
+    weights: State
+    """Every trainable parameter; zero outside the mask."""
+    buffers: State
+    mask: State
 
 
 @dataclass
@@ -46,6 +56,8 @@ class Stack:
     """Optimizer updates of each member since its optimizer was fresh."""
     slots: dict[str, State] = field(default_factory=dict)
     """Slot name -> parameter name -> tensor, such as momentum_buffer or exp_avg."""
+    averages: State = field(default_factory=dict)
+    """Prunable weight -> the running average of its dense gradient, where a training keeps one."""
     best: Best | None = None
 
     @classmethod
@@ -94,9 +106,23 @@ class Stack:
         """A fresh optimizer at a step of the schedule; the weights stay."""
         self.steps[member] = step
         self.updates[member] = 0
-        for slot in self.slots.values():
-            for tensor in slot.values():
+        for state in (*self.slots.values(), self.averages):
+            for tensor in state.values():
                 tensor[member].zero_()
+        self.forget_best(member)
+
+    def set_weights(self, member: int, weights: Mapping[str, Tensor]) -> None:
+        """Other values for some parameters, under the present mask. Step and slots stay."""
+        own = self.weights(member)
+        for name, values in weights.items():
+            if name not in own:
+                raise TicketError(f"there is no parameter '{name}' to set. {suggest(name, own)}")
+            if values.shape != own[name].shape:
+                raise TicketError(
+                    f"the values of '{name}' have shape {tuple(values.shape)}, not {tuple(own[name].shape)}"
+                )
+            values = values.to(own[name])
+            own[name].copy_(values.where(self.masks[name][member], 0) if name in self.masks else values)
         self.forget_best(member)
 
     def set_mask(self, member: int, mask: Mapping[str, Tensor]) -> None:
@@ -157,6 +183,7 @@ class Stack:
             [self.steps[member] for member in members],
             [self.updates[member] for member in members],
             {name: pick(slot) for name, slot in self.slots.items()},
+            pick(self.averages),
         )
         if self.best is not None:
             values = [self.best.values[member] for member in members]
@@ -168,9 +195,11 @@ class Stack:
         for name, slot in part.slots.items():
             if name not in self.slots:
                 self.slots[name] = {key: torch.zeros_like(self.parameters[key]) for key in slot}
+        for name in part.averages:
+            self.averages.setdefault(name, torch.zeros_like(self.masks[name], dtype=self.parameters[name].dtype))
         if part.best is not None and self.best is None:
             self.best = Best(cloned(self.parameters), cloned(self.buffers), [None] * len(self))
-        pairs = [(self.parameters, part.parameters), (self.buffers, part.buffers)]
+        pairs = [(self.parameters, part.parameters), (self.buffers, part.buffers), (self.averages, part.averages)]
         pairs += [(self.slots[name], slot) for name, slot in part.slots.items()]
         if part.best is not None and self.best is not None:
             pairs += [(self.best.parameters, part.best.parameters), (self.best.buffers, part.best.buffers)]

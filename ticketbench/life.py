@@ -7,7 +7,6 @@ members that asked for the same stretch together, judges what they reported, and
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator
 
 import torch
@@ -17,6 +16,7 @@ from ticketbench.contracts import Train
 from ticketbench.errors import TicketError
 from ticketbench.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.scopes import kept_count
+from ticketbench.seeds import seed_of
 from ticketbench.shrinking import check_fresh, shrink
 from ticketbench.suite import Headline
 from ticketbench.ticket import Ticket, collapsed_layers, density_of
@@ -39,6 +39,8 @@ def lead(bench: Bench, headline: Headline, progress: Callable[[str, int], None],
             progress("judging", 0)
         for report, found in bench.judge():
             note_judgement(members[report.member], report, found, headline, bench)
+            if report.final:
+                look_back(bench, members[report.member], report)
         waiting = [index for index, member in enumerate(members) if not member.status]
         if not waiting:
             return members
@@ -52,6 +54,7 @@ def lead(bench: Bench, headline: Headline, progress: Callable[[str, int], None],
 def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]:
     """One cell from its first weight to its judgement."""
     trial, cast = member.trial, member.cast
+    trial.look("started")
     yield from drawing(bench, member)
     start = bench.stack.snapshot(member.index)
     member.ticket = Ticket(trial.mask, start.weights | start.buffers) if keep else None
@@ -85,10 +88,11 @@ def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]
 def drawing(bench: Bench, member: Member) -> Iterator[Train]:
     """The part of a life that draws: the method, and an initializer that waits for the first mask."""
     trial, cast = member.trial, member.cast
-    yield from cast.method.draw(trial) or ()
+    for request in cast.method.draw(trial) or ():
+        trial.settle()
+        yield request
     check_density(trial, cast.method.removes_units)
-    if cast.initializer.sparse_aware and trial.step == 0 and trial.present_density < 1:
-        bench.initialize_again(member.index)
+    trial.settle()
 
 
 def check_density(trial: Trial, removes_units: bool = False) -> None:
@@ -112,8 +116,7 @@ def advance(bench: Bench, member: Member) -> None:
     except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
-        member.status, member.reason = "failed", f"{type(error).__name__}: {error}"
-        member.error = "".join(traceback.format_exception(error)[-6:])
+        member.fail(error)
         bench.waiting = [report for report in bench.waiting if report.member != member.index]
     synchronize(bench.device)
     member.book()
@@ -128,14 +131,16 @@ def out_of_memory(error: BaseException) -> bool:
 
 def group(bench: Bench, members: list[Member], waiting: list[int]) -> list[tuple[list[int], int]]:
     """The members that can be trained together: same start, same end, optimizers of the same age."""
-    groups: dict[tuple[int, int, int], list[int]] = {}
+    groups: dict[tuple[int, int, int, float | None, str, bool], list[int]] = {}
     for index in waiting:
         request = members[index].request
         if isinstance(request, Train):
             trial = members[index].trial
             until = trial.total_steps if request.until is None else request.until
-            groups.setdefault((trial.step, until, bench.stack.updates[index]), []).append(index)
-    return [(together, until) for (_, until, _), together in groups.items()]
+            goes_on = bool(request.masks) and bench.supermasks.goes_on(index)
+            key = (trial.step, until, bench.stack.updates[index], request.average, request.masks, goes_on)
+            groups.setdefault(key, []).append(index)
+    return [(together, until) for (_, until, *_), together in groups.items()]
 
 
 def train_together(
@@ -146,29 +151,73 @@ def train_together(
     headline: Headline,
     progress: Callable[[str, int], None],
 ) -> None:
-    """Train a group to a step, and hand each member its curves."""
+    """Train a group to a step, let probes look on the way, and hand each member its curves."""
     start = time.perf_counter()
-    stepper, part = bench.stepper(together)
-    first = part.steps[0]
+    requests = [request for index in together if isinstance(request := members[index].request, Train)]
+    stepper, part = bench.stepper(together, requests[0].masks, [request.density for request in requests])
+    stepper.keep_average(requests[0].average)
+    first, mine = part.steps[0], [members[index] for index in together]
+    for member in mine:
+        member.trial.set_out()
     goal = Goal(headline.metric, headline.higher_is_better)
-    seeds = [members[index].cell.seed for index in together]
-    phase = "drawing" if members[together[0]].drawing else "training"
-    log = train(stepper, bench.data, seeds, until, goal, lambda steps: progress(phase, steps * len(together)))
+    seeds = [order_seed(member.cell.seed, request.order) for member, request in zip(mine, requests, strict=True)]
+    phase = "drawing" if mine[0].drawing else "training"
+
+    def look(step: int) -> None:
+        if part is not bench.stack:
+            bench.stack.put(together, part)
+        for member in mine:
+            look_on(member)
+
+    log = train(
+        stepper, bench.data, seeds, until, goal, lambda steps: progress(phase, steps * len(together)),
+        {step for member in mine for probe in member.trial.probes for step in probe.steps(member.trial.total_steps)},
+        look,
+    )  # fmt: skip
     if part is not bench.stack:
         bench.stack.put(together, part)
     synchronize(bench.device)
-    share = (time.perf_counter() - start) / len(together)
+    looking = sum(member.trial.spent.looking for member in mine)
+    share = (time.perf_counter() - start - looking) / len(together)
     for at, metric, step, value in log.points:
-        member = members[together[at]]
         split, _, name = metric.partition("/")
-        member.curves.append((split, "", name, member.round, "step", float(step), value))
-    for at, index in enumerate(together):
-        member = members[index]
-        member.request = None
+        mine[at].curves.append((split, "", name, mine[at].round, "step", float(step), value))
+    for at, member in enumerate(mine):
+        member.request, member.trial.spent.looking = None, 0.0
         book_training(bench, member, part.steps[at] - first, share)
         if at in log.diverged:
             member.status = "diverged"
             member.reason = f"the training loss was not finite by step {log.diverged[at]}"
+
+
+def order_seed(seed: int, order: int) -> int:
+    """What the order of a training's examples is drawn from."""
+    return seed if not order else seed_of(seed, "another order", order)
+
+
+def look_on(member: Member) -> None:
+    """Let a member's probes look while it is trained."""
+    if member.status:
+        return
+    try:
+        member.trial.looks.at_step(member.trial)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        member.fail(error)
+
+
+def look_back(bench: Bench, member: Member, report: Report) -> None:
+    """Let a member's probes look at the network that was judged, and at what it was judged on."""
+    if not any("judged" in probe.moments for probe in member.trial.probes):
+        return
+    try:
+        bench.show(report)
+        member.trial.look_back(*bench.judged_on())
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        member.fail(error)
 
 
 def go_on_together(
@@ -205,7 +254,7 @@ def train_offers(bench: Bench, members: list[Member], headline: Headline, progre
             book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
             if at in log.diverged:
                 finding = ("engine", "trained", f"offer diverged at density {offer.density:g}", float(log.diverged[at]))
-                owner.trial.findings.append(finding)
+                owner.trial.looks.findings.append(finding)
             else:
                 bench.waiting.append(Report(offer.member, offer.density, *stack.judged(at)))
         for report, found in bench.judge():

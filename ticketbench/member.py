@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from ticketbench.bench import Bench, Report
 from ticketbench.cell import Cell
 from ticketbench.contracts import Train
 from ticketbench.errors import TicketError
+from ticketbench.looks import Curve
 from ticketbench.resolve import Cast
 from ticketbench.suite import Headline
 from ticketbench.ticket import Mask, Ticket
@@ -22,10 +24,6 @@ class Together:
     """A life's request for what all lives of a fleet do at once: leave out dropped units, or go to the next stage."""
 
     what: Literal["shrink", "move on"]
-
-
-Curve = tuple[str, str, str, int, str, float, float]
-"""(split, judged on, metric, round, x name, x, value)."""
 
 
 @dataclass
@@ -61,6 +59,11 @@ class Member:
         now, spent = time.perf_counter(), self.trial.spent
         spend(self, now - self.clock - spent.looking)
         self.clock, spent.looking = now, 0.0
+
+    def fail(self, error: BaseException) -> None:
+        """What a plugin raised ends this life and no other."""
+        self.status, self.reason = "failed", f"{type(error).__name__}: {error}"
+        self.error = "".join(traceback.format_exception(error)[-6:])
 
 
 def spend(member: Member, seconds: float) -> None:
@@ -119,6 +122,6 @@ def outcome(member: Member) -> dict[str, Any]:
         "draw_seconds": member.draw_seconds,
         "train_seconds": member.train_seconds,
         "train_steps": member.train_steps,
-        "curves": member.curves,
+        "curves": [*member.curves, *member.trial.looks.points],
         "probes": member.trial.findings,
     }

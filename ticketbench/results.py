@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ticketbench.cell import Cell
 from ticketbench.errors import StoreError, suggest
-from ticketbench.evidence import addresses, points_of, probes_of, splits, with_probes
+from ticketbench.evidence import addresses, points_of, probe_curves, probes_of, splits, with_probes
 from ticketbench.execute import describe
 from ticketbench.measures import Curve
 from ticketbench.plan import Selection, make_plan
@@ -177,7 +177,8 @@ def gather(
     chosen, superseded = newest(rows, planned)
     expected = {identity(axes): axes for axes in planned.values()}
     keys = [row["key"] for row in chosen.values()]
-    curves, probes = points_of(store, keys, splits(suite)), probes_of(store, keys, addresses(suite))
+    curves = points_of(store, keys, splits(suite), probe_curves(suite))
+    probes = probes_of(store, keys, addresses(suite))
     entries = [
         Entry(axes, with_probes(chosen.get(key), probes), curves.get(chosen[key]["key"], ()) if key in chosen else ())
         for key, axes in {**expected, **chosen}.items()

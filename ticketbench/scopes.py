@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from ticketbench.errors import OptionError, TicketError, suggest
 
-SCOPES = ("global", "layerwise", "erk", "uniform")
+SCOPES = ("global", "layerwise", "erk", "er", "uniform")
 """global: one threshold over all layers. The others fix each layer's share before ranking within it."""
 
 
@@ -20,23 +20,32 @@ def kept_count(density: float, total: int) -> int:
 
 
 def allocate(
-    scope: str, shapes: Mapping[str, Sequence[int]], kept: int, alive: Mapping[str, int] | None = None
+    scope: str | Mapping[str, float],
+    shapes: Mapping[str, Sequence[int]],
+    kept: int,
+    alive: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
     """Weights to keep in each layer; they add up to `kept` exactly and never exceed a layer.
 
     layerwise: the same density in every layer. erk: Erdős–Rényi kernel, density ∝ Σ dims / Π dims, layers
-    that would exceed 1 are dense and the rest is solved again (Evci et al. 2020). uniform: the first layer
+    that would exceed 1 are dense and the rest is solved again (Evci et al. 2020). er: the same without the
+    kernel's dimensions, density ∝ (n_in + n_out) / (n_in · n_out) (Mocanu et al. 2018). uniform: the first layer
     dense and the others at one density, lowered so that the total stays exact; where the first layer alone
-    exceeds the total, the same as layerwise. Where an earlier mask left a layer fewer weights (`alive`) than
-    its share, it keeps those and the others take the rest.
+    exceeds the total, the same as layerwise. A number for each layer instead of a name: in that proportion.
+    Where an earlier mask left a layer fewer weights (`alive`) than its share, it keeps those and the others take
+    the rest.
     """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     caps = dict(alive) if alive is not None else sizes
     total = sum(caps.values())
     if not 0 <= kept <= total:
         raise TicketError(f"cannot keep {kept} weights: {total} are left of {sum(sizes.values())}")
+    if not isinstance(scope, str):
+        return share(caps, proportions(scope, sizes), kept)
     if scope == "layerwise":
         return share(caps, sizes, kept)
+    if scope == "er":
+        return share(caps, {name: sum(shape[:2]) * math.prod(shape[2:]) for name, shape in shapes.items()}, kept)
     if scope == "erk":
         return share(caps, {name: sum(shape) for name, shape in shapes.items()}, kept)
     if scope == "uniform":
@@ -48,7 +57,16 @@ def allocate(
     raise OptionError(f"unknown scope '{scope}' for an allocation by layer. {suggest(scope, SCOPES)}")
 
 
-def share(sizes: Mapping[str, int], weights: Mapping[str, int], kept: int) -> dict[str, int]:
+def proportions(parts: Mapping[str, float], layers: Iterable[str]) -> dict[str, Fraction]:
+    """The layers' parts as exact fractions."""
+    for name in layers:
+        if not 0 <= parts.get(name, math.nan) < math.inf:
+            found = f"{parts[name]:g}" if name in parts else "missing"
+            raise TicketError(f"the part of '{name}' is {found}: each layer needs a finite number, 0 or more")
+    return {name: Fraction(parts[name]) for name in layers}
+
+
+def share(sizes: Mapping[str, int], weights: Mapping[str, int | Fraction], kept: int) -> dict[str, int]:
     """Split `kept` in proportion to `weights`, no layer above its size, by largest remainders.
 
     Ties go to the layer that comes first; exact fractions, so that a rounding never decides.
@@ -58,7 +76,7 @@ def share(sizes: Mapping[str, int], weights: Mapping[str, int], kept: int) -> di
         open_layers = [name for name in sizes if name not in full]
         rest = kept - sum(full.values())
         norm = sum(weights[name] for name in open_layers)
-        ideal = {name: Fraction(rest * weights[name], norm) for name in open_layers} if norm else {}
+        ideal = {name: Fraction(rest * weights[name]) / norm for name in open_layers} if norm else {}
         overfull = [name for name in open_layers if ideal.get(name, 0) > sizes[name]]
         if not overfull:
             break

@@ -40,6 +40,7 @@ class Stepper:
         self.masks = {name: mask for name, mask in stack.masks.items() if name in names}
         self.gates = [(names.index(name), torch.ones_like(stack.parameters[name])) for name in self.masks]
         self.gating = True
+        self.average: float | None = None
         self.refresh()
 
     @property
@@ -47,6 +48,14 @@ class Stepper:
         """How steps are computed, for the record."""
         ways = [part.how for part in (self.losses, self.compute) if isinstance(part, (Compiled, Graphs))]
         return "+".join(ways)
+
+    def keep_average(self, decay: float | None) -> None:
+        """From here on keep a running average of the dense gradient, a ← decay·a + (1 − decay)·g; None keeps none."""
+        if decay is not None and not self.stack.averages:
+            self.stack.averages = {name: torch.zeros_like(self.stack.parameters[name]) for name in self.stack.masks}
+        if self.on_cuda and decay != self.average:
+            self.compute = Graphs(self.eager)  # a captured step knows of one way only
+        self.average = decay
 
     def refresh(self) -> None:
         """Take up masks and optimizer states that changed since the last step."""
@@ -85,6 +94,9 @@ class Stepper:
         losses = self.losses(self.stack.parameters, self.stack.buffers, inputs, targets, call)
         found = torch.autograd.grad(losses.sum(), self.weights, allow_unused=True, materialize_grads=True)
         gradients = [gradient.contiguous() for gradient in found]  # the fused optimizers read memory in order
+        if self.average is not None:
+            for name, (index, _) in zip(self.masks, self.gates, strict=True):
+                self.stack.averages[name].lerp_(gradients[index], 1 - self.average)
         if self.gating and self.gates:
             torch._foreach_mul_([gradients[index] for index, _ in self.gates], [gate for _, gate in self.gates])
         return losses.detach(), gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -45,8 +45,13 @@ def train(
     until: int,
     goal: Goal,
     progress: Progress = lambda steps: None,
+    stops: Collection[int] = (),
+    look: Progress = lambda step: None,
 ) -> Log:
-    """Train all members of the stepper's stack from their common step to step `until`."""
+    """Train all members of the stepper's stack from their common step to step `until`.
+
+    `look` is called at each of the steps `stops`, before it is taken, and after the last one of the schedule.
+    """
     stack, recipe, network = stepper.stack, stepper.recipe, stepper.network
     log, examples, start = Log(), len(data.train), stack.steps[0]
     order = Order(seeds, examples, recipe.batch, data.device)
@@ -55,6 +60,9 @@ def train(
     stepper.refresh()
     with network.mode(training=not recipe.train_only):
         for step in range(start, until):
+            if step in stops:
+                stepper.moved(step - stack.steps[0])
+                look(step)
             inputs, targets = gather(data.train, order.batch_at(step))
             inputs = augmented(data.task, inputs, seeds, step)
             call = network.model.training_call(common("training call", step))
@@ -70,6 +78,8 @@ def train(
                 stepper.moved(done - stack.steps[0])
                 validate(stack, network, recipe, data, goal, log)
     stepper.moved(noted - stack.steps[0])
+    if start < until in stops and until == recipe.total_steps(examples):
+        look(until)
     return log
 
 

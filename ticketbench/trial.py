@@ -1,161 +1,45 @@
-"""What a method, a scorer or a probe sees of a cell: one network, its mask, training data, and no test data."""
+"""What a method, a scorer or a probe gets of a cell: one network, its mask, training data, and no test data."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from ticketbench import seeds
-from ticketbench.contracts import Scorer, Shapes, Split, Train
-from ticketbench.data import scoring_batches
+from ticketbench.contracts import Probe, Scorer, Split, Task, Train
 from ticketbench.errors import TicketError
-from ticketbench.fleet import Snapshot
-from ticketbench.network import State, member_of
+from ticketbench.fleet import Companion, Snapshot
+from ticketbench.looks import Finding, Looks
 from ticketbench.scopes import kept_count
-from ticketbench.ticket import Mask, density_of, mask_from_scores
+from ticketbench.ticket import mask_from_scores
+from ticketbench.view import View
 
 if TYPE_CHECKING:
     from ticketbench.bench import Bench
 
 
-Finding = tuple[str, str, str, float]
-"""(probe or method, moment, name, value)."""
-
-
-@dataclass
-class Spent:
-    """What a cell has cost so far. FLOPs: of training and of the forward passes that were asked for, each with its
-    backward pass, at the density of the moment."""
-
-    seconds: float = 0.0
-    steps: int = 0
-    flops: float = 0.0
-    looking: float = 0.0
-    """Seconds of probes, which are not the method's."""
-
-
-class Trial:
-    """One member of a fleet, as if it were alone."""
+class Trial(View):
+    """One member of a fleet, as if it were alone, for someone who acts."""
 
     def __init__(self, bench: Bench, member: int, seed: int, density: float, scorer: Scorer | None) -> None:
-        self._bench = bench
-        self._member = member
-        self._generators: dict[str, torch.Generator] = {}
-        self._scoring_calls = 0
+        super().__init__(bench, member, seed, density, scorer)
         self._reports = 0
         self._offers = 0
         self._redrawn = 0
-        self.spent = Spent()
-        """Seconds, training steps and FLOPs up to now."""
-        self.findings: list[Finding] = []
+        self.trainings = 0
+        """How many trainings have begun."""
+        self.untouched = True
+        """Whether the weights are as the initializer drew them."""
+        self.looks = Looks()
         """What probes measured and the method noted."""
-        self._draws = seed
-        self.seed = seed
-        self.density = density
-        """The fraction of prunable weights that the ticket shall keep."""
-        self.scorer = scorer
-        """The scorer that the row names, if any."""
-
-    # -- the network -------------------------------------------------------------------------------------
 
     @property
-    def weights(self) -> State:
-        """The prunable weights by name: views, zero outside the mask. Do not write to them."""
-        every = self._bench.stack.weights(self._member)
-        return {name: every[name] for name in self._bench.stack.masks}
-
-    @property
-    def parameters(self) -> State:
-        """Every trainable parameter by name: views. Do not write to them."""
-        return self._bench.stack.weights(self._member)
-
-    @property
-    def mask(self) -> Mask:
-        """A copy of the mask."""
-        return self._bench.stack.mask(self._member)
-
-    @property
-    def shapes(self) -> Shapes:
-        """The task's shapes."""
-        return self._bench.data.task.shapes()
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        return self._bench.data.device
-
-    @property
-    def total_weights(self) -> int:
-        """How many weights may be pruned."""
-        return sum(mask[0].numel() for mask in self._bench.stack.masks.values())
-
-    @property
-    def present_density(self) -> float:
-        """The density of the present mask."""
-        return density_of(self.mask)
-
-    @property
-    def module(self) -> nn.Module:
-        """A copy of the network as an ordinary module: do with it what you like."""
-        return self._bench.module_of(self._member)
-
-    def outputs(self, inputs: Tensor, weights: Mapping[str, Tensor] | None = None, *, training: bool = True) -> Any:
-        """The forward at the training budget; statistics are never touched.
-
-        `weights` replace the present ones by name; the statistics follow their dtype.
-        """
-        self.spent.flops += self._bench.flops(self.mask, len(inputs))
-        parameters = {**self.parameters, **(weights or {})}
-        dtype = next(iter(parameters.values())).dtype
-        buffers = {
-            name: (buffer.to(dtype) if buffer.is_floating_point() else buffer).clone()
-            for name, buffer in member_of(self._bench.stack.buffers, self._member).items()
-        }
-        network = self._bench.network
-        with network.mode(training):
-            return functional_call(network.module, (parameters, buffers), (inputs,))
-
-    def loss(self, batch: Split, weights: Mapping[str, Tensor] | None = None) -> Tensor:
-        """The task's criterion on a batch, a scalar that can be differentiated twice."""
-        return self.criterion(self.outputs(batch.inputs, weights), batch)
-
-    def criterion(self, outputs: Tensor, batch: Split) -> Tensor:
-        """The task's criterion of given outputs."""
-        return self._bench.data.task.loss(outputs, batch.targets, batch.inputs)
-
-    def bill(self, passes: float, examples: int) -> None:
-        """Book backward passes beyond the one of each forward, each two thirds of a forward and backward pass."""
-        self.spent.flops += self._bench.flops(self.mask, examples) * passes * 2 / 3
-
-    def gradient(self, batch: Split) -> State:
-        """∂L/∂θ at every prunable weight, pruned ones included: what growing one would change."""
-        leaves = {name: weight.clone().requires_grad_(True) for name, weight in self.weights.items()}
-        found = torch.autograd.grad(self.loss(batch, leaves), list(leaves.values()), allow_unused=True)
-        return {
-            name: torch.zeros_like(leaf) if part is None else part
-            for (name, leaf), part in zip(leaves.items(), found, strict=True)
-        }
-
-    # -- data and randomness -----------------------------------------------------------------------------
-
-    def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
-        """Training batches to score on (`count` 0: the whole training split, in order)."""
-        self._scoring_calls += 1
-        return scoring_batches(
-            self._bench.data.train, self._draws, self._scoring_calls, count, size or self._bench.recipe.batch
-        )
-
-    def generator(self, purpose: str) -> torch.Generator:
-        """A CPU generator of this cell for a purpose; the same one every time, so that it goes on."""
-        if purpose not in self._generators:
-            self._generators[purpose] = seeds.generator(self._draws, purpose)
-        return self._generators[purpose]
+    def findings(self) -> list[Finding]:
+        """The single numbers that probes measured and the method noted."""
+        return self.looks.findings
 
     # -- the schedule ------------------------------------------------------------------------------------
 
@@ -179,11 +63,21 @@ class Trial:
         at = self.step if step is None else step
         return self._bench.recipe.learning_rate_at(at, len(self._bench.data.train))
 
-    def train(self, until: int | None = None) -> Train:
-        """A request to yield: train until this step, or to the end of the schedule."""
+    def train(
+        self, until: int | None = None, average: float | None = None, order: int = 0, masks: str = "",
+        density: float | None = None,
+    ) -> Train:  # fmt: skip
+        """A request to yield: train until this step, or to the end of the schedule.
+
+        `average`: the decay of a running average of the dense gradient that is kept on the way, from zero at the start
+        of a training. `order`: another order of the examples. `masks`: a scope; what is trained is not weights but
+        which of them to keep, at the density given or the cell's.
+        """
         if until is not None and not self.step <= until <= self.total_steps:
             raise TicketError(f"cannot train until step {until}: at step {self.step} of {self.total_steps}")
-        return Train(until)
+        if average is not None and not 0 <= average < 1:
+            raise TicketError(f"an average decays by a factor of at least 0 and less than 1, not {average:g}")
+        return Train(until, average, order, masks, self.density if density is None else density)
 
     def snapshot(self) -> Snapshot:
         """A copy of the present weights, statistics and step."""
@@ -192,6 +86,7 @@ class Trial:
     def rewind(self, start: Snapshot) -> None:
         """Back to a snapshot under the present mask: its weights bit for bit, its step, a fresh optimizer."""
         self._bench.stack.rewind(self._member, start)
+        self.untouched = False
 
     def restart(self) -> None:
         """The schedule from its start with a fresh optimizer, on the present weights."""
@@ -201,6 +96,33 @@ class Trial:
         """All weights drawn anew by the cell's initializer, under the present mask, at step 0, each time others."""
         self._redrawn += 1
         self._bench.reinitialize(self._member, f" {self._redrawn}")
+        self.untouched = True
+        self.settle()
+
+    def settle(self) -> None:
+        """Let a sparse-aware initializer act under the mask, if the weights are as it drew them and pruned since."""
+        aware = self._bench.casts[self._member].initializer.sparse_aware
+        if aware and self.untouched and self.present_density < 1:
+            self._bench.initialize_again(self._member, f" {self._redrawn}" if self._redrawn else "")
+
+    def set_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Other values for some parameters; outside the mask they become zero. Step and optimizer slots stay."""
+        self._bench.stack.set_weights(self._member, weights)
+        self.untouched = False
+
+    def set_out(self) -> None:
+        """A training begins: note where from, if it is not the continuation of one. The engine says so."""
+        self.untouched = False
+        if self._bench.stack.updates[self._member] == 0:
+            self._origin = {name: weight.clone() for name, weight in self.parameters.items()}
+            self.trainings += 1
+
+    def keep(self, name: str) -> None:
+        """Keep a copy of the present network under a name, for probes to compare with."""
+        if name in self._companions:
+            raise TicketError(f"a network is kept as '{name}' already")
+        now = self.snapshot()
+        self._companions[name] = Companion(now.weights, now.buffers, self.mask)
 
     # -- what is reported ----------------------------------------------------------------------------------
 
@@ -208,6 +130,7 @@ class Trial:
         """Have the present network judged as a point of the accuracy-density curve. Nothing comes back."""
         self._bench.report(self._member, self.present_density)
         self.look("reported")
+        self._reports += 1
 
     def offer(self) -> bool:
         """Have the present ticket trained where the protocol trains, as a point of the accuracy-density curve.
@@ -223,25 +146,30 @@ class Trial:
         """Record a number of the method's own; it is stored with the probes, under the round last reported."""
         method = self._bench.casts[self._member].method
         at = max(0, self._reports - 1, self._offers - 1)
-        self.findings.append((method.name, f"round {at}", name, float(value)))
+        self.looks.findings.append((method.name, f"round {at}", name, float(value)))
+
+    @property
+    def probes(self) -> Sequence[Probe]:
+        """The probes that look at this cell."""
+        return self._bench.casts[self._member].probes
 
     def look(self, moment: str) -> None:
         """Let the probes of a moment measure. Each gets random numbers of its own; its time is nobody's."""
-        start = time.perf_counter()
-        label = f"round {self._reports}" if moment == "reported" else moment
-        for probe in self._bench.casts[self._member].probes:
-            if moment in probe.moments:
-                found = probe.measure(self._onlooker(probe.name))
-                self.findings += [(probe.name, label, name, float(value)) for name, value in found.items()]
-        self._reports += moment == "reported"
-        self.spent.looking += time.perf_counter() - start
+        self.looks.at(self, moment, f"round {self._reports}" if moment == "reported" else moment)
 
-    def _onlooker(self, purpose: str) -> Trial:
+    def onlooker(self, purpose: str) -> Trial:
         """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
         other = Trial(self._bench, self._member, self.seed, self.density, self.scorer)
         other._draws = seeds.seed_of(self.seed, "probe", purpose)
+        other._origin, other._companions, other._judged = self._origin, self._companions, self._judged
+        other.trainings, other.untouched = self.trainings, self.untouched
         other.spent = replace(self.spent)
         return other
+
+    def look_back(self, task: Task, split: Split) -> None:
+        """Let probes look at the judged network and at what it was judged on. The engine says when."""
+        self._judged = (task, split)
+        self.look("judged")
 
     # -- the mask ----------------------------------------------------------------------------------------
 
@@ -264,4 +192,6 @@ class Trial:
         missing = [name for name in self._bench.stack.masks if name not in mask]
         if missing:
             raise TicketError(f"the mask lacks '{missing[0]}'")
+        self.looks.at_mask(self, "before")
         self._bench.stack.set_mask(self._member, mask)
+        self.looks.at_mask(self, "after")

@@ -10,8 +10,6 @@ runs that failed would flatter whoever fails. Several claims are not corrected f
 from __future__ import annotations
 
 import json
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -19,20 +17,12 @@ from typing import Any, Literal
 from ticketbench.figures import Aspect, Claim
 from ticketbench.measures import measured
 from ticketbench.results import AXES, Entry, Results
+from ticketbench.stats import Interval, t_interval
 from ticketbench.where import FILTERED, Filter
 
 FEWEST = 3
 """Common seeds below which nothing is said."""
 Verdict = Literal["supports", "contradicts", "cannot tell"]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean with its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -48,17 +38,6 @@ class Finding:
     interval: Interval | None = None
     """Of the number, or of its difference to the other side."""
     seeds: int = 0
-
-
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean and 95 % interval: mean ± t(0.975, n−1) · s / √n. Equal values give an interval without width."""
-    from scipy.special import stdtrit
-
-    mean = statistics.fmean(values)
-    if len(values) < 2 or len(set(values)) == 1:
-        return Interval(mean, mean, mean) if len(values) > 1 else Interval(mean, -math.inf, math.inf)
-    half = float(stdtrit(len(values) - 1, 0.975)) * statistics.stdev(values) / math.sqrt(len(values))
-    return Interval(mean, mean - half, mean + half)
 
 
 def weigh(interval: Interval, claim: Claim) -> Verdict:
@@ -158,7 +137,7 @@ def settle(
     if len(values) < FEWEST:
         reason = f"{len(values)} common seeds; at least {FEWEST} are needed"
         return Finding(claim, "cannot tell", reason, setting, None, len(values))
-    interval = mean_interval(values)
+    interval = t_interval(values)
     verdict = weigh(interval, claim)
     reason = f"the interval holds {claim.value:g}" if verdict == "cannot tell" else ""
     if len(set(values)) == 1:

@@ -11,6 +11,9 @@ from ticketbench_models.feedforward import FeedForward1D, FeedForward2D
 from ticketbench_models.lenet import LeNet5
 from ticketbench_models.mlp import MLP
 from ticketbench_models.recurrent_resnet import RecurrentResNet
+from ticketbench_models.resnet import ResNet50
+from ticketbench_models.vgg import VGG16
+from ticketbench_models.wide_resnet import WideResNet
 
 
 @hookimpl
@@ -27,4 +30,7 @@ def ticketbench_models() -> Sequence[Model]:
         LeNet5(),
         MLP(),
         RecurrentResNet(),
+        ResNet50(),
+        VGG16(),
+        WideResNet(),
     ]

@@ -5,13 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ticketbench import Probe, hookimpl
+from ticketbench_probes.agreement import Agreement
 from ticketbench_probes.dead_units import DeadUnits
+from ticketbench_probes.distance import Distance
 from ticketbench_probes.drawing_cost import DrawingCost
-from ticketbench_probes.gradient_norm import GradientNorm
+from ticketbench_probes.gradient_flow import GradientFlow
+from ticketbench_probes.hessian import Hessian
+from ticketbench_probes.interpolation import Interpolation
 from ticketbench_probes.layer_density import LayerDensity
+from ticketbench_probes.output_spread import OutputSpread
+from ticketbench_probes.solution_distances import SolutionDistances
 
 
 @hookimpl
 def ticketbench_probes() -> Sequence[Probe]:
     """The built-in probes."""
-    return [GradientNorm(), LayerDensity(), DeadUnits(), DrawingCost()]
+    return [
+        GradientFlow(),
+        Distance(),
+        OutputSpread(),
+        Hessian(),
+        LayerDensity(),
+        DeadUnits(),
+        DrawingCost(),
+        Interpolation(),
+        SolutionDistances(),
+        Agreement(),
+    ]

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_rigl import EXAMPLES, NAMES, compare, follow, gradient, top
+from stepwise import NAMES, Reference, exact_trial, follow, top
 
-from ticketbench import OptionError, Split, Trial
+from ticketbench import OptionError, Trial
 from ticketbench.testing import check_method
 from ticketbench_methods.gradual import Gradual
 from ticketbench_scorers.magnitude import Magnitude
@@ -20,20 +20,8 @@ from ticketbench_scorers.magnitude import Magnitude
 
 @pytest.fixture
 def trial(tiny_suite, cells_of, trial_of) -> Trial:
-    """A 6-8-3 network without biases in float64; SGD with momentum, 40 steps on all 24 examples at once."""
-    path = tiny_suite(
-        ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'), ("hidden = [8]", "hidden = [8], bias = false"),
-        ('optimizer = "adam"\nlearning_rate = 1e-2', 'optimizer = "sgd"\nlearning_rate = 0.1\nmomentum = 0.9'),
-        ("batch = 20\nsteps = 20", f"batch = {EXAMPLES}\nsteps = 40"), ('["dense", "magnitude"]', '["magnitude"]'),
-    )  # fmt: skip
-    _, cells = cells_of(path)
-    made = trial_of(cells[0])
-    bench = made._bench
-    bench.stack.parameters = {
-        name: part.detach().double().requires_grad_(True) for name, part in bench.stack.parameters.items()
-    }
-    bench.data.train = Split(bench.data.train.inputs.double(), bench.data.train.targets)
-    return made
+    """A 6-8-3 network that is ranked by magnitude."""
+    return exact_trial(tiny_suite, cells_of, trial_of, "magnitude")
 
 
 def sparsity(step: int, final: float, begin: int, every: int, count: int) -> float:
@@ -78,28 +66,20 @@ def test_no_count_ever_rises_and_the_last_is_the_density(
 def test_training_equals_a_step_by_step_reference(trial):
     """Layerwise, 40 steps: weights, momenta and masks before and after each update; what is pruned stays pruned."""
     requests = Gradual(begin=0.25, end=0.75, every=5).draw(trial)
-    masks = [np.ones(trial.weights[name].shape, dtype=bool) for name in NAMES]
-    weights = [trial.weights[name].numpy().copy() for name in NAMES]
-    momenta = [np.zeros_like(weight) for weight in weights]
-    inputs, targets = trial._bench.data.train.inputs.numpy(), trial._bench.data.train.targets.numpy()
-    step = 0
+    reference, step = Reference.of(trial), 0
     # 51, 41, 37 and 36 of 72 weights, two thirds of them in the first layer, by largest remainders
     for until, counts in ((15, (34, 17)), (20, (27, 14)), (25, (25, 12)), (30, (24, 12)), (40, None)):
         request = next(requests, None)
         assert (40 if request is None else request.until) == until
         if step:
-            compare(trial, weights, momenta, masks)
-        for _ in range(step, until):
-            for at, slope in enumerate(gradient(weights, inputs, targets)):
-                momenta[at] = 0.9 * momenta[at] + slope * masks[at]
-                weights[at] = weights[at] - 0.1 * momenta[at]
+            reference.check(trial)
+        reference.train(until)
         follow(trial, trial.train(until))
         step = until
-        compare(trial, weights, momenta, masks)
+        reference.check(trial)
         if counts is not None:
-            masks = [top(np.abs(weights[at]), count, masks[at]) for at, count in enumerate(counts)]
-            weights = [np.where(mask, part, 0) for mask, part in zip(masks, weights, strict=True)]
-            momenta = [np.where(mask, part, 0) for mask, part in zip(masks, momenta, strict=True)]
+            sizes = [np.abs(weight) for weight in reference.weights]
+            reference.put([top(*parts) for parts in zip(sizes, counts, reference.masks, strict=True)])
     assert request is None
 
 

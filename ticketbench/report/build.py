@@ -12,6 +12,7 @@ from ticketbench.figures import Figure
 from ticketbench.measures import unit_of
 from ticketbench.report.grids import Grid, figure_grid, target_grid, trouble_grid, x_text
 from ticketbench.report.labels import quantity, short
+from ticketbench.report.maps import SolutionMap, map_grid, map_of
 from ticketbench.report.series import Series, series_of
 from ticketbench.report.sizes import size_series
 from ticketbench.report.weights import Spread, spread_grid, spreads_of
@@ -28,6 +29,8 @@ class Drawing:
     grid: Grid
     spreads: list[Spread] = field(default_factory=list)
     """Of a figure of initial weights."""
+    map: SolutionMap | None = None
+    """Of a map, once a cell has its distances."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,9 @@ def fill(results: Results, figure: Figure) -> Drawing:
     if figure.kind == "initial_weights":
         spreads = spreads_of(results, figure)
         return Drawing(figure, [], spread_grid(figure, spreads), spreads)
+    if figure.kind == "map":
+        found = map_of(results, figure)
+        return Drawing(figure, [], map_grid(figure, found), map=found)
     series = size_series(results, figure) if figure.kind == "size" else series_of(results, figure)
     grid = figure_grid(results, figure, series)
     grid.notes.extend(notes_of(results, figure, series))
@@ -130,6 +136,10 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
     if figure.references and results.tier not in figure.comparable:
         tiers = " or ".join(figure.comparable)
         notes.append(f"the paper's numbers are of tier {tiers}: tier {results.tier} is another problem")
+    if figure.y_scale == "log":
+        drawn = [point.mean > 0 for one in series for point in one.points(figure.band)]
+        lost = f"{drawn.count(False)} of {len(drawn)} points"
+        notes += [] if all(drawn) else [f"not above zero, which a logarithmic axis does not have: {lost}"]
     if not any(one.curves for one in series):
         notes.append("no cell of this figure has been judged yet")
     curves = [curve for one in series for curve in one.curves.values()]
@@ -181,6 +191,7 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
     """The page, and each chart as files: figure -> paths; the page stands under ""."""
     from ticketbench.errors import StoreError
     from ticketbench.report.charts import chart_of, draw
+    from ticketbench.report.map_charts import map_chart
     from ticketbench.report.page import render
     from ticketbench.report.weights import spread_chart
 
@@ -192,6 +203,8 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
             chart = None
             if drawing.figure.kind == "initial_weights":
                 chart = spread_chart(drawing.figure, drawing.spreads)
+            elif drawing.figure.kind == "map":
+                chart = map_chart(drawing.figure, drawing.map)
             elif drawing.figure.kind != "table":
                 chart = chart_of(report.results, drawing.figure, drawing.series)
             if chart is not None:

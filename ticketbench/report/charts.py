@@ -38,15 +38,23 @@ def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict
          "seeds": point.seeds}
         for one in series for point in one.points(figure.band)
     ]  # fmt: skip
+    ours = above_zero(ours) if figure.y_scale == "log" else ours
     if not ours:
         return None
     printed = printed_points(figure, series) if results.tier in figure.comparable else []
+    printed = [point for point in printed if point["value"] > 0 or figure.y_scale == "linear"]
     channels = channels_of(figure, metric_of(results, figure), ours, printed, x_name_of(series))
     layers = [*budget_layers(series), *our_layers(ours, channels, figure)]
     if printed:
         layers += printed_layers(printed, channels)
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=figure.title).add_params(channels.pick)
     return finished(chart, [one.label for one in series], WIDTH)
+
+
+def above_zero(ours: Sequence[Datum]) -> list[Datum]:
+    """What a logarithmic axis has: points above zero; a band that reaches down to zero ends at the lowest of them."""
+    floor = min((point[part] for point in ours for part in ("low", "value") if point[part] > 0), default=0.0)
+    return [{**point, "low": max(point["low"], floor)} for point in ours if point["value"] > 0]
 
 
 def finished(chart: alt.LayerChart | alt.FacetChart, names: Sequence[str], width: int) -> dict[str, Any]:
@@ -108,9 +116,13 @@ def channels_of(
     """The axes' titles and scales, and a colour for every line."""
     within = all(point["low"] >= 0 and point["high"] <= 1 for point in ours)
     y_scale = alt.Scale(domain=[0, 1]) if metric.percent and within else alt.Scale(zero=False)
+    if figure.y_scale == "log":
+        y_scale = alt.Scale(type="log")
     if figure.y_range:
-        y_scale = alt.Scale(domain=list(figure.y_range))
+        y_scale = alt.Scale(type=figure.y_scale, domain=list(figure.y_range))
     y_axis = alt.Axis(format="%") if metric.percent else alt.Axis()
+    if figure.y_scale == "log":
+        y_axis = alt.Axis(labelExpr=f"format(datum.value, '{'~%' if metric.percent else '~g'}')", tickCount=6)
     logarithmic = figure.x_scale == "log"
     x_scale = alt.Scale(
         type=figure.x_scale,
@@ -136,8 +148,8 @@ def channels_of(
 def our_layers(ours: list[Datum], channels: Channels, figure: Figure) -> list[alt.Chart]:
     """Band, mean line, and points where they are few; steps where a value holds until the next."""
     base = alt.Chart(alt.InlineData(values=ours)).encode(x=channels.x, color=channels.colour)
-    tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4f", title="mean")]
-    tips += [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("low", "high")] + [alt.Tooltip("seeds:Q")]
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4", title="mean")]
+    tips += [alt.Tooltip(f"{name}:Q", format=".4") for name in ("low", "high")] + [alt.Tooltip("seeds:Q")]
     faint = alt.condition(channels.pick, alt.value(0.18), alt.value(0.03))
     looks: dict[str, Any] = {"clip": True} if figure.y_range else {}
     looks |= {"interpolate": "step-after"} if figure.kind == "size" else {}
@@ -152,7 +164,7 @@ def printed_layers(printed: list[Datum], channels: Channels) -> list[alt.Chart]:
     """The paper's points: hollow, on dashed lines."""
     base = alt.Chart(alt.InlineData(values=printed)).encode(x=channels.x, y=channels.y, color=channels.colour)
     clear = alt.condition(channels.pick, alt.value(0.9), alt.value(0.1))
-    tips = [alt.Tooltip("series:N"), alt.Tooltip("source:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4f")]
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("source:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4")]
     line = base.mark_line(strokeWidth=1.6).encode(strokeDash=channels.dash, opacity=clear, tooltip=tips)
     points = base.mark_point(size=60, filled=False, strokeWidth=1.8).encode(opacity=clear, tooltip=tips)
     return [line, points]

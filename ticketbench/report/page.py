@@ -26,6 +26,8 @@ CAPTIONS = {
     ("size", "std"): "Line: weights that remain, mean over seeds; band: one standard deviation.",
     ("initial_weights", "range"): "One network of each initializer, before anything is trained.",
     ("initial_weights", "std"): "One network of each initializer, before anything is trained.",
+    ("map", "range"): "Hollow: a start; filled: an end; distances to one scale, as nearly as the plane allows.",
+    ("map", "std"): "Hollow: a start; filled: an end; distances to one scale, as nearly as the plane allows.",
 }
 """What a reader of a chart must know, by kind and band."""
 STATES = {"supports": "yes", "contradicts": "no"}

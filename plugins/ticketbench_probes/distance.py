@@ -1,0 +1,64 @@
+"""How far training has moved the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ticketbench import Probe, option
+from ticketbench_probes.counted import counted
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ticketbench import Trial
+
+
+@dataclass(frozen=True)
+class Distance(Probe):
+    """From θ₀, where the present training started, to θ: "l2" = ‖θ − θ₀‖₂ and "cosine" = 1 − θ·θ₀ / (‖θ‖‖θ₀‖).
+
+    Over the live weights, and tensor by tensor on request ("l2 1.weight"). A rewind, a restart and a new draw of the
+    weights each start a training of their own. A weight that was grown on the way has θ₀ = 0. Where either vector is
+    zero there is no angle, and "cosine" is left out.
+
+    Deviations: the authors' sums include biases, here on request, and weights that were pruned on the way, which
+    here count no more.
+    """
+
+    name = "distance"
+    summary = "L2 and cosine distance of the live weights to where their training started"
+    reference = "Evci et al. 2022 (arXiv 2010.03533), section 4.3"
+    moments = ("trained",)
+
+    biases: bool = option(False, "count biases and other parameters that are never pruned too")
+    per_tensor: bool = option(False, "the distances of each tensor too")
+    every: int = option(0, "steps between looks while the network trains; 0 for none", at_least=0)
+
+    def steps(self, total: int) -> Collection[int]:
+        """Every so often, from the start on."""
+        return range(0, total + 1, self.every) if self.every else ()
+
+    def measure(self, trial: Trial) -> Mapping[str, float]:
+        """Both distances."""
+        present, origin = trial.parameters, trial.origin
+        parts = {
+            name: (present[name][live].double(), origin[name][live].double())
+            for name, live in counted(trial, self.biases).items()
+        }
+        found = distances("", *(torch.cat(side) for side in zip(*parts.values(), strict=True)))
+        for name in parts if self.per_tensor else ():
+            found |= distances(f" {name}", *parts[name])
+        return found
+
+
+def distances(of: str, now: Tensor, then: Tensor) -> dict[str, float]:
+    """L2 and cosine distance of two vectors."""
+    found = {f"l2{of}": float((now - then).norm())}
+    lengths = float(now.norm()) * float(then.norm())
+    if lengths:
+        found[f"cosine{of}"] = 1 - float(now @ then) / lengths
+    return found
