@@ -15,7 +15,7 @@ from ticketbench.cell import Cell
 from ticketbench.compaction import Cuts, expanded
 from ticketbench.contracts import Adaptation, Split, Task
 from ticketbench.count import BACKWARD, Work, module_work
-from ticketbench.data import TaskData
+from ticketbench.data import TaskData, placed
 from ticketbench.errors import SuiteError
 from ticketbench.fleet import Snapshot, Stack
 from ticketbench.judge import Scores, evaluate
@@ -247,7 +247,7 @@ class Bench:
         found: dict[str, Scores] = {}
         for label, task in self.stages.judge_on.items():
             if label not in self._tests:
-                self._tests[label] = task.test().to(self.device)
+                self._tests[label] = placed(task, task.test(), self.device)
             network = Network(self.network.model, self.network.module, task, self.network.precision)
             found[label] = evaluate(
                 network, stacked[0], stacked[1], self._tests[label], self.recipe.judge_batch, self.sweep

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ticketbench import seeds
 from ticketbench.contracts import Probe, Scorer, Split, Task, Train
-from ticketbench.errors import TicketError
+from ticketbench.errors import OptionError, TicketError, suggest
 from ticketbench.fleet import Companion, Snapshot
 from ticketbench.looks import Finding, Looks
-from ticketbench.scopes import kept_count
+from ticketbench.scopes import SCOPES, kept_count
 from ticketbench.ticket import mask_from_scores
 from ticketbench.view import View
 
@@ -77,7 +77,13 @@ class Trial(View):
             raise TicketError(f"cannot train until step {until}: at step {self.step} of {self.total_steps}")
         if average is not None and not 0 <= average < 1:
             raise TicketError(f"an average decays by a factor of at least 0 and less than 1, not {average:g}")
-        return Train(until, average, order, masks, self.density if density is None else density)
+        if masks and masks not in SCOPES:
+            raise OptionError(f"cannot train masks in the scope '{masks}'. {suggest(masks, SCOPES)}")
+        if masks and average is not None:
+            raise TicketError("where masks are trained, no average of the gradient is kept: drop `average`")
+        wanted = self.density if density is None else density
+        kept_count(wanted, self.total_weights)  # or it says what a density is
+        return Train(until, average, order, masks, wanted)
 
     def snapshot(self) -> Snapshot:
         """A copy of the present weights, statistics and step."""

@@ -27,7 +27,7 @@ def map_chart(figure: Figure, drawn: SolutionMap | None) -> dict[str, Any] | Non
     frame = framed(drawn.places)
     scales = [alt.Scale(domain=side, nice=False, zero=False) for side in (frame.x, frame.y)]
     axes = [alt.Axis(values=ticks(side, frame.x)) for side in (frame.x, frame.y)]
-    x = alt.X("x:Q", title=figure.x_title or "distance", scale=scales[0], axis=axes[0])
+    x = alt.X("x:Q", title=figure.x_title or "L2 distance", scale=scales[0], axis=axes[0])
     y = alt.Y("y:Q", title=None, scale=scales[1], axis=axes[1])
     names = list(dict.fromkeys(place.kind for place in drawn.places))
     pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
