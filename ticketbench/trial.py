@@ -81,6 +81,8 @@ class Trial(View):
             raise OptionError(f"cannot train masks in the scope '{masks}'. {suggest(masks, SCOPES)}")
         if masks and average is not None:
             raise TicketError("where masks are trained, no average of the gradient is kept: drop `average`")
+        if not masks:
+            return Train(until, average, order)
         wanted = self.density if density is None else density
         kept_count(wanted, self.total_weights)  # or it says what a density is
         return Train(until, average, order, masks, wanted)
