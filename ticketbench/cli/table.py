@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import amount, duration
-from ticketbench.report.labels import short
+from ticketbench.report.labels import short, telling
 
 if TYPE_CHECKING:
     from ticketbench.run import Summary
@@ -44,16 +44,24 @@ def print_results(suite: Suite, records: Sequence[Record], summary: Summary, sto
 
 
 def lines_of(records: Sequence[Record]) -> list[tuple[str, ...]]:
-    """The lines of one table, densest first, in the suite's order of rows."""
-    groups: dict[tuple[float, str], list[Record]] = {}
+    """The lines of one table, densest first, in the suite's order of rows: one for each initializer and recipe."""
+    groups: dict[tuple[float, str, str, str], list[Record]] = {}
     for record in records:
-        groups.setdefault((-record["density"], record["row"]), []).append(record)
+        place = (-record["density"], record["row"], record["initializer"], record["recipe"])
+        groups.setdefault(place, []).append(record)
     ordered = sorted(groups.items(), key=lambda item: item[0][0])
-    return [line_of(-density, row, members) for (density, row), members in ordered]
+    return [line_of(-place[0], label_of(members[0], records), members) for place, members in ordered]
+
+
+def label_of(record: Record, records: Sequence[Record]) -> str:
+    """The row, and what tells this line from the row's other lines."""
+    rivals = [other for other in records if other["row"] == record["row"]]
+    parts = [telling(record[axis], [other[axis] for other in rivals]) for axis in ("initializer", "recipe")]
+    return " ".join([record["row"], *(part for part in parts if part)])
 
 
 def line_of(density: float, row: str, members: Sequence[Record]) -> tuple[str, ...]:
-    """One row of the suite at one density."""
+    """One line of the table, over its seeds."""
     values = [member["headline"] for member in members]
     sound = [value for value in values if value is not None and math.isfinite(value)]
     states = Counter(member["status"] for member in members if member["status"] != "ok")
