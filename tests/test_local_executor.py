@@ -135,7 +135,7 @@ class Bench:
 
     def compute(self, workers: int, *fleets: Fleet) -> list[Event]:
         """What the executor says to these fleets."""
-        setup = {"plugins": self.plugins, "headline": self.headline, "keep_in": ""}
+        setup = {"plugins": self.plugins, "headlines": {"": self.headline}, "keep_in": ""}
         return list(LocalExecutor(("cpu",) * workers).run(iter(fleets), setup))
 
     def pid(self, name: str) -> int:
@@ -258,7 +258,7 @@ def test_a_worker_is_kept_for_fleet_after_fleet(bench):
             return hired[-1]
 
     fleets = [bench.fleet("magnitude"), bench.fleet("random"), bench.fleet("noisy")]
-    setup = {"plugins": bench.plugins, "headline": bench.headline, "keep_in": ""}
+    setup = {"plugins": bench.plugins, "headlines": {"": bench.headline}, "keep_in": ""}
     events = list(Counting(("cpu",)).run(iter(fleets), setup))
     assert len(hired) == 1
     assert [event.fleet.name for event in events if event.records] == [fleet.name for fleet in fleets]

@@ -40,7 +40,7 @@ def test_the_built_in_suites_can_be_planned(plugins: Plugins):
 
 
 KEYS = (
-    "Valid: claims, figures, headline, methods, metrics, name, recipes, reference, schema, scorers_run_as, targets, "
+    "Valid: claims, figures, headline, headlines, methods, metrics, name, recipes, reference, schema, scorers_run_as, targets, "
     "tiers, title, version."
 )
 
@@ -76,7 +76,7 @@ WRONG = {
     "missing key": ('scorers_run_as = "oneshot"\n', "", "'scorers_run_as' is missing"),
     "missing schema": ("schema = 1\n", "", "'schema' is missing"),
     "schema of another type": ("schema = 1\n", "schema = '1'\n", "'schema': Input should be 1 (it is '1')"),
-    "unknown tier": ("[tiers.smoke]", "[tiers.smok]", "Input should be 'smoke', 'small' or 'paper' (it is 'smok')"),
+    "unknown tier": ("[tiers.smoke]", "[tiers.smok]", "Input should be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')"),
     "unknown row": (
         'methods = ["dense", "magnitude"]',
         'methods = ["dense", "magnitud"]',

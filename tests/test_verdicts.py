@@ -9,10 +9,11 @@ import pytest
 from scipy import stats
 
 from ticketbench.figures import Claim
+from ticketbench.report.build import described
 from ticketbench.results import Entry, Results
 from ticketbench.stats import Interval, t_interval
 from ticketbench.suite import read_suite
-from ticketbench.verdicts import judge_claim, weigh
+from ticketbench.verdicts import Finding, judge_claim, weigh
 
 POINTS = (5.0, 20.0)
 
@@ -264,3 +265,29 @@ def test_a_run_that_diverged_reaches_nothing(judged):
     assert finding.interval.mean == -0.75
     assert finding.interval.high == pytest.approx(-0.75 + stats.t.ppf(0.975, 3) * 0.5 / 2)
     assert finding.verdict == "cannot tell"
+
+
+def test_a_setting_of_which_nothing_was_computed_is_told_from_one_with_gaps(judged):
+    """All cells missing; against one that failed, and against one seed of two."""
+    nothing = [entry("a", seed, None) for seed in (0, 1)] + [entry("dense", seed, None, density=1.0) for seed in (0, 1)]
+    (absent,) = judged(nothing)
+    assert absent.absent
+    (failed,) = judged([entry("a", 0, 0.5, status="failed"), entry("dense", 0, None, density=1.0)])
+    assert not failed.absent
+    (partly,) = judged([*cells([0.5], [0.4]), entry("a", 1, None), entry("dense", 1, None, density=1.0)])
+    assert not partly.absent
+
+
+def test_settings_that_were_not_computed_share_a_line(tiny_suite):
+    """Their places are named in it; a setting with numbers keeps its own."""
+    claim = Claim(text="t", source="s", row="a", than={"row": "dense"}, expect="higher")
+    places = [(("task", "blobs"), ("density", density)) for density in (0.5, 0.25, 0.1)]
+    empty = [Finding(claim, "cannot tell", "a: missing (seed 0)", place, absent=True) for place in places[:2]]
+    told = Finding(claim, "supports", "", places[2], Interval(1.0, 0.5, 1.5), 3)
+    results = Results(read_suite(tiny_suite()), "smoke", "fp32", "cpu", [])
+    lines = described(results, 4, [empty[0], told, empty[1]])
+    assert [(line.verdict, line.setting, line.reason) for line in lines] == [
+        ("supports", "blobs, density 0.1", ""),
+        ("cannot tell", "2 more settings", "not computed: blobs, density 0.5; blobs, density 0.25"),
+    ]
+    assert len(described(results, 4, [told, empty[0]])) == 2

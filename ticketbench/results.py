@@ -109,7 +109,8 @@ class Results:
 
     def curve(self, entry: Entry, where: Where) -> Curve | None:
         """A cell's curve: of its last round of training, or, over densities, of all rounds."""
-        metric, split = where.metric or self.suite.headline.metric, where.split or "test"
+        headline = self.suite.headline_of(str(entry.axes["task"]))
+        metric, split = where.metric or headline.metric, where.split or "test"
         found = [point for point in entry.points if point["split"] == split and point["metric"] == metric]
         label = where.judged_on if where.judged_on is not None else next((p["judged_on"] for p in found), None)
         found = [point for point in found if point["judged_on"] == label]
@@ -209,7 +210,7 @@ def newest(
 def largest_tier(tiers: Iterable[str], suite: Suite) -> str:
     """The largest tier that has cells, or the first of the suite."""
     known = set(tiers)
-    return next((tier for tier in ("paper", "small", "smoke") if tier in known), next(iter(suite.tiers)))
+    return next((tier for tier in ("paper", "hour", "small", "smoke") if tier in known), next(iter(suite.tiers)))
 
 
 def emptiness(store: Store, suite: Suite, tier: str) -> str:

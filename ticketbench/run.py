@@ -110,7 +110,9 @@ def claimed(fleets: Iterable[Fleet], claims: Claims, again: frozenset[str], take
 def worker_setup(plan: Plan, store: Store, keep_tickets: bool) -> dict[str, Any]:
     """What a worker has to know besides the cells, as plain data."""
     folder = str(store.local / "tickets") if keep_tickets and store.local is not None else ""
-    return {"plugins": plan.plugins, "headline": plan.suite.headline.model_dump(mode="json"), "keep_in": folder}
+    headlines = {"": plan.suite.headline, **plan.suite.headlines}
+    dumped = {task: headline.model_dump(mode="json") for task, headline in headlines.items()}
+    return {"plugins": plan.plugins, "headlines": dumped, "keep_in": folder}
 
 
 def finish(event: Event, store: Store, environment: dict[str, Any], plugins: Plugins) -> int:

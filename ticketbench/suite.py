@@ -87,11 +87,14 @@ class Suite(Table):
     title: str
     reference: str
     headline: Headline
+    headlines: dict[Name, Headline] = Field(default_factory=dict)
+    """Task -> the number its cells are compared by, where it is another."""
     scorers_run_as: EntryField
     """How `--method SCORER` draws with a scorer that the suite does not list."""
     methods: dict[Name, Row]
     recipes: dict[str, Recipe]
-    tiers: Annotated[dict[Literal["smoke", "small", "paper"], Tier], Field(min_length=1)]
+    tiers: Annotated[dict[Literal["smoke", "small", "hour", "paper"], Tier], Field(min_length=1)]
+    """In this order: seconds, ten minutes, an hour (where a suite has one between the others), and the paper's own."""
     metrics: dict[str, Metric] = Field(default_factory=dict)
     figures: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
     claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
@@ -116,10 +119,14 @@ class Suite(Table):
         check_references(self.figures, self.claims, self.targets, self.methods, self.tiers)
         return self
 
+    def headline_of(self, task: str) -> Headline:
+        """The number that cells of a task, given by its name or as the store writes it, are compared by."""
+        return self.headlines.get(task.partition(" ")[0], self.headline)
+
     def metric(self, name: str) -> Metric:
         """How a metric is read and shown."""
-        headline = name == self.headline.metric
-        plain = Metric(title=name, higher_is_better=self.headline.higher_is_better if headline else True)
+        headline = next((one for one in (self.headline, *self.headlines.values()) if one.metric == name), None)
+        plain = Metric(title=name, higher_is_better=headline.higher_is_better if headline else True)
         known = self.metrics.get(name, plain)
         return known if known.title else known.model_copy(update={"title": name})
 
@@ -192,6 +199,7 @@ def known_keys(model: Any, location: tuple[Any, ...]) -> list[str]:
     """The keys that a table at a location may have."""
     tables: dict[str, type[BaseModel]] = {
         "headline": Headline,
+        "headlines": Headline,
         "methods": Row,
         "recipes": Recipe,
         "tiers": Tier,

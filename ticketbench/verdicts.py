@@ -20,6 +20,8 @@ from ticketbench.results import AXES, Entry, Results
 from ticketbench.stats import Interval, t_interval
 from ticketbench.where import FILTERED, Filter
 
+MISSING = "missing"
+"""The status of a cell that was never computed."""
 FEWEST = 3
 """Common seeds below which nothing is said."""
 Verdict = Literal["supports", "contradicts", "cannot tell"]
@@ -38,6 +40,8 @@ class Finding:
     interval: Interval | None = None
     """Of the number, or of its difference to the other side."""
     seeds: int = 0
+    absent: bool = False
+    """Whether none of its cells has been computed."""
 
 
 def weigh(interval: Interval, claim: Claim) -> Verdict:
@@ -133,7 +137,8 @@ def settle(
             values.append(mine - theirs)
     if gaps:
         shown = (f"{gap} (seed {', '.join(map(str, dict.fromkeys(seeds)))})" for gap, seeds in gaps.items())
-        return Finding(claim, "cannot tell", "; ".join(shown), setting, None, len(values))
+        absent = not values and all(gap.endswith(f": {MISSING}") for gap in gaps)
+        return Finding(claim, "cannot tell", "; ".join(shown), setting, None, len(values), absent)
     if len(values) < FEWEST:
         reason = f"{len(values)} common seeds; at least {FEWEST} are needed"
         return Finding(claim, "cannot tell", reason, setting, None, len(values))

@@ -32,7 +32,8 @@ def print_results(suite: Suite, records: Sequence[Record], summary: Summary, sto
         groups.setdefault(tuple(record[axis] for axis in AXES), []).append(record)
     for axes, members in groups.items():
         task, model, protocol = (short(axes[at], [other[at] for other in groups]) for at in range(len(AXES)))
-        metric = f"{suite.headline.metric} ({suite.headline.at})"
+        headline = suite.headline_of(axes[0])
+        metric = f"{headline.metric} ({headline.at})"
         print_table(f"{metric}: {model} on {task}, {protocol}", lines_of(members))
     counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.counts.items()))
     click.echo(

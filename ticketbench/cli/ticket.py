@@ -62,7 +62,7 @@ def draw_tickets(
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in cells}.values())
     make_folder(target.parent if target.suffix == SUFFIX else target)
     for fleet in plan.fleets(cells, where, 1):
-        for ticket in draw(fleet.cells, resolver, plan.suite.headline, where):
+        for ticket in draw(fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where):
             path = paths[ticket.about["key"]]
             save(ticket, path)
             click.echo(f"{path}: {kept_of(ticket)}")

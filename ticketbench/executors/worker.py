@@ -47,7 +47,7 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
     from ticketbench.suite import Headline
 
     resolver = Resolver(load_plugins(**setup["plugins"]))
-    headline = Headline.model_validate(setup["headline"])
+    headlines = {task: Headline.model_validate(headline) for task, headline in setup["headlines"].items()}
     keep_in = Path(setup["keep_in"]) if setup["keep_in"] else None
 
     def say(message: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
         job = waiting.get()
         cells = [Cell.from_plain(cell) for cell in job["cells"]]
         records = execute(
-            cells, resolver, headline, job["device"],
+            cells, resolver, headlines.get(cells[0].setting.task.name, headlines[""]), job["device"],
             lambda phase, steps: say({"phase": phase, "steps": steps}), keep_in,
         )  # fmt: skip
         say({"records": records})

@@ -108,7 +108,7 @@ def plain_grid(grid: Grid) -> dict[str, Any]:
 def build(results: Results) -> Report:
     """Judge every claim, fill every figure and table."""
     findings = [judge_claim(results, claim) for claim in results.suite.claims]
-    verdicts = [describe(results, number, finding) for number, found in enumerate(findings, 1) for finding in found]
+    verdicts = [judged for number, found in enumerate(findings, 1) for judged in described(results, number, found)]
     drawings = [fill(results, figure) for figure in results.suite.figures]
     return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results))
 
@@ -150,6 +150,17 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
         first, last = x_text(swept[0], figure), x_text(swept[-1], figure)
         notes.append(f"not judged at {shown}: this tier has {len(swept)} points from {first} to {last}")
     return notes
+
+
+def described(results: Results, number: int, findings: list[Finding]) -> list[Judged]:
+    """A claim's findings as text; settings of which nothing has been computed share one line."""
+    absent = [finding for finding in findings if finding.absent]
+    if len(absent) < 2:
+        return [describe(results, number, finding) for finding in findings]
+    places = "; ".join(setting_text(results, finding.setting) for finding in absent)
+    rest = Judged(number, absent[0].claim.text, "cannot tell", f"{len(absent)} more settings", "", "",
+                  absent[0].claim.source, f"not computed: {places}")  # fmt: skip
+    return [*(describe(results, number, finding) for finding in findings if not finding.absent), rest]
 
 
 def describe(results: Results, number: int, finding: Finding) -> Judged:
