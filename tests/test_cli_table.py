@@ -9,7 +9,8 @@ def record(seed: int, headline: float, initializer: str = 'he {"gain":1.0}', **o
     """A record with what a line shows."""
     return {
         "row": "static", "density": 0.1, "seed": seed, "status": "ok", "headline": headline, "parameters": 10,
-        "flops": 20.0, "draw_seconds": 0.0, "train_seconds": 1.0, "initializer": initializer, "recipe": "small", **others,
+        "flops": 20.0, "draw_seconds": 0.0, "train_seconds": 1.0, "initializer": initializer,
+        "recipe": "small", **others,
     }  # fmt: skip
 
 

@@ -116,16 +116,18 @@ def test_inputs_on_the_host_move_batch_by_batch():
     split = stays.training()[0]
     there: Any = placed(stays, split, elsewhere)
     assert isinstance(there.inputs, Stored)
-    assert there.inputs.inputs is split.inputs
-    assert there.inputs.device == there.inputs[3:8].device == there.targets.device == elsewhere
+    assert there.inputs.stored is split.inputs
+    assert isinstance(there.targets, Stored)
+    assert there.targets.stored is split.targets
+    assert there.inputs.device == there.inputs[3:8].device == there.targets[3:8].device == elsewhere
     assert there.inputs.index_select(0, torch.tensor([4, 1])).device == elsewhere
     assert there.inputs[torch.tensor([4, 1, 1])].shape == (3, 6)
     assert stays.prepared == [(5, 6), (2, 6), (3, 6)]
     as_stored: Any = placed(Kept(), split, elsewhere)
-    assert as_stored.inputs.inputs is split.inputs
+    assert as_stored.inputs.stored is split.inputs
     assert as_stored.inputs[:2].dtype == torch.uint8
     resident: Any = placed(moves, split, elsewhere)
-    assert resident.inputs.inputs.device == elsewhere
+    assert resident.inputs.stored.device == elsewhere
 
 
 @pytest.mark.cuda
@@ -144,4 +146,4 @@ def test_batches_on_a_gpu(task: type[Bytes]):
         scoring_batches(data.train, 5, 1, 3, 40), scoring_batches(expected, 5, 1, 3, 40), strict=True
     ):
         assert torch.equal(mine.inputs.cpu(), theirs.inputs)
-    assert data.train.inputs.inputs.is_cuda == task.resident
+    assert data.train.inputs.stored.is_cuda == task.resident

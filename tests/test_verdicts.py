@@ -291,3 +291,25 @@ def test_settings_that_were_not_computed_share_a_line(tiny_suite):
         ("cannot tell", "2 more settings", "not computed: blobs, density 0.5; blobs, density 0.25"),
     ]
     assert len(described(results, 4, [told, empty[0]])) == 2
+
+
+def test_ratios_are_compared_seed_by_seed(judged):
+    """Of 2, 4 and 8 to 1: a geometric mean of 4, and exp(log 4 ± 4.303·log 2/√3); the difference cannot tell."""
+    two, one = [2.0, 4.0, 8.0], [1.0, 1.0, 1.0]
+    (found,) = judged(cells(two, one), compare="ratio")
+    half = 4.30265 * math.log(2) / 3**0.5
+    expected = (4.0, math.exp(math.log(4) - half), math.exp(math.log(4) + half))
+    assert (found.interval.mean, found.interval.low, found.interval.high) == pytest.approx(expected, rel=1e-5)
+    assert found.verdict == "cannot tell"
+    assert found.reason == "the interval holds 1"
+    (clear,) = judged(cells([20.0, 30.0, 25.0], one), compare="ratio")
+    assert clear.verdict == "supports"
+    (bounded,) = judged(cells([20.0, 30.0, 25.0], one), compare="ratio", expect="at_most", value=1.0)
+    assert bounded.verdict == "contradicts"
+
+
+def test_what_is_not_above_zero_has_no_ratio(judged):
+    """It is a gap with its numbers, and no number."""
+    (found,) = judged(cells([1.0, 0.0, 2.0], [1.0, 1.0, 1.0]), compare="ratio")
+    assert found.verdict == "cannot tell"
+    assert found.reason == "a: no ratio of 0 to 1 (seed 1)"

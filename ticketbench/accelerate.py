@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ticketbench.keywords import form_of
+
 WARM_STEPS = 3
 MOST_GRAPHS = 64
 """Forms of the keywords that are captured; further ones (a progressive loss has hundreds) are computed eagerly."""
@@ -29,6 +31,8 @@ class Captured:
     graph: torch.cuda.CUDAGraph
     inputs: Tensor
     targets: Tensor
+    drawn: Mapping[str, Tensor]
+    """The keywords that are tensors."""
     losses: Tensor
 
 
@@ -44,7 +48,7 @@ class Graphs:
 
     def __call__(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> Tensor:
         """One step: replayed if it was captured, captured if it is warm, eager otherwise."""
-        form = f"{sorted(call.items())} {tuple(inputs.shape)} {tuple(targets.shape)}"
+        form = f"{form_of(call)} {tuple(inputs.shape)} {tuple(targets.shape)}"
         self.seen[form] += 1
         known = self.captured.get(form)
         if known is None:
@@ -57,6 +61,8 @@ class Graphs:
             self.captured[form] = known
         known.inputs.copy_(inputs)
         known.targets.copy_(targets)
+        for name, value in known.drawn.items():
+            value.copy_(call[name])
         known.graph.replay()
         return known.losses.clone()
 
@@ -66,13 +72,14 @@ class Graphs:
             self.pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         own_inputs, own_targets = inputs.clone(), targets.clone()
+        drawn = {name: value.clone() for name, value in call.items() if isinstance(value, Tensor)}
         try:
             with torch.cuda.graph(graph, pool=self.pool):
-                losses = self.step(own_inputs, own_targets, call)
+                losses = self.step(own_inputs, own_targets, {**call, **drawn})
         except RuntimeError as error:
             self.how = f"eager ({str(error).splitlines()[0]})"
             return None
-        return Captured(graph, own_inputs, own_targets, losses)
+        return Captured(graph, own_inputs, own_targets, drawn, losses)
 
 
 class Compiled:

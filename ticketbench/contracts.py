@@ -54,7 +54,7 @@ class Train:
     average: float | None = None
     """The decay of a running average of the dense gradient that is kept on the way; None keeps none."""
     order: int = 0
-    """Which order of the examples, each as random as the others."""
+    """Which order of the examples, each as random as the others; a contiguous task has one only."""
     masks: str = ""
     """"" trains weights. A scope freezes them and trains scores, one a weight: the mask is at every step the best
     `density` of them within that scope."""
@@ -94,6 +94,9 @@ class Task(Contract):
     resident: ClassVar[bool] = True
     """Whether the splits' inputs move to the device whole. False where they are too large for it: they stay on the
     host, memory-mapped for example, and each batch is moved when it is used."""
+    contiguous: ClassVar[bool] = False
+    """Whether examples are windows of one long sequence. They are not shuffled then: a batch has a window of each of
+    as many streams, the next batch the windows behind them, and a model may carry its state from one to the other."""
 
     @abstractmethod
     def shapes(self) -> Shapes:
@@ -160,8 +163,19 @@ class Model(Contract):
         return [name for name, weight in module.named_parameters() if weight.ndim >= 2 and weight.requires_grad]
 
     def training_call(self, draws: random.Random) -> Mapping[str, Any]:
-        """The forward's keywords at a training step. Draws come from `draws` and are common to all cells."""
+        """The forward's keywords at a training step. Draws come from `draws` and are common to all cells.
+
+        Plain values decide what is computed, and a step is prepared for each; what differs at every step is a tensor.
+        """
         return {}
+
+    def carried(self, module: nn.Module) -> Sequence[str]:
+        """The buffers that hold state from batch to batch of a contiguous task, a row an example. Default: none.
+
+        They are built with no rows, which means no state. With rows, the forward starts from a copy of them and leaves
+        its last state in them, in place and detached; they are zero at the start of every epoch and evaluation.
+        """
+        return ()
 
     def loss(self, outputs: Any, targets: Tensor, inputs: Tensor, criterion: Callable[..., Tensor]) -> Tensor:
         """The training objective of what the forward returned. Default: the task's criterion."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
@@ -14,35 +14,38 @@ from ticketbench.seeds import generator
 
 
 class Stored:
-    """Inputs as a task stores them: what is taken by index is moved to the device and prepared, and nothing else is.
+    """A tensor as a task stores it: what is taken by index is moved to the device and prepared, and nothing else is.
 
-    It stands for the tensor of all prepared inputs wherever examples are taken by index.
+    It stands for the tensor of all prepared examples wherever examples are taken by index.
     """
 
-    def __init__(self, inputs: Tensor, task: Task, device: torch.device) -> None:
-        self.inputs = inputs.to(device) if task.resident else inputs
-        self.task = task
+    def __init__(self, stored: Tensor, device: torch.device, prepare: Callable[[Tensor], Tensor]) -> None:
+        self.stored = stored
         self.device = device
+        self.prepare = prepare
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.stored)
 
     def __getitem__(self, index: slice | Tensor) -> Tensor:
-        where = index.to(self.inputs.device) if isinstance(index, Tensor) else index
-        return self.task.prepare(self.inputs[where].to(self.device))
+        where = index.to(self.stored.device) if isinstance(index, Tensor) else index
+        return self.prepare(self.stored[where].to(self.device))
 
     def index_select(self, axis: int, index: Tensor) -> Tensor:
         """The examples of these numbers; the axis is the first one, as a tensor's method has it."""
-        taken = self.inputs.index_select(axis, index.to(self.inputs.device))
-        return self.task.prepare(taken.to(self.device))
+        taken = self.stored.index_select(axis, index.to(self.stored.device))
+        return self.prepare(taken.to(self.device))
 
 
 def placed(task: Task, split: Split, device: torch.device) -> Split:
     """A task's split for use on a device: as tensors there, unless it is to stay on the host or to be prepared."""
-    if task.resident and type(task).prepare is Task.prepare:
-        return split.to(device)
-    inputs = cast("Tensor", Stored(split.inputs, task, device))
-    return Split(inputs, split.targets.to(device))
+    here = split.to(device) if task.resident else split
+    inputs, targets = here.inputs, here.targets
+    if not task.resident or type(task).prepare is not Task.prepare:
+        inputs = cast("Tensor", Stored(inputs, device, task.prepare))
+    if not task.resident:
+        targets = cast("Tensor", Stored(targets, device, lambda taken: taken))
+    return Split(inputs, targets)
 
 
 class TaskData:
@@ -59,24 +62,48 @@ class TaskData:
 
 
 class Order:
-    """The order of the training examples: a permutation a seed and epoch, whatever the fleet."""
+    """The order of the training examples: a permutation a seed and epoch, whatever the fleet.
 
-    def __init__(self, seeds: Sequence[int], examples: int, batch: int, device: torch.device) -> None:
+    Where they are contiguous it is the same for all seeds and epochs: of `batch` streams of examples // batch each,
+    one after the other in the sequence, a step takes an example of every stream. What is left at the end is not used.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], examples: int, batch: int, device: torch.device, contiguous: bool = False
+    ) -> None:
         self.seeds = seeds
         self.examples = examples
         self.batch = min(batch, examples)
         self.per_epoch = max(1, examples // self.batch)
         self.device = device
+        self.contiguous = contiguous
         self._epoch = -1
         self._order = torch.empty(0)
 
     def batch_at(self, step: int) -> Tensor:
         """The examples of a step, (fleet, batch)."""
         epoch, at = divmod(step, self.per_epoch)
+        if self.contiguous:
+            starts = torch.arange(0, self.batch * self.per_epoch, self.per_epoch, device=self.device)
+            return (starts + at).expand(len(self.seeds), -1)
         if epoch != self._epoch:
             each = [torch.randperm(self.examples, generator=generator(seed, "order", epoch)) for seed in self.seeds]
             self._order, self._epoch = torch.stack(each).to(self.device), epoch
         return self._order[:, at * self.batch : (at + 1) * self.batch]
+
+
+def in_streams(examples: int, batch: int, device: torch.device) -> Iterator[Tensor]:
+    """All of a sequence's examples, a batch at a time: one of each of `batch` streams, which follow one another.
+
+    Where they do not come out even, the first streams are longer by one: the last batch has these alone.
+    """
+    length, longer = divmod(examples, min(batch, max(1, examples)))
+    numbers = torch.arange(min(batch, examples), device=device)
+    starts = numbers * length + numbers.clamp(max=longer)
+    for at in range(length):
+        yield starts + at
+    if longer:
+        yield starts[:longer] + length
 
 
 def gather(split: Split, index_fb: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,6 @@ minutes from hours, not minutes from minutes.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import torch
 from ticketbench.cell import Cell, Setting
 from ticketbench.contracts import Method, Task
 from ticketbench.count import BACKWARD, Size, Work, size_of, work_of
+from ticketbench.keywords import form_of
 from ticketbench.options import canonical
 from ticketbench.plan import CPU_FLEET, Fleet, Room
 from ticketbench.resolve import Cast, Resolver
@@ -127,8 +127,7 @@ def count(cast: Cast) -> Cost:
     """Count one forward pass in training and one in judging."""
     task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
     calls = {
-        json.dumps(dict(call), sort_keys=True): call
-        for call in (model.training_call(common("training call", step)) for step in range(SAMPLES))
+        form_of(call): call for call in (model.training_call(common("training call", step)) for step in range(SAMPLES))
     }
     works = [work_of(model, task.shapes(), call) for call in calls.values()]
     mean = Work(

@@ -171,6 +171,9 @@ class Claim(Aspect):
     """The other side: `"row"`, or a table of what is different there (`{ x = 5 }`, `{ model = { … } }`)."""
     value: float = 0.0
     """The bound of at_least and at_most."""
+    compare: Literal["difference", "ratio"] = "difference"
+    """How the two sides are compared, seed by seed. Numbers that span powers of ten are compared by their ratio, whose
+    mean is geometric; `value` and `paper` are ratios then."""
     paper: float | None = None
     """The paper's number, or its difference to the other side."""
     tiers: Tiers = ()
@@ -178,6 +181,8 @@ class Claim(Aspect):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if self.compare == "ratio" and self.than is None:
+            raise ValueError("compare = 'ratio' needs `than`, the side it is a multiple of")
         if self.than is None and self.expect in ("higher", "lower"):
             raise ValueError(f"expect = '{self.expect}' needs `than`, the side it is {self.expect} than")
         if self.expect in ("higher", "lower") and self.value:

@@ -58,6 +58,8 @@ class Stack:
     """Slot name -> parameter name -> tensor, such as momentum_buffer or exp_avg."""
     averages: State = field(default_factory=dict)
     """Prunable weight -> the running average of its dense gradient, where a training keeps one."""
+    carried: State = field(default_factory=dict)
+    """Buffer -> the state (fleet, batch, ...) that a training carries from batch to batch, where a model has any."""
     best: Best | None = None
 
     @classmethod
@@ -106,7 +108,7 @@ class Stack:
         """A fresh optimizer at a step of the schedule; the weights stay."""
         self.steps[member] = step
         self.updates[member] = 0
-        for state in (*self.slots.values(), self.averages):
+        for state in (*self.slots.values(), self.averages, self.carried):
             for tensor in state.values():
                 tensor[member].zero_()
         self.forget_best(member)
@@ -184,6 +186,7 @@ class Stack:
             [self.updates[member] for member in members],
             {name: pick(slot) for name, slot in self.slots.items()},
             pick(self.averages),
+            pick(self.carried),
         )
         if self.best is not None:
             values = [self.best.values[member] for member in members]
@@ -197,9 +200,12 @@ class Stack:
                 self.slots[name] = {key: torch.zeros_like(self.parameters[key]) for key in slot}
         for name in part.averages:
             self.averages.setdefault(name, torch.zeros_like(self.masks[name], dtype=self.parameters[name].dtype))
+        for name, state in part.carried.items():
+            self.carried.setdefault(name, state.new_zeros(len(self), *state.shape[1:]))
         if part.best is not None and self.best is None:
             self.best = Best(cloned(self.parameters), cloned(self.buffers), [None] * len(self))
         pairs = [(self.parameters, part.parameters), (self.buffers, part.buffers), (self.averages, part.averages)]
+        pairs += [(self.carried, part.carried)]
         pairs += [(self.slots[name], slot) for name, slot in part.slots.items()]
         if part.best is not None and self.best is not None:
             pairs += [(self.best.parameters, part.best.parameters), (self.best.buffers, part.best.buffers)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import vmap
 
+from ticketbench.carry import zeros
 from ticketbench.contracts import Split
+from ticketbench.data import in_streams
 from ticketbench.network import Network, State
 
 Scores = list[dict[str, list[float]]]
@@ -19,17 +21,31 @@ Scores = list[dict[str, list[float]]]
 def evaluate(
     network: Network, parameters: State, buffers: State, split: Split, batch: int, sweep: Sequence[int] = ()
 ) -> Scores:
-    """Every metric of every member, averaged over the split."""
+    """Every metric of every member, averaged over the split.
+
+    Of a contiguous task a batch has a window of each of `batch` streams, and state, where a model has any, is zero
+    before the first of each: the more streams, the more windows are read without what is before them.
+    """
     call = network.model.sweep_call(sweep) if sweep else {}
+    carried = zeros(network, buffers, min(batch, len(split)))
     sums: dict[str, Tensor] = {}
     with torch.no_grad(), network.mode(training=False):
-        for at in range(0, len(split), batch):
-            inputs, targets = split.inputs[at : at + batch], split.targets[at : at + batch]
-            outputs = network.outputs(parameters, buffers, inputs, call, shared=True)
+        for where in batches(network, split, batch):
+            inputs, targets = split.inputs[where], split.targets[where]
+            states = {name: state[:, : len(inputs)] for name, state in carried.items()}
+            outputs = network.outputs(parameters, {**buffers, **states}, inputs, call, shared=True)
             for name, values_fp in metrics(network, outputs, targets, inputs, bool(sweep)).items():
                 sums[name] = sums.get(name, 0) + values_fp.double()
     members = len(next(iter(parameters.values())))
     return [summarized(network, sums, len(split), member) for member in range(members)]
+
+
+def batches(network: Network, split: Split, batch: int) -> Iterator[slice | Tensor]:
+    """Which examples are judged together: in order, or as streams of a contiguous task."""
+    if network.task.contiguous:
+        yield from in_streams(len(split), batch, split.targets.device)
+    else:
+        yield from (slice(at, at + batch) for at in range(0, len(split), batch))
 
 
 def metrics(network: Network, outputs: Any, targets: Tensor, inputs: Tensor, swept: bool) -> Mapping[str, Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
+from ticketbench.carry import carried_by
 from ticketbench.contracts import Model, Task
 from ticketbench.errors import OptionError
 
@@ -34,6 +35,8 @@ class Network:
         self.precision = precision
         self.own_stacked = model.stacked(module)
         self.prunable = tuple(model.prunable(module))
+        self.carried = carried_by(model, module, task)
+        """The buffers that hold state from batch to batch."""
 
     def engine(self, members: int) -> str:
         """How members are computed, for the record."""
@@ -66,6 +69,8 @@ class Network:
                     zip(members_of(parameters, members), members_of(buffers, members), strict=True)
                 )
             ]
+            if members == 1:  # a view: outputs may be large
+                return tree_map(lambda part: part.unsqueeze(0), each[0])
             return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
 
     def losses(

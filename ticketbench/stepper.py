@@ -91,7 +91,8 @@ class Stepper:
 
     def gradients(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> tuple[Tensor, list[Tensor]]:
         """Each member's loss and its gradient, masked."""
-        losses = self.losses(self.stack.parameters, self.stack.buffers, inputs, targets, call)
+        buffers = {**self.stack.buffers, **self.stack.carried}
+        losses = self.losses(self.stack.parameters, buffers, inputs, targets, call)
         found = torch.autograd.grad(losses.sum(), self.weights, allow_unused=True, materialize_grads=True)
         gradients = [gradient.contiguous() for gradient in found]  # the fused optimizers read memory in order
         if self.average is not None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ticketbench.carry import forget, take_up
 from ticketbench.data import Order, TaskData, augmented, gather
 from ticketbench.fleet import Stack
 from ticketbench.judge import evaluate
+from ticketbench.keywords import placed_on
 from ticketbench.network import Network
 from ticketbench.recipe import Recipe
 from ticketbench.seeds import common
@@ -54,7 +56,8 @@ def train(
     """
     stack, recipe, network = stepper.stack, stepper.recipe, stepper.network
     log, examples, start = Log(), len(data.train), stack.steps[0]
-    order = Order(seeds, examples, recipe.batch, data.device)
+    order = Order(seeds, examples, recipe.batch, data.device, data.task.contiguous)
+    take_up(stack, network, order.batch)
     losses = torch.zeros(len(stack), device=data.device)
     noted = start
     stepper.refresh()
@@ -63,9 +66,11 @@ def train(
             if step in stops:
                 stepper.moved(step - stack.steps[0])
                 look(step)
+            if step % order.per_epoch == 0:
+                forget(stack)
             inputs, targets = gather(data.train, order.batch_at(step))
             inputs = augmented(data.task, inputs, seeds, step)
-            call = network.model.training_call(common("training call", step))
+            call = placed_on(data.device, network.model.training_call(common("training call", step)))
             losses += stepper.step(inputs, targets, recipe.learning_rate_at(step, examples), call)
             done = step + 1
             if done % recipe.log_every == 0 or done == until:

@@ -10,6 +10,7 @@ runs that failed would flatter whoever fails. Several claims are not corrected f
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -46,10 +47,10 @@ class Finding:
 
 def weigh(interval: Interval, claim: Claim) -> Verdict:
     """The side of the bound on which the interval lies."""
-    low, high, bound = interval.low, interval.high, claim.value
+    strict = claim.expect in ("higher", "lower")
+    low, high, bound = interval.low, interval.high, 1.0 if strict and claim.compare == "ratio" else claim.value
     if claim.expect in ("lower", "at_most"):
         low, high, bound = -high, -low, -bound
-    strict = claim.expect in ("higher", "lower")
     if low > bound or (low == bound and not strict):
         return "supports"
     return "contradicts" if high < bound else "cannot tell"
@@ -133,8 +134,12 @@ def settle(
             gaps.setdefault(gap_of(claim, left), []).append(left.seed)
         if theirs is None and right:
             gaps.setdefault(gap_of(other, right), []).append(right.seed)
-        if mine is not None and theirs is not None:
-            values.append(mine - theirs)
+        if mine is None or theirs is None:
+            continue
+        if claim.compare == "ratio" and min(mine, theirs) <= 0:
+            gaps.setdefault(f"{left.row}: no ratio of {mine:g} to {theirs:g}", []).append(left.seed)
+        else:
+            values.append(math.log(mine) - math.log(theirs) if claim.compare == "ratio" else mine - theirs)
     if gaps:
         shown = (f"{gap} (seed {', '.join(map(str, dict.fromkeys(seeds)))})" for gap, seeds in gaps.items())
         absent = not values and all(gap.endswith(f": {MISSING}") for gap in gaps)
@@ -143,8 +148,11 @@ def settle(
         reason = f"{len(values)} common seeds; at least {FEWEST} are needed"
         return Finding(claim, "cannot tell", reason, setting, None, len(values))
     interval = t_interval(values)
+    if claim.compare == "ratio":
+        interval = Interval(*(math.exp(side) for side in (interval.mean, interval.low, interval.high)))
     verdict = weigh(interval, claim)
-    reason = f"the interval holds {claim.value:g}" if verdict == "cannot tell" else ""
+    bound = claim.value if claim.compare == "difference" or claim.value else 1.0
+    reason = f"the interval holds {bound:g}" if verdict == "cannot tell" else ""
     if len(set(values)) == 1:
         reason = "; ".join(part for part in (reason, "every seed gives the same, which leaves no interval") if part)
     return Finding(claim, verdict, reason, setting, interval, len(values))

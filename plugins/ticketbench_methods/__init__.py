@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ticketbench import Method, hookimpl
 from ticketbench_methods.after_training import AfterTraining
+from ticketbench_methods.annealed import Annealed
 from ticketbench_methods.dense import Dense
 from ticketbench_methods.dsr import Dsr
 from ticketbench_methods.early_bird import EarlyBird
@@ -15,6 +16,7 @@ from ticketbench_methods.gradual import Gradual
 from ticketbench_methods.imp import Imp
 from ticketbench_methods.iterative import Iterative
 from ticketbench_methods.mean_replacement import MeanReplacement
+from ticketbench_methods.narang import Narang
 from ticketbench_methods.obs import OptimalBrainSurgeon
 from ticketbench_methods.oneshot import OneShot
 from ticketbench_methods.restart import Restart
@@ -43,4 +45,6 @@ def ticketbench_methods() -> Sequence[Method]:
         Filters(),
         MeanReplacement(),
         OptimalBrainSurgeon(),
+        Annealed(),
+        Narang(),
     ]

@@ -8,7 +8,7 @@ from typing import Literal
 from ticketbench import Shapes, Sizes, Split, option
 from ticketbench_tasks.digits import Digits
 from ticketbench_tasks.images import ImageClassification
-from ticketbench_tasks.sequences import Steps, as_sequences, read_as
+from ticketbench_tasks.sequences import as_sequences, read_as
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SeqDigits(ImageClassification):
     summary = "8×8 handwritten digits read row by row, or pixel by pixel; nothing to fetch"
     reference = Digits.reference
 
-    steps: Steps = option("rows", "a row a step, or a pixel a step")
+    steps: Literal["rows", "pixels"] = option("rows", "a row a step, or a pixel a step")
     normalisation: Literal["standard", "unit"] = option("standard", "that of the training pixels, or [0, 1]")
 
     @property

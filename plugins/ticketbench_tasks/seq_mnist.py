@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ticketbench import Shapes, Split, option
 from ticketbench_tasks.mnist import Mnist, Part
-from ticketbench_tasks.sequences import Steps, as_sequences, read_as
+from ticketbench_tasks.sequences import as_sequences, read_as
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class SeqMnist(Mnist):
     summary = "MNIST read row by row, or pixel by pixel"
     reference = "Le, Jaitly and Hinton 2015, A simple way to initialize recurrent networks (arXiv 1504.00941)"
 
-    steps: Steps = option("rows", "a row a step, or a pixel a step")
+    steps: Literal["rows", "pixels"] = option("rows", "a row a step, or a pixel a step")
 
     def shapes(self) -> Shapes:
         """(28, 28) or (784, 1) in, ten classes."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 from torch import Tensor
 
 from ticketbench import DataError, data_folder
-from ticketbench_tasks.text import LanguageModelling, Stream
-from ticketbench_tasks.token_files import mapped_tokens, write_once, write_tokens
+from ticketbench_tasks.text import LanguageModelling, Stream, stretches
+from ticketbench_tasks.token_files import mapped_tokens, read_tokens, write_once, write_tokens
 
 FORMAT = 1
 """Raised when the same text would become other tokens."""
@@ -36,10 +37,16 @@ class StreamedText(LanguageModelling):
 
     def stream(self, name: Stream, words: Sequence[str]) -> Tensor:
         """The tokens of a text, mapped into memory."""
-        part = name if name in ("train", "valid", "test") else f"{name}-{self.data_seed}"
+        part = f"{name}-{self.data_seed}" if name in ("rest", "sample") else name
         path = self.place(f"{part}.npy")
         write_once(path, lambda file: write_tokens(file, self.pieces(name, words)))
         return mapped_tokens(path)
+
+    def cut_out(self, sample: bool, words: Sequence[str]) -> Iterator[np.ndarray]:
+        """The stretches of the sample, or all others, out of the file of the training part."""
+        length = len(self.stream("train", words))
+        places = stretches(length, sample, self.data_seed, self.name)
+        yield from read_tokens(self.place("train.npy"), places)
 
     def words(self) -> list[str]:
         """The vocabulary, from its file; counted if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -77,3 +77,12 @@ def mapped_tokens(path: Path) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that the memory cannot be written to, which is what is wanted
         return torch.from_numpy(tokens)
+
+
+def read_tokens(path: Path, places: Iterable[slice]) -> Iterator[np.ndarray]:
+    """Parts of a file of tokens, read without mapping it: what is read does not stay in the process's memory."""
+    begin = np.lib.format.open_memmap(path, mode="r").offset
+    with path.open("rb") as file:
+        for place in places:
+            file.seek(begin + 4 * place.start)
+            yield np.fromfile(file, dtype="<i4", count=place.stop - place.start)

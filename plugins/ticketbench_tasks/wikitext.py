@@ -77,7 +77,16 @@ class Wikitext(LanguageModelling):
 
 @dataclass(frozen=True)
 class Wikitext2(Wikitext):
-    """2,088,628 training, 217,646 validation and 245,569 test tokens of Wikipedia, 33,278 of them distinct."""
+    """2,088,628 training, 217,646 validation and 245,569 test tokens of Wikipedia, 33,278 of them distinct.
+
+    Capitals, punctuation and numbers are kept, rare words are `<unk>`. Words are what white space separates; each
+    line, an empty one as well, ends in `<eos>`, which the counts include. "paper" judges 1 % of the training tokens
+    that is not trained on, in stretches of 1,000. Metrics: cross-entropy of a window's tokens in nats, and perplexity.
+
+    Instead of the archive the data folder may have the user's own copy in a folder `wikitext-2`: wiki.train.tokens,
+    wiki.valid.tokens and wiki.test.tokens, or train.txt, valid.txt and test.txt, as they are or as .gz files. Its
+    tokens are counted, and must be as many as those above.
+    """
 
     name = "wikitext2"
     summary = "two million words of Wikipedia"
@@ -88,7 +97,17 @@ class Wikitext2(Wikitext):
 
 @dataclass(frozen=True)
 class Wikitext103(StreamedText, Wikitext):
-    """103,227,021 training, 217,646 validation and 245,569 test tokens of Wikipedia, 267,735 of them distinct."""
+    """103,227,021 training, 217,646 validation and 245,569 test tokens of Wikipedia, 267,735 of them distinct.
+
+    Capitals, punctuation and numbers are kept, rare words are `<unk>`. Words are what white space separates; each
+    line, an empty one as well, ends in `<eos>`, which the counts include. "paper" judges 1 % of the training tokens
+    that is not trained on, in stretches of 1,000. Metrics: cross-entropy of a window's tokens in nats, and perplexity.
+
+    Instead of the archive the data folder may have the user's own copy in a folder `wikitext-103`: wiki.train.tokens,
+    wiki.valid.tokens and wiki.test.tokens, or train.txt, valid.txt and test.txt, as they are or as .gz files. Its
+    tokens are counted, and must be as many as those above. The tokens are kept in files of the data folder, 414 MB,
+    and as much again for "paper", from which only batches are read.
+    """
 
     name = "wikitext103"
     summary = "a hundred million words of Wikipedia"

@@ -6,8 +6,9 @@ import heapq
 import tempfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from typing import IO
 
@@ -77,10 +78,9 @@ class WordCounts:
             yield from total.items()
 
     def vocabulary(self, limit: int) -> list[str]:
-        """`<unk>`, `<eos>`, then the most frequent words, at most `limit` together (0: all); ties by the alphabet."""
+        """`<unk>`, `<eos>`, then the most frequent words, at most `limit` together; ties in the order of characters."""
         ranked = ((-count, word) for word, count in self.totals() if word not in RESERVED)
-        best = heapq.nsmallest(limit - len(RESERVED), ranked) if limit else sorted(ranked)
-        return [*RESERVED, *(word for _, word in best)]
+        return [*RESERVED, *(word for _, word in heapq.nsmallest(limit - len(RESERVED), ranked))]
 
 
 def temporary(folder: Path) -> IO[str]:
@@ -89,13 +89,8 @@ def temporary(folder: Path) -> IO[str]:
 
 
 def encoded(blocks: Iterable[str], vocabulary: Sequence[str]) -> Iterator[np.ndarray]:
-    """Tokens as int32, block by block: words as their places in the vocabulary, others as `<unk>`, line ends `<eos>`."""
+    """Tokens as int32, block by block: words by their places, others as `<unk>`, line ends as `<eos>`."""
     places = {word: place for place, word in enumerate(vocabulary)}
     for block in blocks:
         words = block.replace("\n", f" {END} ").split()
-        yield np.fromiter(known(words, places), dtype=np.int32, count=len(words))
-
-
-def known(words: Iterable[str], places: Mapping[str, int]) -> Iterator[int]:
-    """The place of each word; 0, that of `<unk>`, for others."""
-    return (places.get(word, 0) for word in words)
+        yield np.fromiter(map(places.get, words, repeat(places[UNKNOWN])), dtype=np.int32, count=len(words))

@@ -171,12 +171,18 @@ def describe(results: Results, number: int, finding: Finding) -> Judged:
     unit = unit_of(claim.measure or "headline", x_title)
     difference = claim.than is not None
     ours = ""
-    if finding.interval:
+    if finding.interval and claim.compare == "ratio":
+        ours = f"×{finding.interval.mean:.3g} [×{finding.interval.low:.3g}, ×{finding.interval.high:.3g}]"
+        ours += f" over {finding.seeds} seeds"
+    elif finding.interval:
         low, high = (quantity(side, unit, metric, "", difference).split()[0]
                      for side in (finding.interval.low, finding.interval.high))  # fmt: skip
         ours = f"{quantity(finding.interval.mean, unit, metric, x_title, difference)} [{low}, {high}]"
         ours += f" over {finding.seeds} seeds"
-    paper = "" if claim.paper is None else quantity(claim.paper, unit, metric, x_title, difference)
+    if claim.paper is not None and claim.compare == "ratio":
+        paper = f"×{claim.paper:.3g}"
+    else:
+        paper = "" if claim.paper is None else quantity(claim.paper, unit, metric, x_title, difference)
     place = setting_text(results, finding.setting)
     return Judged(number, claim.text, finding.verdict, place, ours, paper, claim.source, finding.reason)
 
