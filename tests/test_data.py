@@ -122,6 +122,7 @@ def test_inputs_on_the_host_move_batch_by_batch():
     assert there.inputs.device == there.inputs[3:8].device == there.targets[3:8].device == elsewhere
     assert there.inputs.index_select(0, torch.tensor([4, 1])).device == elsewhere
     assert there.inputs[torch.tensor([4, 1, 1])].shape == (3, 6)
+    assert [len(part) for part in there.targets.split(25)] == [25, 25, 25, 21]
     assert stays.prepared == [(5, 6), (2, 6), (3, 6)]
     as_stored: Any = placed(Kept(), split, elsewhere)
     assert as_stored.inputs.stored is split.inputs

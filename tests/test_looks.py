@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ticketbench import Method, Points, Probe, TicketError, hookimpl, option
+from ticketbench import Initializer, Method, Points, Probe, TicketError, hookimpl, option
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,36 @@ class Reordered(Method):
         trial.rewind(start)
 
 
+@dataclass(frozen=True)
+class Doubling(Initializer):
+    name, summary, reference = "doubling", "all ones, and twice what is there once the mask is known", "none"
+    sparse_aware = True
+
+    def initialize(self, module, mask, generator):
+        full = all(bool(part.all()) for part in mask.values())
+        for weight in module.parameters():
+            weight.fill_(1.0) if full else weight.mul_(2.0)
+
+
+@dataclass(frozen=True)
+class Anew(Method):
+    name, summary, reference = "anew", "prunes, draws anew, prunes again, and notes the largest weight", "none"
+    ranks_by = "random"
+
+    def draw(self, trial):
+        trial.prune(0.75)
+        trial.reinitialize()
+        trial.note("drawn", float(trial.weights["1.weight"].max()))
+        trial.prune()
+        yield trial.train(until=0)
+        trial.note("after", float(trial.weights["1.weight"].max()))
+
+
+@hookimpl
+def ticketbench_initializers():
+    return [Doubling()]
+
+
 @hookimpl
 def ticketbench_probes():
     return [Watch()]
@@ -93,7 +123,7 @@ def ticketbench_probes():
 
 @hookimpl
 def ticketbench_methods():
-    return [Averaging(), Reordered()]
+    return [Averaging(), Reordered(), Anew()]
 """
 RESULTS = ("status", "headline", "kept", "layers", "train_steps")
 WATCH = 'recipe = "plain"\nprobes = ["watch"]'
@@ -209,3 +239,11 @@ def test_another_order_ends_elsewhere(computed):
         ends[order] = losses
     assert ends[0][0] == ends[0][1]
     assert ends[1][0] != ends[1][1] == ends[0][1]
+
+
+def test_a_sparse_aware_initializer_acts_once_for_each_mask(computed):
+    """Doubled under the mask at which the weights were drawn anew, and once more under the next one; never twice."""
+    row = ("[methods]", '[methods]\nanew = { method = "anew" }')
+    for record in computed("anew", row, ('initializers = ["default"]', 'initializers = ["doubling"]')):
+        found = {name: value for probe, _, name, value in record["probes"] if probe == "anew"}
+        assert found == {"drawn": 2.0, "after": 4.0}

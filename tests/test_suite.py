@@ -76,7 +76,16 @@ WRONG = {
     "missing key": ('scorers_run_as = "oneshot"\n', "", "'scorers_run_as' is missing"),
     "missing schema": ("schema = 1\n", "", "'schema' is missing"),
     "schema of another type": ("schema = 1\n", "schema = '1'\n", "'schema': Input should be 1 (it is '1')"),
-    "unknown tier": ("[tiers.smoke]", "[tiers.smok]", "Input should be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')"),
+    "unknown tier": (
+        "[tiers.smoke]",
+        "[tiers.smok]",
+        "Input should be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')",
+    ),
+    "headline of no task": (
+        "[methods]",
+        '[headlines.blob]\nmetric = "loss"\n\n[methods]',
+        "[headlines.blob]: no block has this task. Did you mean 'blobs'? Valid: blobs.",
+    ),
     "unknown row": (
         'methods = ["dense", "magnitude"]',
         'methods = ["dense", "magnitud"]',

@@ -31,6 +31,10 @@ class Stored:
         where = index.to(self.stored.device) if isinstance(index, Tensor) else index
         return self.prepare(self.stored[where].to(self.device))
 
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All examples, so many at a time, as a tensor's method has it."""
+        return (self[at : at + size] for at in range(0, len(self), size))
+
     def index_select(self, axis: int, index: Tensor) -> Tensor:
         """The examples of these numbers; the axis is the first one, as a tensor's method has it."""
         taken = self.stored.index_select(axis, index.to(self.stored.device))

@@ -50,9 +50,12 @@ class Stepper:
         return "+".join(ways)
 
     def keep_average(self, decay: float | None) -> None:
-        """From here on keep a running average of the dense gradient, a ← decay·a + (1 − decay)·g; None keeps none."""
+        """From here on keep a running average of the dense gradient, a ← decay·a + (1 − decay)·g; None forgets it."""
         if decay is not None and not self.stack.averages:
             self.stack.averages = {name: torch.zeros_like(self.stack.parameters[name]) for name in self.stack.masks}
+        if decay is None:
+            for part in self.stack.averages.values():
+                part.zero_()
         if self.on_cuda and decay != self.average:
             self.compute = Graphs(self.eager)  # a captured step knows of one way only
         self.average = decay

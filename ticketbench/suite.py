@@ -112,6 +112,10 @@ class Suite(Table):
                     raise ValueError(
                         f"{where}: no recipe [recipes.{block.recipe}]. {suggest(block.recipe, self.recipes)}"
                     )
+        tasks = {entry.name for tier in self.tiers.values() for block in tier.blocks for entry in block.tasks}
+        for task in self.headlines:
+            if task not in tasks:
+                raise ValueError(f"[headlines.{task}]: no block has this task. {suggest(task, tasks)}")
         return self
 
     @model_validator(mode="after")

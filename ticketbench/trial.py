@@ -14,7 +14,7 @@ from ticketbench.errors import OptionError, TicketError, suggest
 from ticketbench.fleet import Companion, Snapshot
 from ticketbench.looks import Finding, Looks
 from ticketbench.scopes import SCOPES, kept_count
-from ticketbench.ticket import mask_from_scores
+from ticketbench.ticket import Mask, mask_from_scores
 from ticketbench.view import View
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Trial(View):
         """How many trainings have begun."""
         self.untouched = True
         """Whether the weights are as the initializer drew them."""
+        self._settled: Mask = {}
         self.looks = Looks()
         """What probes measured and the method noted."""
 
@@ -104,14 +105,20 @@ class Trial(View):
         """All weights drawn anew by the cell's initializer, under the present mask, at step 0, each time others."""
         self._redrawn += 1
         self._bench.reinitialize(self._member, f" {self._redrawn}")
-        self.untouched = True
+        self.untouched, self._settled = True, {}
         self.settle()
 
     def settle(self) -> None:
-        """Let a sparse-aware initializer act under the mask, if the weights are as it drew them and pruned since."""
+        """Let a sparse-aware initializer act under the mask, if the weights are as it drew them and pruned since.
+
+        Once for each mask: what it has drawn for this one stays.
+        """
         aware = self._bench.casts[self._member].initializer.sparse_aware
         if aware and self.untouched and self.present_density < 1:
-            self._bench.initialize_again(self._member, f" {self._redrawn}" if self._redrawn else "")
+            mask = self.mask
+            if not self._settled or any(not part.equal(self._settled[name]) for name, part in mask.items()):
+                self._bench.initialize_again(self._member, f" {self._redrawn}" if self._redrawn else "")
+                self._settled = mask
 
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
         """Other values for some parameters; outside the mask they become zero. Step and optimizer slots stay."""
@@ -126,11 +133,13 @@ class Trial(View):
             self.trainings += 1
 
     def keep(self, name: str) -> None:
-        """Keep a copy of the present network under a name, for probes to compare with."""
+        """Keep a copy of the present network under a name, for probes to compare with.
+
+        Where the recipe selects the best validation, that network is kept, as it is the one that would be judged.
+        """
         if name in self._companions:
             raise TicketError(f"a network is kept as '{name}' already")
-        now = self.snapshot()
-        self._companions[name] = Companion(now.weights, now.buffers, self.mask)
+        self._companions[name] = Companion(*self._bench.stack.judged(self._member), self.mask)
 
     # -- what is reported ----------------------------------------------------------------------------------
 

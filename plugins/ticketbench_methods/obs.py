@@ -69,8 +69,8 @@ class OptimalBrainSurgeon(Method):
         yield trial.train()
         trial.report()
         weights, mask, rise = self.operate(trial)
-        trial.set_mask(mask)
         trial.set_weights(weights)
+        trial.set_mask(mask)
         trial.note("predicted_rise", rise)
         if self.then == "finetune":
             trial.restart()

@@ -166,7 +166,8 @@ def described(results: Results, number: int, findings: list[Finding]) -> list[Ju
 def describe(results: Results, number: int, finding: Finding) -> Judged:
     """A finding as text."""
     claim = finding.claim
-    metric = results.suite.metric(claim.metric or results.suite.headline.metric)
+    headline = results.suite.headline_of(str(dict(finding.setting).get("task", "")))
+    metric = results.suite.metric(claim.metric or headline.metric)
     x_title = claim.x_name or results.x_name(claim, claim.row) or "x"
     unit = unit_of(claim.measure or "headline", x_title)
     difference = claim.than is not None

@@ -12,6 +12,7 @@ from ticketbench.report.labels import NONE, level_text, number, quantity, short
 from ticketbench.report.series import Series
 from ticketbench.report.sizes import SIZE
 from ticketbench.results import Entry, Results
+from ticketbench.where import Where
 
 PAPER = "paper"
 """What stands in the second column of a line with the paper's numbers."""
@@ -29,7 +30,13 @@ class Grid:
 
 def metric_of(results: Results, figure: Figure) -> Metric:
     """What stands on a figure's y axis and in its table."""
-    return SIZE if figure.kind == "size" else results.suite.metric(figure.metric or results.suite.headline.metric)
+    return SIZE if figure.kind == "size" else results.suite.metric(figure.metric or headline_at(results, figure))
+
+
+def headline_at(results: Results, where: Where, row: str | None = None) -> str:
+    """The headline of the first task that a figure or a target speaks of."""
+    task = next((str(entry.axes["task"]) for entry in results.select(where, row)), "")
+    return results.suite.headline_of(task).metric
 
 
 def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> Grid:
@@ -101,7 +108,7 @@ def target_grid(results: Results) -> Grid:
     for target in results.suite.targets:
         if target.tier != results.tier:
             continue
-        metric = results.suite.metric(target.metric or results.suite.headline.metric)
+        metric = results.suite.metric(target.metric or headline_at(results, target, target.row))
         entries = results.select(target, target.row)
         unit = unit_of(target.measure or "headline", target.x_name or results.x_name(target, target.row))
         found = [
