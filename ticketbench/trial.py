@@ -129,8 +129,12 @@ class Trial(View):
         """A training begins: note where from, if it is not the continuation of one. The engine says so."""
         self.untouched = False
         if self._bench.stack.updates[self._member] == 0:
-            self._origin = {name: weight.clone() for name, weight in self.parameters.items()}
+            self.start_from(self.parameters)
             self.trainings += 1
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Remember where the present training started from."""
+        self._origin = {name: weight.clone() for name, weight in weights.items()}
 
     def keep(self, name: str) -> None:
         """Keep a copy of the present network under a name, for probes to compare with.
@@ -139,7 +143,11 @@ class Trial(View):
         """
         if name in self._companions:
             raise TicketError(f"a network is kept as '{name}' already")
-        self._companions[name] = Companion(*self._bench.stack.judged(self._member), self.mask)
+        self.meet(name, Companion(*self._bench.stack.judged(self._member), self.mask))
+
+    def meet(self, name: str, companion: Companion) -> None:
+        """Have a network to compare with."""
+        self._companions[name] = companion
 
     # -- what is reported ----------------------------------------------------------------------------------
 

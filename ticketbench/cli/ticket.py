@@ -136,6 +136,38 @@ def show(found: dict[str, Any]) -> None:
         )
 
 
+@command.command("probe")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--probe", "names", multiple=True, required=True, metavar="PROBE", help="A probe, or 'NAME {\"option\": value}'."
+)
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def probe_tickets(
+    files: tuple[str, ...], names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: tuple[str, ...],
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Let probes look at saved tickets and solutions; of several, each meets the others as its companions."""
+    from ticketbench.origin import load_ticket
+    from ticketbench.resolve import Resolver
+    from ticketbench.saved import look, probe_of
+
+    resolver = Resolver(load(plugin_files, blocked))
+    probes = [probe_of(name, resolver) for name in names]
+    tickets = {path: load_ticket(path) for path in files}
+    seen = {path: [one.to_plain() for one in look(path, tickets, probes, resolver)] for path in tickets}
+    if as_json:
+        print_json(seen)
+        return
+    for path, findings in seen.items():
+        click.secho(path, bold=True)
+        for one in findings:
+            shown = (
+                f"{one['value']:.6g}" if "value" in one else f"{len(one['points'])} points over {one['x_name']}: --json"
+            )
+            click.echo(f"  {one['probe']}  {one['name']}  {shown}")
+
+
 @command.command("export")
 @click.argument("file", metavar="FILE")
 @click.option("--out", required=True, metavar="FILE", help=f"The {SUFFIX} file to write.")
