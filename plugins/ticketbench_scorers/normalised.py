@@ -30,8 +30,9 @@ class NormalisedByGamma(NormalisedScorer):
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """The plain score / (|γ| + ε)."""
         layer = Layer(trial, self.name)
+        scores = self.plain().score(trial)  # first, so that it is scored on the batch that it takes by itself
         features = layer.module.embed(next(trial.batches(1, self.batch)).inputs)
-        return self.normalised(trial, layer, features, self.plain().score(trial))
+        return self.normalised(trial, layer, features, scores)
 
 
 @dataclass(frozen=True)

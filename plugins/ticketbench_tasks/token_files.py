@@ -24,10 +24,11 @@ def write_once(target: Path, write: Callable[[BinaryIO], None]) -> None:
     partial = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        with partial.open("r+b") as file:
+        with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if not target.is_file():
+            if target.is_file():  # another process was first; this may be an empty file of ours
+                partial.unlink(missing_ok=True)
+            else:
                 fill(file, write)
                 os.replace(partial, target)
     except OSError as error:
