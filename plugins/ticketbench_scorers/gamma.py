@@ -24,7 +24,7 @@ class NormalisedScorer(Scorer):
     The sums run over the steps and the hidden units, and the derivative goes through all earlier states, from h = 0.
     "absolute" takes |·| of every sequence before the mean, at a backward pass a sequence instead of one for all.
 
-    The paper draws γ's inputs from N(0, 0.1), read here as a standard deviation of 0.1. γ is of first order in the input
+    The paper draws γ's inputs from N(0, 0.1), read here as a standard deviation of 0.1. γ is of first order in them
     for the candidate's input weights of a GRU, and of second order for the gates'. With inputs that are smaller than
     what the layer reads, the former are divided by far too much and pruned almost entirely: a network whose data has a
     spread of 1 wants `gamma_deviation = 1`. The signed mean of 64 sequences is mostly the noise of drawing them where

@@ -11,7 +11,7 @@ import rich_click as click
 import ticketbench
 from ticketbench.errors import TicketbenchError, suggest
 
-COMMANDS = ("run", "plan", "report", "list", "show", "data", "ticket", "plugins", "doctor")
+COMMANDS = ("run", "plan", "report", "list", "show", "data", "ticket", "board", "submit", "verify", "plugins", "doctor")
 
 
 class LazyGroup(click.RichGroup):
