@@ -40,8 +40,8 @@ def test_the_built_in_suites_can_be_planned(plugins: Plugins):
 
 
 KEYS = (
-    "Valid: claims, figures, headline, headlines, methods, metrics, name, recipes, reference, schema, scorers_run_as, targets, "
-    "tiers, title, version."
+    "Valid: claims, figures, headline, headlines, methods, metrics, name, recipes, reference, schema, scorers_run_as, "
+    "targets, tiers, title, version."
 )
 
 WRONG = {

@@ -265,9 +265,10 @@ class Probe(Contract):
     """A diagnostic. It looks, and never disturbs: it gets its own random numbers and a trial to read."""
 
     moments: ClassVar[tuple[str, ...]] = ("drawn", "trained")
-    """When it looks: "started" (nothing is drawn yet), "drawn" (ticket drawn, not trained), "trained" (the
-    end of training, before judging; where the recipe selects the best validation, the last network all the same), "reported" (at every network that the method has judged, and at the last one; stored as "round k"),
-    "masked" (before and after every change of the mask), "judged" (afterwards; it may then see the test split)."""
+    """When it looks: "started" (nothing is drawn yet), "drawn" (ticket drawn, not trained), "trained" (the end of
+    training, before judging; the last network, also where the recipe selects the best validation), "reported" (at every
+    network that the method has judged, and at the last one; stored as "round k"), "masked" (before and after every
+    change of the mask), "judged" (afterwards, at the judged network; it may then see the test split)."""
 
     def steps(self, total: int) -> Collection[int]:
         """The steps of a training at which it looks, too: 0 before the first of them, `total` at the end."""
