@@ -39,7 +39,7 @@ class PeepholeCell(nn.Module):
 class Peephole(Model):
     """Only the recurrent layer is prunable."""
 
-    name = "peephole"
+    name = "own_peephole"
     summary = "a peephole LSTM over the numbers of an input"
     reference = "Gers and Schmidhuber 2000"
 

@@ -21,7 +21,7 @@ from ticketbench.testing import check_model
 
 PLUGIN = Path(__file__).parent / "peephole.py"
 CHANGES = (
-    ('models = [{ name = "mlp", hidden = [8] }]', 'models = ["peephole"]'),
+    ('models = [{ name = "mlp", hidden = [8] }]', 'models = ["own_peephole"]'),
     ('methods = ["dense", "magnitude"]', 'methods = ["rigl", "imp"]'),
     ("densities = [0.5]", "densities = [0.3]"),
 )
@@ -34,12 +34,12 @@ def world():
 
 def test_a_peephole_lstm_stacks(world):
     """Three stacked members compute what three single ones do."""
-    check_model(world.find("model", "peephole"), Shapes((6,), 3))
+    check_model(world.find("model", "own_peephole"), Shapes((6,), 3))
 
 
 def test_shared_weights_count_once_in_size_and_every_time_in_flops(world):
     """Six time steps of a 4·5 × 5 product: 2 · 100 · 6 FLOPs for one weight of 100 numbers."""
-    work = work_of(world.find("model", "peephole"), Shapes((6,), 3), {})
+    work = work_of(world.find("model", "own_peephole"), Shapes((6,), 3), {})
     assert {name: work.by_weight[name] for name in ("from_input", "from_hidden", "peephole", "read.weight")} == {
         "from_input": 2 * 20 * 6,
         "from_hidden": 2 * 100 * 6,

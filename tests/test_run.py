@@ -119,7 +119,7 @@ def test_an_executor_that_computes_in_this_process_can_take_the_place_of_workers
         workers = 1
 
         def run(self, fleets, setup):
-            headline = Headline.model_validate(setup["headline"])
+            headline = Headline.model_validate(setup["headlines"][""])
             for fleet in fleets:
                 yield Event(fleet, records=execute(fleet.cells, Resolver(plugins), headline, fleet.device))
 
@@ -270,7 +270,7 @@ def test_workers_are_told_what_they_need_as_plain_data(plan, store, plugins):
     run(plan, store, without, plugins)
     run(plan, Store(store.local.parent / "other", create=True), kept, plugins, keep_tickets=True)
     assert without.setups == [
-        {"plugins": plugins.recipe(), "headline": plan.suite.headline.model_dump(mode="json"), "keep_in": ""}
+        {"plugins": plugins.recipe(), "headlines": {"": plan.suite.headline.model_dump(mode="json")}, "keep_in": ""}
     ]
     assert kept.setups[0]["keep_in"] == str(store.local.parent / "other" / "tickets")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from ticketbench.contracts import Remote, Task
     from ticketbench.plugins import Plugins
 
+AGAIN = 2.0
+"""Seconds after which an interruption that was not heard strikes again."""
 TENTH = 0.1
 """In a pipe, the share of a file after which a line says how far it is."""
 
@@ -70,12 +74,29 @@ def fetch_files(names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: 
                 click.echo(f"{task.name}: {folder / remote.name} was there, verified")
                 continue
             try:
-                with shown(remote) as progress:
+                with insistent(), shown(remote) as progress:
                     path = fetch(remote, folder, progress)
             except KeyboardInterrupt:
                 print("ticketbench: interrupted; the same command goes on from there", file=sys.stderr)
                 sys.exit(130)
             click.echo(f"{task.name}: {path} verified")
+
+
+@contextmanager
+def insistent() -> Iterator[None]:
+    """Ctrl-C strikes again until it is heard: Python loses a KeyboardInterrupt that strikes in a callback."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        signal.setitimer(signal.ITIMER_REAL, AGAIN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGALRM)}
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def files_of(plugins: Plugins) -> Iterator[tuple[str, Remote]]:
