@@ -1,0 +1,120 @@
+"""Paired comparisons: hand-computed differences, what cannot be compared, and boards where nothing differs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from board_records import cell, row, submission
+
+from ticketbench.board.comparison import compare, corrected, difference
+from ticketbench.board.settings import Settings
+from ticketbench.board.table import tables_of
+
+UP = [0.5, 0.6, 0.7, 0.8, 0.9, 0.7]
+DOWN = [0.4, 0.5, 0.5, 0.6, 0.8, 0.6]
+
+
+def test_a_difference_is_paired_by_seed(tmp_path):
+    """Six seeds, every one higher: p is 2/2⁶; of one comparison that is below 5 %, and A is better."""
+    (pair,) = compare(submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    assert pair.found is not None
+    assert pair.found.values == pytest.approx((0.1, 0.1, 0.2, 0.2, 0.1, 0.1))
+    assert pair.found.interval.mean == pytest.approx(0.8 / 6)
+    assert pair.found.interval.high == pytest.approx(0.8 / 6 + 2.570582 * 0.0516398 / 6**0.5, rel=1e-5)
+    assert (pair.found.p, pair.found.corrected, pair.mark) == (2 / 64, 2 / 64, "better")
+    assert 0 < pair.found.smallest < 0.8 / 6
+    (back,) = compare(submission(tmp_path / "c", row("x", 0.1, DOWN)), submission(tmp_path / "d", row("x", 0.1, UP)))
+    assert back.mark == "worse"
+
+
+def test_all_places_are_corrected_together(tmp_path):
+    """The same difference at two densities: each p is doubled, which leaves neither below 5 %."""
+    left = submission(tmp_path / "a", row("x", 0.1, UP), row("x", 0.2, UP))
+    right = submission(tmp_path / "b", row("x", 0.1, DOWN), row("x", 0.2, DOWN))
+    found = compare(left, right)
+    assert [pair.found.corrected for pair in found] == [4 / 64, 4 / 64]
+    assert [pair.mark for pair in found] == ["cannot tell"] * 2
+    assert [pair.found.smallest for pair in found] == [math.inf] * 2
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "said"),
+    [(None, "failed", "seed 2 failed"), (None, "diverged", "seed 2 diverged"), (float("nan"), "ok", "not a number")],
+)
+def test_a_seed_without_a_number_is_not_left_out(tmp_path, value, status, said):
+    """The pair is not comparable, and the reason names the side and the seed."""
+    broken = [*row("x", 0.1, UP[:2]), cell("x", 0.1, 2, value, status=status), *row("x", 0.1, UP)[3:]]
+    (pair,) = compare(submission(tmp_path / "a", broken), submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    assert (pair.mark, pair.found) == ("not comparable", None)
+    assert said in pair.reason
+    assert pair.reason.startswith("left ")
+
+
+def test_a_seed_that_one_side_lacks_is_said(tmp_path):
+    """Common seeds are compared; the note names the others."""
+    (pair,) = compare(
+        submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN[:5]))
+    )
+    assert pair.found is not None
+    assert pair.found.seeds == (0, 1, 2, 3, 4)
+    assert pair.reason == "left out: seed 5, which one side lacks"
+
+
+@pytest.mark.parametrize(
+    "change", [{"tier": "small"}, {"suite_version": 2}, {"precision": "tf32"}, {"device_class": "cuda"}]
+)
+def test_other_settings_are_not_comparable(tmp_path, change):
+    """Another tier, version, precision or device: one line that says which."""
+    left = submission(tmp_path / "a", row("x", 0.1, UP, **change))
+    (pair,) = compare(left, submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    assert pair.mark == "not comparable"
+    assert str(next(iter(change.values()))) in pair.reason
+
+
+def test_what_only_one_side_has_is_a_line(tmp_path):
+    """Both ways round; nothing is dropped."""
+    left = submission(tmp_path / "a", row("x", 0.1, UP), row("y", 0.1, UP))
+    right = submission(tmp_path / "b", row("x", 0.1, DOWN), row("z", 0.3, DOWN))
+    reasons = {(pair.left, pair.right): pair.reason for pair in compare(left, right) if pair.found is None}
+    assert reasons == {("y", ""): "only the left side has it", ("", "z"): "only the right side has it"}
+
+
+def test_two_rows_of_one_store(tmp_path):
+    """A row that is never pruned meets the other at each of its densities."""
+    one = submission(tmp_path / "a", row("x", 0.1, DOWN), row("x", 0.2, DOWN), row("whole", 1.0, UP))
+    found = compare(one, one, ("x", "whole"))
+    assert [(pair.density, pair.left, pair.right, pair.mark) for pair in found] == [
+        (0.2, "x", "whole", "cannot tell"), (0.1, "x", "whole", "cannot tell"),
+    ]  # fmt: skip
+    assert found[0].found.values == pytest.approx((-0.1, -0.1, -0.2, -0.2, -0.1, -0.1))
+
+
+def test_fewer_is_better_where_the_metric_says_so():
+    """The same difference, marked the other way."""
+    found = [difference(UP, DOWN, range(6))]
+    assert corrected(found, [True])[0].mark == "better"
+    assert corrected(found, [False])[0].mark == "worse"
+
+
+def test_boards_without_differences_mark_one_in_at_most_five_percent(tmp_path):
+    """1,000 boards of three rows at two densities, against two rows, ten seeds: a mark is false, and rare."""
+    draws, false = np.random.default_rng(3), 0
+    names = ("whole", "chance", "x", "y")
+    base = submission(
+        tmp_path / "a", row("whole", 1.0, [0.5] * 10),
+        *(row(name, density, [0.5] * 10) for name in names[1:] for density in (0.1, 0.2)),
+    )  # fmt: skip
+    for _ in range(1000):
+        shift = draws.normal(0, 2, 10)
+        values = {}
+        for one in base.cells:
+            noise = draws.normal()
+            values[one["key"]] = shift[one["seed"]] + noise
+        cells = [{**one, "headline": float(values[one["key"]])} for one in base.cells]
+        board = tables_of([type(base)(**{**vars(base), "cells": cells})], Settings(against=("whole", "chance")), None)
+        marks = [found.mark for place in board[0].places for one in place.standings for found in one.against.values()]
+        false += any(mark != "cannot tell" for mark in marks)
+    print(f"a false mark on {false} of 1,000 boards")
+    assert 1 <= false <= 50

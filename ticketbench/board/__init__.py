@@ -1,0 +1,1 @@
+"""Leaderboards: submissions, what is compared, and the pages."""

@@ -1,0 +1,190 @@
+"""Building boards: every <suite>/<tier>/submissions/ becomes a README.md, an index.html and charts; and a front page.
+
+A file is written only where its content is another, so that a second build changes nothing and a changed record
+changes only its own board's files, and the front page where that shows it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from ticketbench.board.markdown import board_markdown, is_made
+from ticketbench.board.settings import read_settings
+from ticketbench.board.submission import Submission, read_submissions, submission_folders
+from ticketbench.board.suites import Suites
+from ticketbench.board.table import Table, tables_of
+from ticketbench.board.words import file_name, line_names, setting_names
+from ticketbench.errors import StoreError, TicketbenchError
+
+CHARTED = 24
+"""Settings of a table that have charts."""
+ABOUT = "about.md"
+
+
+@dataclass
+class Board:
+    """One suite at one tier, as its folder has it."""
+
+    suite: str
+    tier: str
+    title: str
+    about: str
+    tables: list[Table]
+    troubles: list[str] = field(default_factory=list)
+    """Submissions that were set aside, and why."""
+
+    @property
+    def name(self) -> str:
+        """Suite and tier."""
+        return f"{self.suite}, tier {self.tier}"
+
+    def counts(self) -> dict[str, int]:
+        """How many submissions, places, complete and incomplete entries there are."""
+        places = [place for table in self.tables for place in table.places]
+        return {
+            "submissions": len({name for table in self.tables for name in table.submissions}),
+            "places": len(places),
+            "entries": sum(len(place.standings) for place in places),
+            "incomplete": sum(len(place.incomplete) for place in places),
+            "set aside": len(self.troubles),
+        }
+
+    def summary(self) -> str:
+        """The counts in words."""
+        one = {"submissions": "submission", "places": "place", "entries": "entry"}
+        return ", ".join(f"{count:,} {one.get(name, name) if count == 1 else name}"
+                         for name, count in self.counts().items())  # fmt: skip
+
+
+def board_folders(root: Path) -> list[Path]:
+    """The folders <suite>/<tier> that have submissions, by name."""
+    found = sorted(path.parent for path in root.glob("*/*/submissions") if path.is_dir() and not path.is_symlink())
+    if not found:
+        raise StoreError(
+            f"{root} has no boards. A board is a folder <suite>/<tier>/submissions/ with a folder for each submission."
+        )
+    return found
+
+
+def read_board(folder: Path, root: Path, suites: Suites) -> Board:
+    """A board out of its folder; a submission that cannot be read is set aside, with the reason."""
+    suite_name, tier = folder.parent.name, folder.name
+    suite = suites.find(suite_name)
+    about = folder / ABOUT
+    board = Board(suite_name, tier, suite.title if suite else suite_name, "", [])
+    board.about = about.read_text(encoding="utf-8") if about.is_file() else ""
+    board.tables = tables_of(fitting(folder, board, suites), read_settings(folder, root), suite)
+    return board
+
+
+def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
+    """The submissions of a folder that belong on its board, one by one, without cells that it has no place for."""
+    for place in submission_folders(folder):
+        try:
+            found = read_submissions(place, suite=suites.find(board.suite))
+        except (TicketbenchError, OSError, ValueError) as error:
+            board.troubles.append(f"{place.name}: {error}")
+            continue
+        if not found:
+            board.troubles.append(f"{place.name}: it has no cells")
+        for submission in found:
+            if (submission.suite, submission.tier) == (board.suite, board.tier):
+                kept, foreign = suites.belonging(submission)
+                if foreign:
+                    board.troubles.append(f"{place.name}: {foreign} cells that the tier {board.tier} does not have")
+                yield kept
+            else:
+                board.troubles.append(
+                    f"{place.name}: {len(submission.cells)} cells of suite {submission.suite}, tier {submission.tier}; "
+                    f"this board is of {board.name}"
+                )
+
+
+def write_board(board: Board, folder: Path) -> list[Path]:
+    """A board's files; returns those that are new or have changed."""
+    from ticketbench.board.board_charts import KINDS, charts_of
+    from ticketbench.board.pages import board_page
+
+    charts: list[dict[str, dict[str, dict[str, Any]]]] = []
+    pictures: list[tuple[str, str]] = []
+    contents: dict[str, str] = {}
+    for table in board.tables:
+        names, lines = setting_names(list(dict.fromkeys(place.setting for place in table.places))), line_names(table)
+        drawn = {}
+        for setting, name in list(names.items())[:CHARTED]:
+            found = charts_of(table, setting, lines)
+            for kind, chart in found.items():
+                place = f"charts/{file_name(table.title, name, kind)}.svg"
+                contents[place] = vl_convert.vegalite_to_svg(chart)
+                pictures.append((f"{name}: {KINDS[kind]}", place))
+            if found:
+                drawn[name] = found
+        charts.append(drawn)
+    contents["README.md"] = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
+    summary = board.summary()
+    contents["index.html"] = board_page(
+        f"{board.title}: {board.name}", summary, board.about, board.tables, board.troubles, charts, pictures
+    )
+    return write_files(folder, contents)
+
+
+def write_files(folder: Path, contents: dict[str, str]) -> list[Path]:
+    """Write what has changed, and remove charts that are no longer drawn."""
+    readme = folder / "README.md"
+    if not is_made(readme):
+        raise StoreError(
+            f"{readme} was written by hand, and `board build` would write over it. Rename it to {ABOUT}: its text is "
+            "put at the top of the board."
+        )
+    changed = []
+    try:
+        for place, text in contents.items():
+            path, content = folder / place, text.encode()
+            if path.is_symlink() or path.parent.is_symlink():
+                raise StoreError(f"{path} is a link, and a board writes only inside its folder. Remove the link.")
+            path.parent.mkdir(exist_ok=True)
+            if not path.is_file() or path.read_bytes() != content:
+                partial = path.with_name(f".{path.name}.tmp")
+                partial.write_bytes(content)
+                os.replace(partial, path)
+                changed.append(path)
+        for path in sorted((folder / "charts").glob("*.svg")):
+            if f"charts/{path.name}" not in contents:
+                path.unlink()
+                changed.append(path)
+    except OSError as error:
+        raise StoreError(f"cannot write the board {folder}: {error.strerror or error}.") from None
+    return changed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the front page says of a board."""
+
+    suite: str
+    tier: str
+    title: str
+    counts: dict[str, int]
+    troubles: tuple[str, ...]
+
+
+def build(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
+    """All boards, one after the other, and the front page; returns what it shows and the files that changed."""
+    from ticketbench.board.front import front_markdown, front_page
+
+    shown: list[Shown] = []
+    changed: list[Path] = []
+    for folder in board_folders(root):
+        board = read_board(folder, root, suites)
+        changed += write_board(board, folder)
+        shown.append(Shown(board.suite, board.tier, board.title, board.counts(), tuple(board.troubles)))
+    about = root / ABOUT
+    text = about.read_text(encoding="utf-8") if about.is_file() else ""
+    contents = {"README.md": front_markdown(shown, text), "index.html": front_page(shown, text)}
+    return shown, changed + write_files(root, contents)

@@ -1,0 +1,46 @@
+"""The front page over all boards, in Markdown and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from ticketbench.board.markdown import MARK, escaped
+from ticketbench.board.pages import preface, templates
+from ticketbench.board.words import clean
+
+if TYPE_CHECKING:
+    from ticketbench.board.build import Shown
+
+COUNTS = ("submissions", "places", "entries", "incomplete", "set aside")
+
+
+def front_markdown(boards: Sequence[Shown], about: str) -> str:
+    """A line for each board."""
+    lines = [
+        f"| [{escaped(board.suite)}]({quote(board.suite)}/{quote(board.tier)}/README.md) | {escaped(board.tier)} "
+        f"| {escaped(board.title)} | " + " | ".join(f"{board.counts[name]:,}" for name in COUNTS) + " |"
+        for board in boards
+    ]
+    head = ["suite", "tier", "title", *COUNTS]
+    table = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines]
+    parts = [MARK, "# Leaderboards", about.strip(), WORDS, "\n".join(table)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+WORDS = (
+    "A place is a task, model, protocol, initializer, recipe and density. An entry is a method's cells at a place, one "
+    "a seed. Entries that lack a seed or its number are shown as incomplete and never ranked; suite versions, tiers, "
+    "precisions and kinds of device never share a table."
+)
+
+
+def front_page(boards: Sequence[Shown], about: str) -> str:
+    """The same as a page."""
+    rows = [
+        {"suite": clean(board.suite), "tier": clean(board.tier), "title": clean(board.title),
+         "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html", "counts": board.counts}
+        for board in boards
+    ]  # fmt: skip
+    return templates().get_template("front.html").render(rows=rows, names=COUNTS, words=WORDS, about=preface(about))

@@ -1,0 +1,115 @@
+"""Lines: the cells of one method in one setting at one density, a seed each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ticketbench.board.submission import Submission
+from ticketbench.results import AXES, JUDGED
+
+COSTS = ("draw_seconds", "train_seconds", "parameters", "flops", "exact_density")
+"""What a line has cost, and its size: columns of `cells`."""
+
+
+class Setting(NamedTuple):
+    """What cells share that are compared, besides density and seed."""
+
+    task: str
+    model: str
+    protocol: str
+    initializer: str
+    recipe: str
+
+
+class Seed(NamedTuple):
+    """One cell of a line, as far as a board shows it."""
+
+    key: str
+    status: str
+    value: float | None
+    reason: str
+    environment: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has a number that can be compared."""
+        return self.status in JUDGED and self.value is not None and math.isfinite(self.value)
+
+
+@dataclass
+class Line:
+    """The cells of one method in one setting at one density, a seed each."""
+
+    submission: str
+    row: str
+    method: str
+    scorer: str
+    setting: Setting
+    density: float
+    metric: str
+    seeds: dict[int, Seed] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+    """Means over the seeds that have the number: seconds to draw and to train, parameters, FLOPs, exact density."""
+    never_pruned: bool = False
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    """(x, mean over seeds) of the headline's metric along the sweep."""
+    x_name: str = ""
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What tells it from all other lines."""
+        return (self.submission, self.row, self.method, self.scorer, self.setting, self.density)
+
+    def values(self, seeds: Collection[int]) -> list[float] | None:
+        """Its numbers at these seeds, or None if one of them has none."""
+        found = [self.seeds[seed] for seed in seeds if seed in self.seeds]
+        numbers = [one.value for one in found if one.counts and one.value is not None]
+        return numbers if len(numbers) == len(seeds) else None
+
+    def troubles(self, seeds: Iterable[int]) -> dict[int, str]:
+        """Seed -> what is wrong with it, for those of these seeds that have no number."""
+        wrong = {}
+        for seed in seeds:
+            one = self.seeds.get(seed)
+            if one is None:
+                wrong[seed] = "missing"
+            elif not one.counts:
+                wrong[seed] = one.status if one.status not in JUDGED else "not a number"
+        return wrong
+
+
+def lines_of(submission: Submission) -> tuple[list[Line], int]:
+    """A submission's lines, and how many of its cells were answered again by later ones."""
+    lines: dict[tuple[Any, ...], Line] = {}
+    chosen: dict[tuple[tuple[Any, ...], int], Mapping[str, Any]] = {}
+    pruned: set[str] = set()
+    ordered = sorted(submission.cells, key=lambda row: (row["finished"] or 0.0, row["key"]))
+    for cell in ordered:
+        setting = Setting(*(str(cell[axis] or "") for axis in AXES))
+        density = float(cell["density"])
+        if density < 1:
+            pruned.add(cell["row"])
+        identity = (cell["row"], cell["method"], cell["scorer"] or "", setting, density)
+        if identity not in lines:
+            lines[identity] = Line(
+                submission.name, str(cell["row"]), str(cell["method"]), str(cell["scorer"] or ""), setting, density,
+                str(cell["headline_metric"] or ""),
+            )  # fmt: skip
+        lines[identity].metric = lines[identity].metric or str(cell["headline_metric"] or "")
+        chosen[identity, int(cell["seed"])] = cell
+    sums: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    for (identity, seed), cell in chosen.items():
+        lines[identity].seeds[seed] = Seed(
+            str(cell["key"]), str(cell["status"]), cell["headline"], str(cell["reason"] or ""), str(cell["environment"])
+        )
+        for cost in COSTS:
+            if cell[cost] is not None and math.isfinite(cell[cost]):
+                sums.setdefault(identity, {}).setdefault(cost, []).append(float(cell[cost]))
+    for identity, line in lines.items():
+        line.seeds = dict(sorted(line.seeds.items()))
+        line.never_pruned = line.row not in pruned
+        line.costs = {cost: sum(values) / len(values) for cost, values in sums.get(identity, {}).items()}
+    return list(lines.values()), len(submission.cells) - len(chosen)

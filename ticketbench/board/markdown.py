@@ -1,0 +1,147 @@
+"""A board in Markdown, for a code host. All text from outside is data: nothing in it can become markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from ticketbench.board.lines import Line
+from ticketbench.board.table import Place, Standing, Table
+from ticketbench.board.words import (
+    amount_text,
+    clean,
+    interval_text,
+    line_names,
+    p_text,
+    rank_text,
+    setting_names,
+    trouble_text,
+)
+from ticketbench.figures import Metric
+
+MARK = "<!-- made by `ticketbench board build`: edit about.md, not this file -->"
+MOST_LINES = 60
+"""Lines of one setting; the page has all."""
+MOST_SETTINGS = 40
+SIGNS = {"better": "▲", "worse": "▼", "cannot tell": "○"}
+"""What stands before a difference."""
+
+
+def escaped(text: object, longest: int = 120) -> str:
+    """Text that Markdown and HTML leave alone."""
+    plain = clean(text, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", plain)
+    return re.sub(r"(?<=[\w/])([:@.])(?=[\w/])", r"<!-- -->\1", plain) if re.search(r"://|@|www\.", plain) else plain
+
+
+def board_markdown(
+    title: str, about: str, tables: Sequence[Table], troubles: Sequence[str], pictures: Sequence[tuple[str, str]]
+) -> str:
+    """The whole file."""
+    parts = [MARK, f"# {escaped(title)}", about.strip()]
+    parts.append(
+        "[The page](index.html) has all of this with filters, charts, and every number seed by seed; it opens from "
+        "disk. Means have 95 % intervals over seeds. ▲ better, ▼ worse, ○ cannot tell: exact paired tests on the same "
+        "seeds at 5 %, corrected for all comparisons of a table (Holm). A range of ranks holds every rank that an "
+        "entry may have; entries that cannot be told apart share it."
+    )
+    if troubles:
+        parts.append("**Set aside**\n\n" + "\n".join(f"- {escaped(trouble, 600)}" for trouble in troubles))
+    for table in tables:
+        parts.append(f"## {escaped(table.title.capitalize())}")
+        parts += ["\n".join(f"- {escaped(note, 600)}" for note in table.notes)] if table.notes else []
+        parts += setting_parts(table)
+        parts.append(provenance(table))
+    parts += ["\n".join(f"![{escaped(words)}]({quote(place)})" for words, place in pictures)] if pictures else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def setting_parts(table: Table) -> list[str]:
+    """A heading, a table and the incomplete entries of each setting."""
+    names = setting_names(list(dict.fromkeys(place.setting for place in table.places)))
+    lines = line_names(table)
+    parts = []
+    for setting, name in list(names.items())[:MOST_SETTINGS]:
+        places = [place for place in table.places if place.setting == setting]
+        metric = table.metrics[places[0].metric]
+        parts.append(f"### {escaped(name)}: {escaped(metric.title)}{', %' if metric.percent else ''}")
+        rows = [
+            markdown_row(place, one, table, metric, lines[one.line.identity])
+            for place in places for one in place.standings
+        ]  # fmt: skip
+        against = [f"less {escaped(row)}" for row in table.against]
+        head = ["density", "rank", "row", "mean", *against, "draw, s", "train, s", "FLOPs", "parameters"]
+        if rows:
+            body = [head, ["---"] * len(head), *rows[:MOST_LINES]]
+            parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
+        if len(rows) > MOST_LINES:
+            parts.append(f"and {len(rows) - MOST_LINES} more lines, on [the page](index.html)")
+        missing = [f"- {escaped(lines[line.identity])}, density {place.density:.4g}: "
+                   f"{escaped(trouble_text(line.troubles(place.seeds)))}"
+                   for place in places for line in place.incomplete]  # fmt: skip
+        if missing:
+            more = [f"- and {len(missing) - MOST_LINES} more"] if len(missing) > MOST_LINES else []
+            parts.append("Incomplete, not ranked:\n\n" + "\n".join(missing[:MOST_LINES] + more))
+    if len(names) > MOST_SETTINGS:
+        parts.append(f"and {len(names) - MOST_SETTINGS} more settings, on [the page](index.html)")
+    return parts
+
+
+def markdown_row(place: Place, one: Standing, table: Table, metric: Metric, name: str) -> list[str]:
+    """A complete entry."""
+    cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
+    for row in table.against:
+        found = one.against.get(row)
+        if found is None:
+            cells.append("")
+        else:
+            sign = SIGNS.get(found.mark, "")
+            cells.append(f"{sign} {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}")
+    return [*cells, *(amount_text(cost_of(one.line, name)) for name in SHOWN_COSTS)]
+
+
+SHOWN_COSTS = ("draw_seconds", "train_seconds", "flops", "parameters")
+
+
+def cost_of(line: Line, name: str) -> float | None:
+    """One of a line's mean costs."""
+    return line.costs.get(name)
+
+
+def provenance(table: Table) -> str:
+    """Who handed in what, and on what it was computed."""
+    lines = [
+        f"- [{escaped(name)}](submissions/{quote(name)})"
+        + "".join(f"; {escaped(key)}: {escaped(value)}" for key, value in facts.items() if value)
+        for name, facts in sorted(table.submissions.items())
+    ]
+    made = [f"- {escaped(environment_text(row), 600)}" for _, row in sorted(table.environments.items())]
+    more = [f"- and {len(lines) - MOST_LINES} more submissions"] if len(lines) > MOST_LINES else []
+    more_made = [f"- and {len(made) - MOST_LINES} more machines"] if len(made) > MOST_LINES else []
+    return "\n".join(["Submissions and machines:", "", *lines[:MOST_LINES], *more, *made[:MOST_LINES], *more_made])
+
+
+def environment_text(row: object) -> str:
+    """An environment in one line."""
+    known = dict(row) if isinstance(row, dict) else {}
+    commit = f"{str(known.get('commit') or 'no commit')[:12]}{', changed since' if known.get('dirty') else ''}"
+    parts = [f"ticketbench {known.get('ticketbench')} ({commit})", f"Python {known.get('python')}",
+             f"torch {known.get('torch')}", known.get("system"), known.get("processor"), known.get("accelerators"),
+             outside(str(known.get("plugins") or ""))]  # fmt: skip
+    return ", ".join(clean(part) for part in parts if part)
+
+
+def outside(plugins: str) -> str:
+    """The plugins that are not ticketbench's own."""
+    found = [part for part in plugins.split(", ") if part and not part.startswith("ticketbench ")]
+    return f"plugins {', '.join(found)}" if found else ""
+
+
+def is_made(path: Path) -> bool:
+    """Whether a file was written by this module, so that it may be written again."""
+    if not path.exists():
+        return True
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() == MARK

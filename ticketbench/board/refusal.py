@@ -1,0 +1,52 @@
+"""Refusals: why a submission is not taken, in one line that is safe to print whatever the submission holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ticketbench.errors import TicketbenchError
+
+LONGEST = 80
+"""Characters of a foreign value that a message shows."""
+FORMULAS = ("=", "+", "-", "@")
+"""A spreadsheet computes a text that begins with one of these."""
+
+
+class BundleError(TicketbenchError):
+    """A submission that is refused. The message names the file, the place, the value and what would be right."""
+
+
+def shown(value: Any) -> str:
+    """A foreign value as a message shows it: on one line, shortened, control characters as escapes."""
+    text = value if isinstance(value, str) else repr(value)
+    cut = text[:LONGEST]
+    plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in cut)
+    more = f"… ({len(text)} characters)" if len(text) > LONGEST else ""
+    return f"'{plain}'{more}" if isinstance(value, str) else plain + more
+
+
+def refuse(file: str, column: str, row: int, value: Any, right: str) -> BundleError:
+    """The refusal of one value of a table."""
+    return BundleError(f"{file}, column '{column}', row {row + 1}: {shown(value)}. {right}")
+
+
+def text_fault(text: str, longest: int, lines: bool = False) -> str:
+    """What is wrong with a foreign text, or "". With `lines` it may have line breaks and tabs."""
+    if len(text) > longest:
+        return f"It may have {longest} characters at most."
+    allowed = "\n\t" if lines else ""
+    odd = next((sign for sign in text if not (sign.isprintable() or sign in allowed)), None)
+    if odd is not None:
+        return f"It holds {shown(odd)}, a character that cannot be printed."
+    if text.lstrip().startswith(FORMULAS):
+        return "A text may not begin with = + - or @: a spreadsheet would compute it."
+    return ""
+
+
+def mended(text: str, longest: int) -> str:
+    """An error's text as a bundle may hold it: escapes for what cannot be printed, no formula, not too long."""
+    plain = "".join(
+        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
+    )
+    plain = f"'{plain}" if plain.lstrip().startswith(FORMULAS) else plain
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"

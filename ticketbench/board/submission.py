@@ -1,0 +1,110 @@
+"""Submissions: the records of one setting (suite, version, tier, precision, device) under one name, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ticketbench.board.manifest import MANIFEST
+from ticketbench.errors import StoreError
+from ticketbench.schema import MARKER
+from ticketbench.store import Store
+from ticketbench.suite import Suite
+
+Record = Mapping[str, Any]
+SETTING = ("suite", "suite_version", "tier", "precision", "device_class")
+"""What cells must share to stand in one table."""
+SHOWN = (
+    "key", "row", "method", "scorer", "model", "task", "protocol", "initializer", "recipe", "density", "seed", "status",
+    "reason", "headline_metric", "headline", "exact_density", "parameters", "flops", "draw_seconds", "train_seconds",
+    "finished", "environment",
+)  # fmt: skip
+"""The columns of `cells` that a board reads."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The cells of one setting, with what belongs to them."""
+
+    name: str
+    suite: str
+    version: int
+    tier: str
+    precision: str
+    device_class: str
+    cells: Sequence[Record]
+    """Rows as in the store's `cells`, at least the columns `SHOWN`."""
+    curves: pa.Table
+    """As in the store; may hold points of other cells too."""
+    probes: pa.Table
+    environments: Sequence[Record]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What the submitter says of it: who, which method, where it is described. Text, as it came."""
+
+    @property
+    def setting(self) -> tuple[str, int, str, str, str]:
+        """What its cells share."""
+        return (self.suite, self.version, self.tier, self.precision, self.device_class)
+
+
+def from_tables(
+    name: str, cells: pa.Table, curves: pa.Table, probes: pa.Table, environments: pa.Table,
+    facts: Mapping[str, str] | None = None,
+) -> list[Submission]:  # fmt: skip
+    """A submission for each setting that the cells have, in a fixed order."""
+    made = environments.to_pylist()
+    found = []
+    for setting in sorted({tuple(row.values()) for row in cells.select(SETTING).to_pylist()}, key=repr):
+        chosen = cells
+        for column, value in zip(SETTING, setting, strict=True):
+            same = pc.equal(chosen[column], pa.scalar(value, chosen.schema.field(column).type))
+            chosen = chosen.filter(pc.is_null(chosen[column]) if value is None else same)
+        rows = chosen.select(SHOWN).to_pylist()
+        used = {row["environment"] for row in rows}
+        own = [row for row in made if row["environment"] in used]
+        suite, version, tier, precision, device = ("" if value is None else value for value in setting)
+        found.append(
+            Submission(
+                name, str(suite), int(version or 0), str(tier), str(precision), str(device), rows, curves, probes, own,
+                facts or {},
+            )
+        )  # fmt: skip
+    return found
+
+
+def from_store(store: Store, name: str) -> list[Submission]:
+    """A store's cells as submissions, one for each setting."""
+    tables = (store.read(table) for table in ("cells", "curves", "probes", "environments"))
+    return from_tables(name, *tables)
+
+
+def read_submissions(folder: Path, name: str = "", suite: Suite | None = None) -> list[Submission]:
+    """What lies in a folder: a store, or a submission, which is held against its suite where that is known."""
+    name = name or folder.name
+    if (folder / MARKER).is_file():
+        return from_store(Store(folder), name)
+    if (folder / MANIFEST).is_file():
+        from ticketbench.board.bundle import read_bundle  # which makes submissions
+
+        bundle = read_bundle(folder)
+        if suite is not None and (bundle.manifest.suite, bundle.manifest.suite_version) == (suite.name, suite.version):
+            bundle.check_against(suite)
+        return bundle.submissions(name)
+    raise StoreError(
+        f"{folder} is neither a store (it has no {MARKER}) nor a submission (it has no {MANIFEST}). "
+        "`ticketbench run --store` makes the one, `ticketbench submit` the other."
+    )
+
+
+def submission_folders(board: Path) -> Iterator[Path]:
+    """The folders under `submissions/` of a board, by name; whatever is hidden or no folder is passed over."""
+    place = board / "submissions"
+    if place.is_dir():
+        for folder in sorted(place.iterdir(), key=lambda path: path.name):
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield folder

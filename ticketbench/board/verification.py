@@ -1,0 +1,177 @@
+"""Verification: sampled cells of a bundle are computed again, and compared with what it claims.
+
+What may differ. The same key means the same code, recipe and seed: every random draw is the same, and the numbers
+differ by rounding alone, which depends on how many cells are stacked, the processor and the libraries. Most cells come
+out to the last digit; where training magnifies rounding, they do not (of twelve that were tried one was four
+points off, and as far from itself in stacks of other sizes). So the tolerance of a cell is
+
+- half a point (0.005) of a share, one percent of any other number, where key, torch, processor and accelerators are
+  the same;
+- three points (0.03) of a share, ten percent of any other number, where any of these differs.
+
+A cell that is further off is computed five times more, in stacks of two and of three copies of itself. If these runs
+differ, what rounding does to the cell is known: with R runs of mean m and deviation s the claim may lie as far from m
+as the tolerance and the 99 % prediction interval of one more run, t(0.995, R − 1) · s · sqrt(1 + 1/R). A cell that
+always comes out the same has s = 0, and is held to the tolerance.
+
+`--tolerance` gives one number for all cells instead, and nothing is repeated. A cell agrees if a run has the claimed
+status and the claim lies within the tolerance of what was found. Results raised by less cannot be caught.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import t as student
+
+from ticketbench.board.bundle import Bundle, read_bundle
+from ticketbench.board.refusal import mended
+from ticketbench.board.sampling import sample
+from ticketbench.board.values import JUDGED
+from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Environment, Verdict
+from ticketbench.cell import Cell
+from ticketbench.execute import describe
+from ticketbench.plan import Fleet, Plan, Selection, find_suite, make_plan
+from ticketbench.plugins import Plugins
+from ticketbench.results import identity
+from ticketbench.suite import Suite, read_suite
+
+ALIKE, OTHERWISE = (0.005, 0.01), (0.03, 0.1)
+"""Tolerances: of a share, and relative to any other number."""
+CONFIDENCE = 0.995
+REPEATS = (2, 3)
+"""The stacks in which a doubtful cell is computed again."""
+HARDWARE = ("torch", "processor", "accelerators")
+LONGEST_REASON = 300
+
+
+def open_bundle(folder: Path, plugins: Plugins, suite_name: str | None = None) -> tuple[Bundle, Suite, Plan]:
+    """A bundle that is in order, its suite, and the plan of its tier with the rows that plugins add."""
+    bundle = read_bundle(folder)
+    said = bundle.manifest
+    if suite_name:
+        suite = find_suite(suite_name, plugins)
+    else:  # never a file that the bundle names: its suite is only looked up
+        suite = read_suite(plugins.find("suite", said.suite, "the bundle (--suite FILE, where it is not installed)"))
+    bundle.check_against(suite)
+    known = {*suite.methods, *plugins.items["method"], *plugins.items["scorer"]}
+    rows = [row for block in suite.tier(said.tier).blocks for row in block.methods]
+    rows += [method.row for method in said.methods if method.row in known]
+    selection = Selection(methods=tuple(dict.fromkeys(rows)))
+    plan = make_plan(suite, said.tier, plugins, selection, said.device_class, said.precision)
+    return bundle, suite, plan
+
+
+def pick(bundle: Bundle, count: int, salt: str = "") -> list[dict[str, Any]]:
+    """The cells with a result that are to be computed again; the rest of `sampling.py` says why these."""
+    judged = {row["key"]: row for row in bundle.cells() if row["status"] in JUDGED}
+    return [judged[key] for key in sample(bundle.manifest.hash, judged, count, salt)]
+
+
+def planned_for(rows: Iterable[Mapping[str, Any]], plan: Plan) -> dict[str, Cell]:
+    """Claimed key -> the cell of today's plan that answers the same question, where there is one."""
+    today = {identity({"scorer": "", **describe(cell)}): cell for cell in plan.cells}
+    found = ((row["key"], today.get(identity(row))) for row in rows)
+    return {key: cell for key, cell in found if cell is not None}
+
+
+def only(plan: Plan, cells: Iterable[Cell]) -> Plan:
+    """The plan of some cells."""
+    return replace(plan, cells=tuple(cells))
+
+
+def repeats(plan: Plan, cells: Iterable[Cell], device: str) -> list[Fleet]:
+    """Stacks of copies of each cell: the same computation with other rounding."""
+    return [Fleet((cell,) * size, plan.timeout, device) for cell in cells for size in REPEATS]
+
+
+def doubtful(verdict: Verdict, cells: Mapping[str, Cell]) -> list[Cell]:
+    """The cells that came to a result other than the claim's."""
+    return [cells[cell.key] for cell in verdict.disagreeing if cell.key in cells and cell.found is not None]
+
+
+def judge(
+    bundle: Bundle,
+    suite: Suite,
+    rows: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Cell],
+    records: Iterable[Mapping[str, Any]],
+    environment: Mapping[str, Any],
+    device: str,
+    tolerance: float | None = None,
+    salt: str = "",
+) -> Verdict:
+    """The verdict: every sampled cell beside what was found of it."""
+    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        by_key.setdefault(record["key"], []).append(record)
+    made = {row["environment"]: row for row in bundle.read("environments").to_pylist()}
+    checked = []
+    for row in rows:
+        cell = cells.get(row["key"])
+        found = by_key.get(cell.key, []) if cell else []
+        alike = all(made[row["environment"]][name] == environment[name] for name in HARDWARE)
+        same_code = cell is not None and cell.key == row["key"]
+        checked.append(check(row, suite, cell, found, same_code, alike and same_code, tolerance))
+    facts = {name: environment[name] for name in Environment.model_fields if name != "device"}
+    candidates = sum(row["status"] in JUDGED for row in bundle.cells())
+    return Verdict.model_validate(
+        {
+            "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": candidates,
+            "agrees": all(cell.agrees for cell in checked), "environment": {**facts, "device": device},
+            "cells": [cell.model_dump() for cell in checked],
+        }
+    )  # fmt: skip
+
+
+def check(
+    row: Mapping[str, Any],
+    suite: Suite,
+    cell: Cell | None,
+    records: Sequence[Mapping[str, Any]],
+    same_code: bool,
+    alike: bool,
+    tolerance: float | None,
+) -> Checked:
+    """One cell: the claim, what was found, and whether they agree."""
+    claimed, metric = float(row["headline"]), str(row["headline_metric"])
+    runs = [float(record["headline"]) for record in records if record["status"] == row["status"]]
+    found = statistics.fmean(runs) if runs else None
+    difference = None if found is None else found - claimed
+    allowed = allowance(suite, metric, claimed, alike) + margin(runs) if tolerance is None else tolerance
+    if cell is None:
+        reason = "it cannot be computed again: the suite's tier, with the plugins that are loaded, has no such cell"
+    elif not records:
+        reason = "it was not computed"
+    elif difference is None:
+        said = records[0]["reason"] or "no reason was given"
+        reason = f"it is {records[0]['status']} here ({said}), {row['status']} in the bundle"
+    elif not abs(difference) <= allowed:
+        reason = "the difference is larger than the tolerance"
+    else:
+        reason = ""
+    return Checked(
+        key=row["key"], row=row["row"], task=row["task"], density=row["density"], seed=row["seed"], metric=metric,
+        claimed=claimed, found=found, difference=difference, tolerance=allowed, runs=len(runs),
+        deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0, same_code=same_code, alike=alike,
+        agrees=not reason, reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
+    )  # fmt: skip
+
+
+def margin(runs: Sequence[float]) -> float:
+    """Half of the 99 % prediction interval of one more run; nothing for a single run."""
+    if len(runs) < 2:
+        return 0.0
+    width = float(student.ppf(CONFIDENCE, len(runs) - 1)) * math.sqrt(1 + 1 / len(runs))
+    return width * statistics.stdev(runs)
+
+
+def allowance(suite: Suite, metric: str, claimed: float, alike: bool) -> float:
+    """How far a result may lie from the claim."""
+    share, relative = ALIKE if alike else OTHERWISE
+    return share if suite.metric(metric).percent else relative * abs(claimed)

@@ -1,0 +1,117 @@
+"""Numbers and names as a board shows them, the same in Markdown, on the page and in the terminal."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+
+from ticketbench.board.lines import Line, Setting
+from ticketbench.board.table import Table
+from ticketbench.figures import Metric
+from ticketbench.report.labels import NONE, short
+from ticketbench.stats import Interval, RankRange
+
+LONGEST = 120
+"""Characters of a name that are shown."""
+
+
+def clean(text: object, longest: int = LONGEST) -> str:
+    """Text from outside on one line, without control characters, and not endless."""
+    plain = "".join(part if part.isprintable() else " " for part in str(text))
+    plain = " ".join(plain.split())
+    return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
+    """Each setting in words: task and model, and of the rest what tells it from the others of its task."""
+    names = {}
+    for setting in settings:
+        rivals = [other for other in settings if other.task == setting.task]
+        parts = [named(setting.task, [other.task for other in settings])]
+        for at, choice in enumerate(setting[1:], 1):
+            others = [other[at] for other in rivals]
+            if at == 1 or len(set(others)) > 1:
+                parts.append(named(choice, others))
+        names[setting] = ", ".join(parts)
+    taken: dict[str, int] = {}
+    for setting, name in names.items():
+        taken[name] = taken.get(name, 0) + 1
+        if taken[name] > 1:
+            names[setting] = f"{name} ({taken[name]})"
+    return names
+
+
+def named(choice: str, others: Sequence[str]) -> str:
+    """A choice by its telling options; as it stands where it is not written as the store writes it."""
+    try:
+        return clean(short(choice, others))
+    except (ValueError, AttributeError):
+        return clean(choice)
+
+
+def line_names(table: Table) -> dict[tuple[object, ...], str]:
+    """Each line's row; with the submission where there are several, with the method where one has the row twice."""
+    lines = [one for place in table.places for one in (*(s.line for s in place.standings), *place.incomplete)]
+    many = len(table.submissions) > 1
+    methods: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for line in lines:
+        methods.setdefault((line.submission, line.row), set()).add((line.method, line.scorer))
+    return {line.identity: line_name(line, many, methods[line.submission, line.row]) for line in lines}
+
+
+def line_name(line: Line, many: bool, methods: set[tuple[str, str]]) -> str:
+    """One line's name."""
+    name = clean(f"{line.submission}: {line.row}" if many else line.row)
+    return clean(f"{name} ({line.method} {line.scorer})") if len(methods) > 1 else name
+
+
+def file_name(*parts: str) -> str:
+    """A name for a file that says what is in it, cannot leave its folder, and differs where the parts differ."""
+    words = re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")[:60].strip("-")
+    return f"{words}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:6]}"
+
+
+def value_text(value: float | None, metric: Metric, sign: bool = False) -> str:
+    """A number of the headline: percent with two decimals, else four digits."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{100 * value:.2f}" if metric.percent else f"{value:.4g}"
+    return (f"+{text}" if sign and value > 0 else text).replace("-", "−")
+
+
+def interval_text(interval: Interval, metric: Metric, sign: bool = False) -> str:
+    """A mean with its interval; without one where one seed leaves none."""
+    mean = value_text(interval.mean, metric, sign)
+    if not math.isfinite(interval.low):
+        return f"{mean} [no interval]"
+    return f"{mean} [{value_text(interval.low, metric, sign)}, {value_text(interval.high, metric, sign)}]"
+
+
+def rank_text(ranks: RankRange) -> str:
+    """A rank, or a range of ranks."""
+    return f"{ranks.first}" if ranks.first == ranks.last else f"{ranks.first}–{ranks.last}"
+
+
+def p_text(p: float) -> str:
+    """A p value."""
+    return f"{p:.2g}" if p >= 0.001 else "<0.001"
+
+
+def amount_text(value: float | None) -> str:
+    """A count or a time, with a prefix where it is large."""
+    if value is None:
+        return NONE
+    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g}"
+
+
+def trouble_text(troubles: dict[int, str]) -> str:
+    """What is wrong with which seeds."""
+    grouped: dict[str, list[int]] = {}
+    for seed, what in troubles.items():
+        grouped.setdefault(what, []).append(seed)
+    return "; ".join(f"{clean(what)}: seed {', '.join(map(str, seeds))}" for what, seeds in grouped.items())

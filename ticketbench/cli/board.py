@@ -1,0 +1,184 @@
+"""`ticketbench board`: build the leaderboards, show one here, compare two submissions, open a page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from ticketbench.cli.common import load, plugin_options, print_json
+
+if TYPE_CHECKING:
+    from ticketbench.board.build import Board
+    from ticketbench.board.table import Place, Table
+
+ROOT = click.option(
+    "--root", type=click.Path(path_type=Path), default="leaderboards", show_default=True, metavar="DIR",
+    help="The folder of the boards: <suite>/<tier>/submissions/.",
+)  # fmt: skip
+
+
+@click.group("board")
+def command() -> None:
+    """Leaderboards: build their pages, show one here, compare two sides, open a page."""
+
+
+@command.command("build")
+@ROOT
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def build_boards(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
+    """Make README.md, index.html and charts of every board, and a front page. Twice gives the same bytes.
+
+    A text about.md beside a board is put on top of it; board.toml says which rows all others are compared with.
+    """
+    from ticketbench.board.build import build
+    from ticketbench.board.suites import Suites
+
+    shown, changed = build(root, Suites(load(plugin_files, blocked)))
+    troubles = [f"{board.suite}/{board.tier}: {trouble}" for board in shown for trouble in board.troubles]
+    if as_json:
+        print_json({"boards": [vars(board) for board in shown], "changed": [str(path) for path in changed]})
+    else:
+        for board in shown:
+            counts = ", ".join(f"{count:,} {name}" for name, count in board.counts.items())
+            click.echo(f"{board.suite}/{board.tier}: {counts}")
+        click.echo(f"{len(changed)} files changed; the front page is {root / 'index.html'}")
+    for trouble in troubles:
+        click.echo(f"ticketbench: set aside: {trouble}", err=True)
+    if troubles:
+        sys.exit(1)
+
+
+@command.command("show")
+@click.argument("name", metavar="SUITE/TIER")
+@ROOT
+@plugin_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def show_board(name: str, root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
+    """Print a board: ranks, means, differences and costs, and what is incomplete."""
+    from ticketbench.board.build import read_board
+    from ticketbench.board.suites import Suites
+
+    board = read_board(board_folder(name, root), root, Suites(load(plugin_files, blocked)))
+    if as_json:
+        print_json(plain_board(board))
+        return
+    print_board(board)
+
+
+@command.command("open")
+@click.argument("name", metavar="[SUITE/TIER]", default="")
+@ROOT
+def open_board(name: str, root: Path) -> None:
+    """Open a board's page in a browser; without a name the front page."""
+    from ticketbench.errors import StoreError
+
+    page = (board_folder(name, root) if name else root) / "index.html"
+    if not page.is_file():
+        raise StoreError(f"there is no page {page}. `ticketbench board build --root {root}` makes it.")
+    click.echo(str(page))
+    click.launch(str(page.absolute()))
+
+
+def board_folder(name: str, root: Path) -> Path:
+    """The folder of suite/tier."""
+    from ticketbench.board.build import board_folders
+    from ticketbench.errors import UnknownNameError
+
+    known = {f"{folder.parent.name}/{folder.name}": folder for folder in board_folders(root)}
+    if name not in known:
+        raise UnknownNameError("board", name, known, str(root))
+    return known[name]
+
+
+def plain_board(board: Board) -> dict[str, Any]:
+    """A board for a program to read."""
+    from ticketbench.board.pages import plain_table
+
+    tables = [{**plain_table(table, {}), "places": [plain_place(place) for place in table.places]}
+              for table in board.tables]  # fmt: skip
+    for table in tables:
+        for part in ("rows", "incomplete", "charts", "settings", "full"):
+            del table[part]
+    return {
+        "suite": board.suite, "tier": board.tier, "counts": board.counts(), "set_aside": board.troubles,
+        "tables": tables,
+    }  # fmt: skip
+
+
+def plain_place(place: Place) -> dict[str, Any]:
+    """A place for a program to read."""
+    return {
+        **place.setting._asdict(), "density": place.density, "metric": place.metric, "seeds": place.seeds,
+        "entries": [
+            {
+                "submission": one.line.submission, "row": one.line.row, "method": one.line.method,
+                "scorer": one.line.scorer, "ranks": [one.ranks.first, one.ranks.last], "mean": one.interval.mean,
+                "low": one.interval.low, "high": one.interval.high, "values": one.values, "costs": one.line.costs,
+                "against": {
+                    row: {"mean": found.interval.mean, "low": found.interval.low, "high": found.interval.high,
+                          "p": found.p, "corrected": found.corrected, "mark": found.mark}
+                    for row, found in one.against.items()
+                },
+            }
+            for one in place.standings
+        ],
+        "incomplete": [
+            {"submission": line.submission, "row": line.row, "seeds": line.troubles(place.seeds)}
+            for line in place.incomplete
+        ],
+    }  # fmt: skip
+
+
+def print_board(board: Board) -> None:
+    """A board for a person."""
+    click.echo(f"{board.title}\n{board.name}: {board.summary()}")
+    for trouble in board.troubles:
+        click.echo(f"set aside: {trouble}")
+    for table in board.tables:
+        click.echo(f"\n{table.title}")
+        for note in table.notes:
+            click.echo(f"note: {note}")
+        for place in table.places:
+            print_place(table, place)
+
+
+def print_place(table: Table, place: Place) -> None:
+    """One place: its complete entries, then the others."""
+    from ticketbench.board.words import (
+        amount_text,
+        interval_text,
+        line_names,
+        p_text,
+        rank_text,
+        setting_names,
+        trouble_text,
+    )  # fmt: skip
+    from ticketbench.cli.table import print_table
+
+    setting = setting_names(list(dict.fromkeys(one.setting for one in table.places)))[place.setting]
+    names, metric = line_names(table), table.metrics[place.metric]
+    lines = []
+    for one in place.standings:
+        apart = [
+            f"{found.mark}: {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}" if found else ""
+            for found in map(one.against.get, table.against)
+        ]
+        costs = [amount_text(one.line.costs.get(name)) for name in ("draw_seconds", "train_seconds", "flops")]
+        lines.append(
+            (rank_text(one.ranks), names[one.line.identity], interval_text(one.interval, metric), *apart, *costs)
+        )
+    click.echo()
+    unit = ", %" if metric.percent else ""
+    columns = ("rank", "row", "mean", *(f"less {row}" for row in table.against), "draw, s", "train, s", "FLOPs")
+    print_table(f"{setting}, density {place.density:.4g}: {metric.title}{unit}", lines, columns)
+    for line in place.incomplete:
+        click.echo(f"  incomplete: {names[line.identity]}: {trouble_text(line.troubles(place.seeds))}")
+
+
+from ticketbench.cli.compare import compare_sides  # noqa: E402 - its command belongs to this group
+
+command.add_command(compare_sides)
