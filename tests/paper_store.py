@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ticketbench.execute import describe
+from ticketbench.cell import describe
 from ticketbench.plan import make_plan
 from ticketbench.plugins import Plugins
 from ticketbench.store import Store

@@ -13,8 +13,8 @@ from paper_store import ENVIRONMENT
 from ticketbench.board.bundle import read_bundle
 from ticketbench.board.making import draft, write
 from ticketbench.board.refusal import BundleError
+from ticketbench.cell import describe
 from ticketbench.errors import StoreError, UnknownNameError
-from ticketbench.execute import describe
 from ticketbench.plan import Selection, make_plan
 from ticketbench.suite import read_suite
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from paper_store import PAPER
 
+from ticketbench.cell import describe
 from ticketbench.errors import SuiteError
-from ticketbench.execute import describe
 from ticketbench.figures import Aspect, Claim, Figure, Metric
 from ticketbench.plan import find_suite, make_plan
 from ticketbench.results import Entry, Results

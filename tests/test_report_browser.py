@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
-import threading
 from pathlib import Path
-from shutil import which
 from typing import NamedTuple
 
 import pytest
+from chrome import BROWSER, Proxy
 from lottery_store import SUITE, lottery, record
 
 from ticketbench.report.build import build, write
 from ticketbench.results import gather
 from ticketbench.suite import read_suite
 
-BROWSER = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := which(name))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed (apt-get install chromium)")
 
-OWN = re.compile(r"^\w+ (https?://)?[\w.-]*\.(google|googleapis|gvt1)\.com[:/]")
-"""What the browser asks for itself, whatever page is open: the time, updates, accounts."""
 DARK = "--blink-settings=preferredColorScheme=0"
 FIGURES = ["figure-1", "figure-2", "figure-3", "all", "rows"]
 
@@ -33,25 +28,6 @@ class Visit(NamedTuple):
     console: list[str]
     requests: list[str]
     """The first line of whatever left the page, as a proxy saw it."""
-
-
-class Proxy:
-    """The only way out for the browser: notes the first line of each request and lets nothing through."""
-
-    def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.seen: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            with client:
-                client.settimeout(5)
-                self.seen.append(client.recv(4096).partition(b"\r\n")[0].decode(errors="replace"))
 
 
 @pytest.fixture
@@ -69,9 +45,7 @@ def visit(tmp_path: Path):
              "--dump-dom", page.as_uri()],
             capture_output=True, text=True, timeout=120, check=True,
         )  # fmt: skip
-        return Visit(
-            done.stdout, re.findall(r"CONSOLE.*", done.stderr), [line for line in proxy.seen if not OWN.match(line)]
-        )
+        return Visit(done.stdout, re.findall(r"CONSOLE.*", done.stderr), proxy.seen)
 
     yield look
     proxy.socket.close()

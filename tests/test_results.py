@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from paper_store import ENVIRONMENT, PAPER, fill, plain_record
 
+from ticketbench.cell import describe
 from ticketbench.errors import StoreError
-from ticketbench.execute import describe
 from ticketbench.plan import Selection, make_plan
 from ticketbench.results import gather
 from ticketbench.store import Store

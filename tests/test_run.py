@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ticketbench import run as run_module
+from ticketbench.cell import describe
 from ticketbench.claims import Claims
-from ticketbench.execute import describe, execute
+from ticketbench.execute import execute
 from ticketbench.executors import Event
 from ticketbench.hookspecs import hookimpl
 from ticketbench.plan import Fleet, Plan, make_plan

@@ -115,3 +115,24 @@ def make_cell(setting: Setting, setting_text: str, density: float, seed: int) ->
     """A cell with its key; the setting's text is passed so that a large plan makes it once."""
     text = cell_text(setting_text, density, seed)
     return Cell(setting, density, seed, hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH])
+
+
+def describe(cell: Cell) -> dict[str, Any]:
+    """The axes of a cell as columns."""
+    setting = cell.setting
+    axes = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
+    return {
+        "key": cell.key,
+        "suite": setting.suite,
+        "suite_version": setting.suite_version,
+        "tier": setting.tier,
+        "row": setting.row,
+        "scorer": "",
+        **axes,
+        "recipe": setting.recipe_name,
+        "precision": setting.precision,
+        "device_class": setting.device_class,
+        "density": cell.density,
+        "seed": cell.seed,
+        "definition": cell.text(),
+    }

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ticketbench.bench import Bench
-from ticketbench.cell import Cell
+from ticketbench.cell import Cell, describe
 from ticketbench.count import module_size, size_of, work_of
 from ticketbench.errors import DeviceError
 from ticketbench.life import lead, out_of_memory
@@ -100,27 +100,6 @@ def execute_together(
             }
         )
     return records
-
-
-def describe(cell: Cell) -> Record:
-    """The axes of a cell as columns."""
-    setting = cell.setting
-    axes = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
-    return {
-        "key": cell.key,
-        "suite": setting.suite,
-        "suite_version": setting.suite_version,
-        "tier": setting.tier,
-        "row": setting.row,
-        "scorer": "",
-        **axes,
-        "recipe": setting.recipe_name,
-        "precision": setting.precision,
-        "device_class": setting.device_class,
-        "density": cell.density,
-        "seed": cell.seed,
-        "definition": cell.text(),
-    }
 
 
 def failure(cell: Cell, reason: str, error: str = "", status: str = "failed") -> Record:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ticketbench.cell import Cell
+from ticketbench.cell import Cell, describe
 from ticketbench.errors import StoreError, suggest
 from ticketbench.evidence import addresses, points_of, probe_curves, probes_of, splits, with_probes
-from ticketbench.execute import describe
 from ticketbench.measures import Curve
 from ticketbench.plan import Selection, make_plan
 from ticketbench.plugins import Plugins

@@ -87,7 +87,7 @@ def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
     """The submissions of a folder that belong on its board, one by one, without cells that it has no place for."""
     for place in submission_folders(folder):
         try:
-            found = read_submissions(place, suite=suites.find(board.suite))
+            found = read_submissions(place, find=suites.find)
         except (TicketbenchError, OSError, ValueError) as error:
             board.troubles.append(f"{place.name}: {error}")
             continue

@@ -142,7 +142,7 @@ PLANNED, ADDED, FOREIGN = "planned", "added", "foreign"
 
 def standings(cells: Iterable[Mapping[str, Any]], plan: Iterable[Cell], suite: Suite) -> dict[str, str]:
     """Key -> whether the suite's tier, as planned today, has the cell."""
-    from ticketbench.execute import describe
+    from ticketbench.cell import describe
     from ticketbench.results import AXES, identity
 
     axes = [{"scorer": "", **describe(cell)} for cell in plan]

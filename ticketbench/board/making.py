@@ -21,9 +21,8 @@ from ticketbench.board.manifest import MANIFEST, MANIFEST_SCHEMA, Manifest, hash
 from ticketbench.board.parquet import to_bytes
 from ticketbench.board.refusal import BundleError, mended, shown
 from ticketbench.board.values import LENGTHS
-from ticketbench.cell import Cell
+from ticketbench.cell import Cell, describe
 from ticketbench.errors import StoreError, UnknownNameError, suggest
-from ticketbench.execute import describe
 from ticketbench.plan import make_plan
 from ticketbench.plugins import Plugins, Registered
 from ticketbench.results import emptiness, newest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,10 @@ def from_store(store: Store, name: str) -> list[Submission]:
     return from_tables(name, *tables)
 
 
-def read_submissions(folder: Path, name: str = "", suite: Suite | None = None) -> list[Submission]:
-    """What lies in a folder: a store, or a submission, which is held against its suite where that is known."""
+def read_submissions(
+    folder: Path, name: str = "", find: Callable[[str], Suite | None] = lambda name: None
+) -> list[Submission]:
+    """What lies in a folder: a store, or a submission, which is held against its suite where `find` knows that."""
     name = name or folder.name
     if (folder / MARKER).is_file():
         return from_store(Store(folder), name)
@@ -92,7 +94,8 @@ def read_submissions(folder: Path, name: str = "", suite: Suite | None = None) -
         from ticketbench.board.bundle import read_bundle  # which makes submissions
 
         bundle = read_bundle(folder)
-        if suite is not None and (bundle.manifest.suite, bundle.manifest.suite_version) == (suite.name, suite.version):
+        suite = find(bundle.manifest.suite)
+        if suite is not None and bundle.manifest.suite_version == suite.version:
             bundle.check_against(suite)
         return bundle.submissions(name)
     raise StoreError(

@@ -34,8 +34,7 @@ from ticketbench.board.refusal import mended
 from ticketbench.board.sampling import sample
 from ticketbench.board.values import JUDGED
 from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Environment, Verdict
-from ticketbench.cell import Cell
-from ticketbench.execute import describe
+from ticketbench.cell import Cell, describe
 from ticketbench.plan import Fleet, Plan, Selection, find_suite, make_plan
 from ticketbench.plugins import Plugins
 from ticketbench.results import identity

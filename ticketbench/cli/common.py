@@ -28,7 +28,7 @@ def matrix_options(command: F) -> F:
     """What selects the cells of a run."""
     decorators = [
         click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file."),
-        click.option("--tier", help="smoke, small or paper. Default: paper with a GPU, small without."),
+        click.option("--tier", help="smoke, small, hour or paper. Default: paper with a GPU, small without."),
         click.option("--method", "methods", multiple=True, help="A row of the suite, a method or a scorer."),
         click.option("--task", "tasks", multiple=True, help="Only this task; repeatable."),
         click.option("--model", "models", multiple=True, help="Only this model; repeatable."),

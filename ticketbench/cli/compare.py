@@ -30,7 +30,7 @@ def compare_sides(
     """Paired differences of A less B for every task and density, with exact tests corrected together (Holm).
 
     A and B are folders of stores or submissions, or SUITE/TIER/NAME; with :ROW only that row counts, as in
-    `results:snip results:random`. A mark says how A does. The last column is the least difference that the seeds could
+    `results:MINE results:THEIRS`. A mark says how A does. The last column is the least difference that the seeds could
     have shown, with the scatter they have, at the strictest correction.
     """
     from ticketbench.board.comparison import compare
@@ -60,7 +60,7 @@ def side(text: str, root: Path, suites: Suites) -> tuple[list[Submission], str]:
         named = root.joinpath(*parts[:2], "submissions", *parts[2:]) if len(parts) == 3 and ".." not in parts else None
         for path in (Path(address), *([named] if named else [])):
             if address and path.is_dir():
-                found = [suites.belonging(one)[0] for one in read_submissions(path)]
+                found = [suites.belonging(one)[0] for one in read_submissions(path, find=suites.find)]
                 known = {str(cell["row"]) for one in found for cell in one.cells}
                 if row and row not in known:
                     raise UnknownNameError("row", row, known, address)

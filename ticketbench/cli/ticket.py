@@ -24,7 +24,7 @@ def command() -> None:
 
 @command.command("draw")
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help="smoke, small or paper. Default: paper with a GPU, small without.")
+@click.option("--tier", help="smoke, small, hour or paper. Default: paper with a GPU, small without.")
 @click.option("--method", required=True, metavar="ROW", help="A row of the suite, a method or a scorer.")
 @click.option("--task", help="The task, where the suite has several.")
 @click.option("--model", help="The model, where the suite has several.")

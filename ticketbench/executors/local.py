@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from ticketbench.execute import describe, failure
+from ticketbench.cell import describe
+from ticketbench.execute import failure
 from ticketbench.executors import Event
 from ticketbench.plan import Fleet
 
