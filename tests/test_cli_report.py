@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from board_bundles import suite_file, tiny_bundle, tiny_store
+from conftest import STRANGER
 from paper_store import PAPER, fill
 
 
@@ -19,8 +21,6 @@ def path(tiny_suite):
 @pytest.fixture
 def call(ticketbench, path):
     """The command on the tiny suite."""
-    from conftest import STRANGER
-
     return lambda *words: ticketbench("report", "--suite", path, "--plugin", STRANGER, *words)
 
 
@@ -79,3 +79,17 @@ def test_no_store_and_an_unknown_tier_are_one_message(call):
     done = call("--tier", "smok")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "unknown tier 'smok' in suite 'tiny'. Did you mean 'smoke'?" in done.stderr
+
+
+def test_a_submission_is_reported_as_its_store(ticketbench, tmp_path, plugins):
+    """`--store` takes a bundle: the same words as of the store that it was made from; a damaged one is refused."""
+    store = tiny_store(tmp_path, plugins)
+    bundle = tiny_bundle(tmp_path, plugins, store)
+    words = ("report", "--suite", suite_file(tmp_path), "--output", "out", "--plugin", STRANGER, "--store")
+    done = ticketbench(*words, bundle)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ticketbench(*words, store.address).stdout
+    (bundle / "cells.parquet").write_bytes(b"PAR1")
+    refused = ticketbench(*words, bundle)
+    assert refused.returncode == 2
+    assert "is no submission that can be shown: cells.parquet" in refused.stderr

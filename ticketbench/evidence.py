@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from ticketbench.figures import Aspect
 from ticketbench.looks import PROBE
-from ticketbench.store import Store
+from ticketbench.records import Records
 from ticketbench.suite import Suite
 from ticketbench.where import Where
 
@@ -38,7 +38,7 @@ def probe_curves(suite: Suite) -> set[str]:
     return {where.metric for where in wheres if where.split == PROBE and where.metric}
 
 
-def probes_of(store: Store, keys: Sequence[str], wanted: Set[str]) -> dict[str, dict[str, float]]:
+def probes_of(store: Records, keys: Sequence[str], wanted: Set[str]) -> dict[str, dict[str, float]]:
     """Values of probes by cell and by "probe/moment/value"."""
     found: dict[str, dict[str, float]] = {}
     if not wanted:
@@ -63,7 +63,7 @@ def with_probes(
 
 
 def points_of(
-    store: Store, keys: Sequence[str], wanted: Sequence[str], probed: Set[str] = frozenset()
+    store: Records, keys: Sequence[str], wanted: Sequence[str], probed: Set[str] = frozenset()
 ) -> dict[str, list[dict[str, Any]]]:
     """The points of all curves of some splits, by cell, in the order they were recorded; of probes, of some metrics."""
     table = store.read("curves")

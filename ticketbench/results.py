@@ -16,8 +16,8 @@ from ticketbench.evidence import addresses, points_of, probe_curves, probes_of, 
 from ticketbench.measures import Curve
 from ticketbench.plan import Selection, make_plan
 from ticketbench.plugins import Plugins
+from ticketbench.records import Records
 from ticketbench.resolve import Cast, Resolver
-from ticketbench.store import Store
 from ticketbench.suite import Suite
 from ticketbench.where import FILTERED, Where
 
@@ -143,7 +143,7 @@ def identity(axes: Mapping[str, Any]) -> Identity:
 
 
 def gather(
-    store: Store, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
+    store: Records, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
     seeds: int | None = None,
 ) -> Results:  # fmt: skip
     """The results of a tier. By default the largest tier the store has, and the setting with the most cells.
@@ -212,7 +212,7 @@ def largest_tier(tiers: Iterable[str], suite: Suite) -> str:
     return next((tier for tier in ("paper", "hour", "small", "smoke") if tier in known), next(iter(suite.tiers)))
 
 
-def emptiness(store: Store, suite: Suite, tier: str) -> str:
+def emptiness(store: Records, suite: Suite, tier: str) -> str:
     """What to say where there is nothing to report."""
     cells = store.read("cells").select(["suite", "suite_version", "tier"]).to_pylist()
     held = Counter(f"{row['suite']} {row['suite_version']} {row['tier']}" for row in cells)

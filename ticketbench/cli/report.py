@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("report")
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
 @click.option("--tier", help="smoke, small, hour or paper. Default: the largest that the store has.")
-@click.option("--store", "store_address", default="./results", show_default=True, help="Where records are.")
+@click.option("--store", "store_address", default="./results", show_default=True, help="A store, or a submission.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where files go. Default: ./report-SUITE-TIER."
 )
@@ -31,15 +31,15 @@ def command(
 ) -> None:  # fmt: skip
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
     from ticketbench.plan import find_suite
+    from ticketbench.records import open_records
     from ticketbench.report.build import build, write
     from ticketbench.results import gather
-    from ticketbench.store import Store
 
     plugins = load(plugin_files, blocked)
     suite = find_suite(suite_name, plugins)
     if tier is not None:
         suite.tier(tier)
-    results = gather(Store(store_address), suite, tier, plugins, precision, device_class, seeds)
+    results = gather(open_records(store_address), suite, tier, plugins, precision, device_class, seeds)
     report = build(results)
     folder = output or Path(f"report-{suite.name}-{results.tier}")
     files = [str(path) for paths in write(report, folder).values() for path in paths]
