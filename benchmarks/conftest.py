@@ -32,7 +32,7 @@ def side_by_side(capsys) -> Callable[..., dict[str, float]]:
         with capsys.disabled():
             print(f"\n{title} ({rounds} rounds, medians)")
             for name, rate in medians.items():
-                print(f"  {name:58} {rate:12,.0f} /s   {rate / base:6.2f}x")
+                print(f"  {name:58} {rate:12,.{0 if rate >= 100 else 2}f} /s   {rate / base:6.2f}x")
         return medians
 
     return compare

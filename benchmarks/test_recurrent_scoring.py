@@ -1,8 +1,9 @@
-"""What the Jacobian-spectrum score of the largest network of the paper costs: a whole process, on one thread.
+"""What one-shot criteria cost on GRUs: their times beside each other, and the memory of the largest network.
 
     make bench
 
-A GRU of 1600 units, 28 steps of 28 features, 64 sequences, the last 4 transitions, with a plain network beside it.
+28 steps of 28 features, 64 sequences, one thread; the Jacobian criterion looks at the last 4 transitions. Memory is
+that of a whole process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,15 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from ticketbench import Scorer, Shapes, Split, testing
+from ticketbench_models.recurrent import GRU
+from ticketbench_scorers.grasp import Grasp
+from ticketbench_scorers.jacobian import Jacobian
+from ticketbench_scorers.normalised import GraspNormalised, SnipNormalised
+from ticketbench_scorers.random import Random
+from ticketbench_scorers.snip import Snip
 
 CASES = ("1600", "100")
 MOST = 2.0
@@ -47,3 +57,40 @@ def test_scoring_takes_less_than_2_gib(hidden: str, capsys):
     with capsys.disabled():
         print(f"\n  jacobian, {hidden} gated units: {seconds:.1f} s of CPU, {gib:.2f} GiB at most")
     assert 0.1 < gib < MOST
+
+
+class Rows(testing.Blobs):
+    """64 sequences of noise in ten classes."""
+
+    def draw(self, split: str, count: int) -> Split:
+        """The same for every split."""
+        return Split(torch.rand(64, 28, 28), torch.arange(64) % 10)
+
+
+SCORERS: dict[str, Scorer] = {
+    "SNIP": Snip(batch=64),
+    "SNIP, normalised": SnipNormalised(),
+    "GraSP": Grasp(batch=64),
+    "GraSP, normalised": GraspNormalised(),
+    "Jacobian": Jacobian(),
+    "random": Random(),
+}
+
+
+@pytest.mark.benchmark(group="recurrent scoring")
+def test_table_7(benchmark, side_by_side, monkeypatch):
+    """GRU-400, in scores a second; the paper's seconds give GraSP 0.29x and the Jacobian criterion 0.97x of SNIP."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(testing, "Tiny", lambda: GRU(hidden=400))
+    monkeypatch.setattr(testing, "Blobs", lambda: Rows(Shapes((28, 28), 10)))
+    trials = {name: testing.trial_for(scorer) for name, scorer in SCORERS.items()}
+
+    def work(name: str) -> float:
+        scores = SCORERS[name].score(trials[name])
+        assert sum(score.numel() for score in scores.values()) == 3 * 400 * 428
+        return 1.0
+
+    work("Jacobian")
+    ways = {name: (lambda name=name: work(name)) for name in SCORERS}
+    benchmark.extra_info.update(side_by_side("GRU-400, one batch of 64: scores", ways, rounds=5))
+    benchmark.pedantic(lambda: work("SNIP"), rounds=1)

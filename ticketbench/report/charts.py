@@ -131,6 +131,8 @@ def channels_of(
         reverse=True if figure.x_reversed else alt.Undefined,
     )
     x_axis = alt.Axis(format="~%") if figure.x_percent else alt.Undefined
+    if not figure.x_percent and all(float(point["x"]).is_integer() for point in [*ours, *printed]):
+        x_axis = alt.Axis(tickMinStep=1)
     named = list(dict.fromkeys(point["series"] for point in [*ours, *printed]))
     return Channels(
         x=alt.X("x:Q", title=figure.x_title or x_name, scale=x_scale, axis=x_axis),
