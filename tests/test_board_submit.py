@@ -6,9 +6,8 @@ import json
 import shutil
 
 import pytest
-from board_bundles import record, set_value, suite_file, tiny_bundle, tiny_store
+from board_bundles import HERE, record, set_value, suite_file, tiny_bundle, tiny_store
 from conftest import STRANGER
-from paper_store import ENVIRONMENT
 
 from ticketbench.board.bundle import read_bundle
 from ticketbench.board.making import draft, write
@@ -37,7 +36,7 @@ def test_the_same_records_give_the_same_bytes(made, store, tmp_path, plugins):
     cells = make_plan(read_suite(suite_file(tmp_path)), "smoke", plugins).cells
     for cell in reversed(cells):
         axes = {"scorer": "", **describe(cell)}
-        other.add([{**axes, **record(axes)}], ENVIRONMENT)
+        other.add([{**axes, **record(axes)}], HERE)
     again = draft(other, read_suite(tmp_path / "tiny.toml"), "smoke", plugins, "mine", "Ada")
     assert dict(again.files) == dict(made().files)
     assert again.manifest == made().manifest
@@ -56,22 +55,21 @@ def test_a_bundle_is_written_once(made, tmp_path):
 
 
 def test_what_is_left_out_and_missing_is_said(made, store, tmp_path, plugins):
-    """Cells at another precision, an older record of the same question, a cell that is not the tier's, a failed one."""
+    """Cells at another precision, an older record of the same question, a cell that is not the tier's."""
     suite = read_suite(suite_file(tmp_path))
     bf16 = make_plan(suite, "smoke", plugins, Selection(seeds=1), precision="bf16").cells
     foreign = make_plan(suite, "smoke", plugins, Selection(densities=(0.25,), seeds=1)).cells
     for cell, more in ((bf16[0], {}), (foreign[-1], {"status": "failed", "reason": "it broke", "headline": None})):
         axes = {"scorer": "", **describe(cell)}
-        store.add([{**axes, **record(axes), **more}], ENVIRONMENT)
+        store.add([{**axes, **record(axes), **more}], HERE)
     old = next(row for row in store.read("cells").to_pylist() if (row["density"], row["precision"]) == (0.5, "fp32"))
-    store.add([{**old, "key": "0" * 20, "finished": old["finished"] + 9}], ENVIRONMENT)
+    store.add([{**old, "key": "0" * 20, "finished": old["finished"] + 9}], HERE)
     found = made()
-    assert found.tables["cells"].num_rows == 5
+    assert found.tables["cells"].num_rows == 4
     assert found.notes == [
         "left out: 1 cells at bf16 on cpu; a bundle has one setting: fp32 on cpu",
         "left out: 1 records of cells that were computed again by newer code",
-        "1 cells are failed; a board shows them",
-        "1 cells are none of the tier's; a board does not rank them",
+        "left out: 1 cells that the tier does not have",
     ]
     assert made(precision="bf16").tables["cells"].num_rows == 1
     with pytest.raises(StoreError, match="no cell at that precision and device"):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import ticketbench
-from ticketbench.board.bundle import FOREIGN, Bundle, check_tables, read_bundle, standings
+from ticketbench.board.bundle import FOREIGN, PLANNED, Bundle, check_tables, read_bundle, standings
 from ticketbench.board.folder import check_names
 from ticketbench.board.manifest import MANIFEST, MANIFEST_SCHEMA, Manifest, hash_of, to_plain, to_toml, validated
 from ticketbench.board.parquet import to_bytes
@@ -59,10 +59,16 @@ def draft(
     plan = make_plan(suite, tier, plugins, device_class=device_class, precision=precision)
     planned = {cell.key: {"scorer": "", **describe(cell)} for cell in plan.cells}
     newest_of, superseded = newest(rows, planned)
-    kept = [mended_row(row) for row in newest_of.values()]
+    mended_rows = [mended_row(row) for row in newest_of.values()]
+    found = standings(mended_rows, plan.cells, suite)
+    kept = [row for row in mended_rows if found[row["key"]] != FOREIGN]
     if superseded:
         notes.append(f"left out: {superseded} records of cells that were computed again by newer code")
-    notes += remarks(kept, plan.cells, suite)
+    if foreign := len(mended_rows) - len(kept):
+        notes.append(f"left out: {foreign} cells that the tier does not have")
+    if not kept:
+        raise StoreError(f"none of the store's {foreign} cells of tier {tier} is one of the suite's as it is now.")
+    notes += remarks(kept, found, plan.cells)
     tables = collect(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
@@ -110,23 +116,18 @@ def mended_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **fixed, "scorer": row["scorer"] or ""}
 
 
-def remarks(rows: Iterable[Mapping[str, Any]], plan: Iterable[Cell], suite: Suite) -> list[str]:
-    """What a submitter should know: cells that are missing, foreign, unfinished, or of other code."""
-    rows, cells = list(rows), list(plan)
-    found = standings(rows, cells, suite)
+def remarks(rows: Sequence[Mapping[str, Any]], found: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
+    """What a submitter should know: cells that are missing, unfinished, or of other code."""
     keys = {cell.key for cell in cells}
-    foreign = sum(standing == FOREIGN for standing in found.values())
     statuses = Counter(row["status"] for row in rows if row["status"] != "ok")
     own = {row["row"] for row in rows}
     held = {tuple(row[name] for name in ORDER[:-1]) for row in rows}
     wanted = [{"scorer": "", **describe(cell)} for cell in cells if cell.setting.row in own]
     missing = sum(tuple(axes[name] for name in ORDER[:-1]) not in held for axes in wanted)
-    older = sum(row["key"] not in keys and found[row["key"]] == "planned" for row in rows)
+    older = sum(row["key"] not in keys and found[row["key"]] == PLANNED for row in rows)
     lines = [f"{count} cells are {status}; a board shows them" for status, count in sorted(statuses.items())]
     if missing:
         lines.append(f"{missing} cells of its rows are missing; a board sets incomplete rows apart")
-    if foreign:
-        lines.append(f"{foreign} cells are none of the tier's; a board does not rank them")
     if older:
         lines.append(f"{older} cells were computed by other code or another recipe than what is installed now")
     return lines
