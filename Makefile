@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench env clean
+.PHONY: run test lint bench boards env clean
 
 run: env
 	$(BIN)/ticketbench run --suite drn
@@ -19,6 +19,9 @@ lint: env
 
 bench: env
 	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name -s
+
+boards: env
+	$(BIN)/ticketbench board build
 
 env: $(STAMP)
 

@@ -68,7 +68,7 @@ def draft(
         notes.append(f"left out: {foreign} cells that the tier does not have")
     if not kept:
         raise StoreError(f"none of the store's {foreign} cells of tier {tier} is one of the suite's as it is now.")
-    notes += remarks(kept, found, plan.cells)
+    notes += remarks(kept, plan.cells, suite)
     tables = collect(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
@@ -116,9 +116,11 @@ def mended_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **fixed, "scorer": row["scorer"] or ""}
 
 
-def remarks(rows: Sequence[Mapping[str, Any]], found: Mapping[str, str], cells: Sequence[Cell]) -> list[str]:
-    """What a submitter should know: cells that are missing, unfinished, or of other code."""
+def remarks(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell], suite: Suite) -> list[str]:
+    """What a submitter should know: cells that are missing, foreign, unfinished, or of other code."""
+    found = standings(rows, cells, suite)
     keys = {cell.key for cell in cells}
+    foreign = sum(standing == FOREIGN for standing in found.values())
     statuses = Counter(row["status"] for row in rows if row["status"] != "ok")
     own = {row["row"] for row in rows}
     held = {tuple(row[name] for name in ORDER[:-1]) for row in rows}
@@ -128,6 +130,8 @@ def remarks(rows: Sequence[Mapping[str, Any]], found: Mapping[str, str], cells: 
     lines = [f"{count} cells are {status}; a board shows them" for status, count in sorted(statuses.items())]
     if missing:
         lines.append(f"{missing} cells of its rows are missing; a board sets incomplete rows apart")
+    if foreign:
+        lines.append(f"{foreign} cells are none of the tier's; a board does not rank them")
     if older:
         lines.append(f"{older} cells were computed by other code or another recipe than what is installed now")
     return lines
