@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ticketbench import Remote, data_folder, verified_file
+from ticketbench import DataError, Remote, data_folder, verified_file
 from ticketbench_tasks.lines import lines_of, text_file, zip_member
 from ticketbench_tasks.streamed_text import StreamedText
 from ticketbench_tasks.text import Counts, LanguageModelling, Part
 
 ADDRESS = "https://wikitext.smerity.com/"
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,15 @@ class Wikitext(LanguageModelling):
         return lines_of(f"'{member}' in {path}", zip_member(path, member))
 
     def own_copy(self) -> str:
-        """The folder of the user's own copy, if there is one and no archive."""
-        archive = data_folder() / self.source.remote.name
-        return str(data_folder() / self.source.folder) if self.own_files("train") and not archive.is_file() else ""
+        """The folder of the user's own copy, if there is one and no archive; it has to be whole."""
+        archive, folder = data_folder() / self.source.remote.name, data_folder() / self.source.folder
+        missing = [part for part in PARTS if not self.own_files(part)]
+        if archive.is_file() or len(missing) == len(PARTS):
+            return ""
+        if missing:
+            wanted = " and ".join(f"{part}.txt" for part in missing)
+            raise DataError(f"{folder} lacks {wanted}: the copy for task '{self.name}' needs all of its three parts.")
+        return str(folder)
 
     def own_files(self, part: Part) -> list[Path]:
         """The user's own copies of a part."""
@@ -119,5 +126,5 @@ class Wikitext103(StreamedText, Wikitext):
         """The archive's checksum; sizes and times of change of the user's own copies."""
         if not self.own_copy():
             return self.source.remote.sha256
-        abouts = [path.stat() for part in ("train", "valid", "test") for path in self.own_files(part)[:1]]
+        abouts = [path.stat() for part in PARTS for path in self.own_files(part)[:1]]
         return " ".join(f"{about.st_size} {about.st_mtime_ns}" for about in abouts)

@@ -108,12 +108,15 @@ def test_a_copy_of_another_length_is_refused(folder: Path, task: type[Wikitext],
 
 @BOTH
 def test_a_copy_that_lacks_a_part_and_no_copy(folder: Path, task: type[Wikitext], source):
-    """The archive is asked for."""
+    """Without a copy the archive is asked for; what a copy lacks is said before anything is trained."""
     with pytest.raises(DataError, match=rf"needs the file {source.remote.name} .* data fetch {task.name}"):
         task().training()
     own(folder, f"{source.folder}/PART.txt", {"train": TEXTS["train"]})
-    with pytest.raises(DataError, match=rf"needs the file {source.remote.name}"):
-        task(window=1).test()
+    for ask in (task().files, task(window=1).training):
+        with pytest.raises(
+            DataError, match=rf"{source.folder} lacks valid.txt and test.txt: the copy for task '{task.name}'"
+        ):
+            ask()
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def fill(results: Results, figure: Figure) -> Drawing:
 
 def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str]:
     """What a reader of a figure must know."""
-    notes = [f"paper: {figure.source}"] if figure.references and figure.source else []
+    notes = [f"paper: {figure.source}"] if figure.source else []
     if not series:
         tasks = sorted({str(entry.axes["task"]).partition(" ")[0] for entry in results.entries})
         return [*notes, f"tier {results.tier} has no cells of this figure; its tasks are {', '.join(tasks)}"]
