@@ -80,7 +80,7 @@ def test_fetching_changes_the_listing_from_missing_to_verified(ticketbench, plug
     fetched = ticketbench("data", "fetch", "distant", "prefix_sums", "--plugin", plugin)
     assert fetched.returncode == 0, fetched.stderr
     path = plugin.parent / "data" / "data.bin"
-    assert fetched.stdout == f"distant: {path} verified\nprefix_sums: needs no public files here: it is generated, installed, or the data folder has a copy\n"
+    assert fetched.stdout == f"distant: {path} verified\nprefix_sums: nothing to fetch\n"
     lines = fetched.stderr.splitlines()
     assert lines[0] == f"data.bin: 600 kB from {server.url}"
     assert lines[-1].startswith("data.bin: 600 kB, 100 %, ")

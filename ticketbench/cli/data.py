@@ -68,7 +68,7 @@ def fetch_files(names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: 
     for task in tasks:
         remotes = task.files()
         if not remotes:
-            click.echo(f"{task.name}: needs no public files here: it is generated, installed, or the data folder has a copy")
+            click.echo(f"{task.name}: nothing to fetch")
         for remote in remotes:
             if state_of(remote, folder) == "verified":
                 click.echo(f"{task.name}: {folder / remote.name} was there, verified")
