@@ -1,4 +1,4 @@
-"""A board of 200 submissions and 200,000 cells: how long it takes to build, and how much memory."""
+"""A board of 200 submissions and 200,000 cells: seconds and memory of building it, and how its page feels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from chrome import BROWSER, Browser
+
 from ticketbench.schema import SCHEMAS
 from ticketbench.store import Store
 
+WAITED = """new Promise((done) => {
+  const start = performance.now();
+  const look = () => (%s ? done(performance.now() - start) : setTimeout(look));
+  %s;
+  look();
+})"""
+"""JavaScript: milliseconds from an action until something is true."""
+COUNT, CLEAR = "document.querySelector('.dt-info').textContent", "document.querySelector('#clear').click()"
 SUBMISSIONS, TASKS, DENSITIES, ROWS, SEEDS = 200, 5, 10, 4, 5
 ENVIRONMENT = {"environment": "bench", "dirty": False, "cores": 1, "memory": 1, "threads": 1}
 BUILD = """
@@ -76,4 +87,31 @@ def test_board_of_200_submissions_and_200_000_cells(benchmark, capsys, tmp_path:
     with capsys.disabled():
         print(f"\n{SUBMISSIONS} submissions, 200,000 cells: {seconds:.1f} s of one core ({passed:.1f} s passed)")
         print(f"memory {memory / 2**30:.2f} GiB; page {page / 2**20:.1f} MiB")
+        if BROWSER is not None:
+            print(feel(tmp_path / "bench/small/index.html", tmp_path / "profile"))
     assert memory < 2 * 2**30
+
+
+def feel(page: Path, profile: Path) -> str:
+    """Milliseconds until the page shows its table, a filter has filtered, a search has found and a column is sorted."""
+    browser = Browser(profile)
+    try:
+        browser.open(page)
+        browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")
+        shown = browser.run("performance.now()")
+        choose = "const it = document.querySelector('#by-density'); it.selectedIndex = 3; "
+        choose += "it.dispatchEvent(new Event('change'))"
+        filtered = browser.run(WAITED % (f"{COUNT}.includes('of 4,000 ')", choose))
+        browser.run(WAITED % (f"{COUNT}.includes('of 40,000')", CLEAR))
+        type_ = "const it = document.querySelector('#search'); it.value = 's077'; it.dispatchEvent(new Event('input'))"
+        found = browser.run(WAITED % (f"{COUNT}.includes('of 200 ')", type_))
+        browser.run(WAITED % (f"{COUNT}.includes('of 40,000')", CLEAR))
+        heading = "[...document.querySelectorAll('#entries thead th')].find((it) => it.textContent.startsWith('mean'))"
+        ordered = browser.run(
+            WAITED % (f"{heading}.ariaSort === 'ascending'", f"{heading}.querySelector('.dt-column-title').click()")
+        )
+        heap = browser.run("performance.memory.usedJSHeapSize")
+    finally:
+        browser.close()
+    times = f"shown after {shown:,.0f} ms, a filter {filtered:,.0f} ms, a search {found:,.0f} ms (150 of waiting), "
+    return f"page: {times}a sort {ordered:,.0f} ms; {heap / 2**20:,.0f} MiB of JavaScript's memory"

@@ -11,17 +11,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from conftest import TINY
-from paper_store import fill
+from paper_store import ENVIRONMENT
 
 from ticketbench.board.making import draft, write
 from ticketbench.board.manifest import MANIFEST, hash_of, to_toml
 from ticketbench.board.parquet import to_bytes
+from ticketbench.cell import describe
+from ticketbench.options import canonical
+from ticketbench.plan import make_plan
 from ticketbench.plugins import Plugins
+from ticketbench.schema import SCHEMAS
 from ticketbench.store import Store
 from ticketbench.suite import read_suite
 
 SHARES = '\n[metrics.accuracy]\ntitle = "accuracy"\npercent = true\n'
 STARTED = 1_750_000_000.0
+HERE = {name: value for name, value in ENVIRONMENT.items() if name != "environment"}
+HERE["environment"] = hashlib.sha256(canonical(HERE).encode()).hexdigest()[:16]
+"""An environment under its own hash, as `environment_of` makes it."""
 TABLES = ("cells", "curves", "probes", "environments")
 Fields = dict[str, Any]
 
@@ -48,7 +55,13 @@ def suite_file(folder: Path) -> Path:
 
 def tiny_store(folder: Path, plugins: Plugins, change: Callable[..., Fields | None] = record, **plan: Any) -> Store:
     """A store with a record for every cell of the smoke tier."""
-    return fill(folder / "results", suite_file(folder), plugins, change, **plan)
+    store = Store(folder / "results", create=True)
+    cells = make_plan(read_suite(suite_file(folder)), "smoke", plugins, **plan).cells
+    made = [{"scorer": "", **describe(cell)} for cell in cells]
+    records = [{**axes, **found} for axes in made if (found := change(axes)) is not None]
+    if records:
+        store.add(records, HERE)
+    return store
 
 
 def tiny_bundle(
@@ -97,3 +110,15 @@ def set_value(bundle: Path, table: str, column: str, value: Any, row: int = 0) -
     replace_table(
         bundle, table, found.set_column(at, found.schema.field(at), pa.array(values, found.schema.field(at).type))
     )
+
+
+def set_environment(bundle: Path, column: str, value: Any) -> None:
+    """Another environment under its own hash, for all cells, and seal the bundle."""
+    (found,) = table_of(bundle, "environments").to_pylist()
+    found[column] = value
+    facts = {name: part for name, part in found.items() if name != "environment"}
+    found["environment"] = hashlib.sha256(canonical(facts).encode()).hexdigest()[:16]
+    replace_table(bundle, "environments", pa.Table.from_pylist([found], schema=SCHEMAS["environments"]))
+    cells = table_of(bundle, "cells")
+    names = pa.array([found["environment"]] * cells.num_rows)
+    replace_table(bundle, "cells", cells.set_column(cells.column_names.index("environment"), "environment", names))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ticketbench.board.bundle import ADDED, FOREIGN, PLANNED, read_bundle, standings
 from ticketbench.board.manifest import Manifest, hash_of, parse_manifest, to_plain, to_toml, toml_value
-from ticketbench.board.pagewalk import walk
+from ticketbench.board.pagewalk import Chunk, walk
 from ticketbench.board.parquet import read_table, to_bytes
 from ticketbench.board.refusal import BundleError, mended, shown, text_fault
 from ticketbench.board.thrift import DamageError, Thrift
@@ -156,7 +156,7 @@ def test_numbers_of_page_headers_are_read_as_thrift_writes_them():
         (b"\x80" * 11, "does not end"),
         (b"\x1b\x00", "of type 11"),
         (b"\x15\x02\x05\x02\x02", "field 1 twice"),
-        (b"\x15", "past the end"),
+        (b"\x15", "past its end"),
     ):
         with pytest.raises(DamageError, match=message):
             Thrift(content, 0).struct() if content[0] != 0x80 else Thrift(content, 0).varint()
@@ -166,15 +166,16 @@ def test_a_walk_counts_what_pages_say_they_unpack_to():
     """One data page: type 0, 1000 bytes packed into 3, 7 values, plain."""
     page = b"\x15\x00\x15\xd0\x0f\x15\x06\x2c\x15\x0e\x15\x00\x15\x06\x15\x06\x00\x00"
     content = b"PAR1" + page + b"abc"
-    assert walk(content, 4, len(page) + 3, 7) == 1000
+    assert list(walk(content, Chunk(4, len(page) + 3, 7))) == [1000]
     for start, length, values, message in (
         (4, len(page) + 2, 7, "past the end of its column"),
+        (4, len(page) - 1, 7, "a header runs past its end"),
         (4, len(page) + 3, 8, "hold 7 values; the metadata say 8"),
         (0, 4, 1, "outside of the file"),
         (4, 10**9, 7, "outside of the file"),
     ):
         with pytest.raises(DamageError, match=message):
-            walk(content, start, length, values)
+            list(walk(content, Chunk(start, length, values)))
 
 
 # -- texts ---------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from board_records import cell, row, submission
 
-from ticketbench.board.comparison import compare, corrected, difference
+from ticketbench.board.comparison import compare, corrected, difference, power
 from ticketbench.board.settings import Settings
 from ticketbench.board.table import tables_of
 
@@ -37,6 +37,33 @@ def test_all_places_are_corrected_together(tmp_path):
     assert [pair.found.corrected for pair in found] == [4 / 64, 4 / 64]
     assert [pair.mark for pair in found] == ["cannot tell"] * 2
     assert [pair.found.smallest for pair in found] == [math.inf] * 2
+
+
+def test_too_few_seeds_are_told_so(tmp_path):
+    """Of one comparison 5 seeds give 2/2⁵ at the least, and it takes 6; of two it takes 7, since 4/2⁶ is over 5 %."""
+    left, right = (submission(tmp_path / name, row("x", 0.1, values), row("x", 0.2, values))
+                   for name, values in (("a", UP), ("b", DOWN)))  # fmt: skip
+    assert power(compare(left, right)).endswith("corrected for 2 comparisons. It takes at least 7 common seeds.")
+    few = compare(
+        submission(tmp_path / "c", row("x", 0.1, UP[:5])), submission(tmp_path / "d", row("x", 0.1, DOWN[:5]))
+    )
+    assert "5 common seeds has no p below 0.062, and p is corrected for 1 comparison. It takes at least 6" in power(few)
+    six = compare(submission(tmp_path / "e", row("x", 0.1, UP)), submission(tmp_path / "f", row("x", 0.1, DOWN)))
+    assert power(six) == ""
+
+
+def test_one_common_seed_or_none(tmp_path):
+    """One seed has a difference without an interval and p = 1; without one the sides are not comparable."""
+    left = submission(tmp_path / "a", row("x", 0.1, UP))
+    one = submission(tmp_path / "b", [cell("x", 0.1, 3, 0.6)])
+    (pair,) = compare(left, one)
+    assert pair.found is not None
+    assert pair.found.values == pytest.approx((0.2,))
+    assert (pair.found.p, pair.mark) == (1, "cannot tell")
+    assert pair.found.interval.high == pair.found.smallest == math.inf
+    assert pair.reason == "left out: seed 0, 1, 2, 4, 5, which one side lacks"
+    (pair,) = compare(left, submission(tmp_path / "c", [cell("x", 0.1, 9, 0.6)]))
+    assert (pair.mark, pair.reason) == ("not comparable", "no common seed")
 
 
 @pytest.mark.parametrize(

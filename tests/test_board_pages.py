@@ -52,6 +52,16 @@ def data_of(page: str) -> dict:
     return json.loads(re.search(r'id="data">(.*?)</script>', page, flags=re.DOTALL)[1])
 
 
+def named(table: dict, found: list) -> tuple[str, str]:
+    """The submission and the row of one of a page's rows."""
+    return tuple(table["lines"][found[0]][:2])
+
+
+def density(table: dict, found: list) -> float:
+    """Where it stands."""
+    return table["places"][found[1]][1]
+
+
 def test_a_second_build_changes_nothing(root):
     """The same files with the same bytes, none of them written again."""
     shown, changed = build(root, Suites())
@@ -59,7 +69,9 @@ def test_a_second_build_changes_nothing(root):
     before = contents(root)
     assert {str(path.relative_to(root)) for path in changed} == set(before)
     assert {"README.md", "index.html", "paper/smoke/README.md", "paper/smoke/index.html"} < set(before)
-    assert any(re.fullmatch(r"paper/smoke/charts/[a-z0-9-]+\.svg", name) for name in before)
+    charts = {name.rpartition(".")[0] for name in before if name.startswith("paper/smoke/charts/")}
+    assert all(re.fullmatch(r"paper/smoke/charts/[a-z0-9-]+", name) for name in charts)
+    assert {f"{name}.{kind}" for name in charts for kind in ("svg", "png", "pdf")} < set(before)
     assert build(root, Suites())[1] == []
     assert contents(root) == before
 
@@ -86,14 +98,54 @@ def test_the_page_holds_every_seed(root):
     page = (root / "paper/smoke/index.html").read_text()
     (table,) = data_of(page)["tables"]
     assert len(table["rows"]) == 2 * 2 * 3
-    one = next(found for found in table["rows"] if found[:2] == ["ours", "x"] and found[5] == 0.1)
-    assert [seed[:4] for seed in one[14]] == [
-        [0, 0.5, "ok", "x-0.1-0"], [1, 0.5, "ok", "x-0.1-1"], [2, 0.6, "ok", "x-0.1-2"],
-    ]  # fmt: skip
-    assert one[9] == pytest.approx(1.6 / 3)
+    one = next(found for found in table["rows"] if (named(table, found), density(table, found)) == (("ours", "x"), 0.1))
+    assert one[-1] == [[0.5, 0.5, 0.6], ["x-0.1-0", "x-0.1-1", "x-0.1-2"], 0]
+    assert table["places"][one[1]][3] == [0, 1, 2]
+    assert one[4] == pytest.approx(1.6 / 3, abs=1e-6)
     assert table["environments"] == ["ticketbench 0.1.0 (c0ffee), Python 3.12.1, torch 2.13.0, Linux, abacus, "
                                      "plugins fisher 2 (b)"]  # fmt: skip
     assert set(next(iter(table["charts"].values()))) == {"density", "sweep", "cost", "ranks"}
+
+
+def test_every_chart_has_its_files_and_no_other(root):
+    """The page and the Markdown name them; files of charts that are no longer drawn go, other files stay."""
+    folder = root / "paper/smoke"
+    build(root, Suites())
+    (table,) = data_of((folder / "index.html").read_text())["tables"]
+    files = [chart["usermeta"]["file"] for kinds in table["charts"].values() for chart in kinds.values()]
+    assert sorted({path.stem for path in (folder / "charts").iterdir()}) == sorted(
+        name[len("charts/") :] for name in files
+    )
+    readme = (folder / "README.md").read_text()
+    assert all(f"]({name}.{kind})" in readme for name in files for kind in ("svg", "png", "pdf"))
+    (folder / "charts/mine.txt").write_text("mine")
+    (folder / "charts/old-abcdef.png").write_bytes(b"old")
+    assert [path.name for path in build(root, Suites())[1]] == ["old-abcdef.png"]
+    assert (folder / "charts/mine.txt").is_file()
+
+
+def test_records_say_only_what_is_not_as_expected(root):
+    """A missing seed, one that diverged and one that does not count, in their places."""
+    odd = [cell("z", 0.1, 0, 0.5), cell("z", 0.1, 2, None, status="diverged", reason="nan"), cell("z", 0.1, 7, 0.9)]
+    store(places(root, "odd"), odd)
+    build(root, Suites())
+    (table,) = data_of((root / "paper/smoke/index.html").read_text())["tables"]
+    (found,) = table["incomplete"]
+    assert found[2] == "missing: seed 1; diverged: seed 2"
+    assert found[3] == [
+        [0.5, None, None, 0.9], ["z-0.1-0", "", "z-0.1-2", "z-0.1-7"], [0, None, 0, 0],
+        {"1": ["missing", ""], "2": ["diverged", "nan"]}, [7],
+    ]  # fmt: skip
+
+
+def test_the_front_page_says_what_a_board_holds(root):
+    """Tasks and methods by name, and what its tables share; a filter finds them by the row's data."""
+    shown, _ = build(root, Suites())
+    assert shown[0].tasks == ("dots",)
+    assert shown[0].methods == ("m-whole", "m-x", "m-y")
+    page = (root / "index.html").read_text()
+    assert '<tr data-suite="paper" data-tier="small" data-task="dots" data-method="m-whole|m-x|m-y">' in page
+    assert "version 1, fp32 on cpu" in page
 
 
 def test_text_from_outside_stays_text(tmp_path):

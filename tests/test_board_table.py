@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ticketbench.board.settings import Settings, read_settings
 from ticketbench.board.submission import from_store, read_submissions
 from ticketbench.board.table import tables_of
-from ticketbench.board.words import clean, file_name, trouble_text
+from ticketbench.board.words import choice_names, clean, family, file_name, spelled, trouble_text
 from ticketbench.errors import StoreError, SuiteError
 from ticketbench.stats import RankRange
 
@@ -154,6 +154,22 @@ def test_a_folder_that_is_neither_is_said(tmp_path):
     with pytest.raises(StoreError, match=r"neither a store .* nor a submission"):
         read_submissions(tmp_path)
     assert read_submissions(store(tmp_path / "s", row("x", 0.1, WHOLE)).local)[0].environments == [ENVIRONMENT]
+
+
+def test_a_choice_is_named_by_what_tells_it_from_others():
+    """Options that all share are left out; what cannot be read stands as it came; two never have one name."""
+    found = choice_names(
+        ['mlp {"bias":true,"hidden":[16]}', 'mlp {"bias":true,"hidden":[300]}', "net", "net {", "x\ty"]
+    )
+    assert list(found.values()) == ["mlp hidden=[16]", "mlp hidden=[300]", "net", "net {", "x y"]
+    assert list(choice_names(["a\tb", "a b", "a\nb"]).values()) == ["a b", "a b (2)", "a b (3)"]
+
+
+def test_a_family_is_the_plugin_without_its_options():
+    """The first word, a dash where there is none; spelled out it has all options, whatever stands there."""
+    assert spelled('rigl {"every":100,"scope":"erk"}') == "rigl, every=100, scope=erk"
+    assert [spelled(text) for text in ("dense", "a [1]", "a {", "")] == ["dense", "a [1]", "a {", ""]
+    assert [family(text) for text in ('rigl {"every":100}', "dense", "")] == ["rigl", "dense", "–"]
 
 
 @given(st.text(max_size=300))

@@ -11,13 +11,16 @@ import altair as alt
 from ticketbench.board.lines import Line, Setting
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.figures import Metric
-from ticketbench.report.charts import FEW, HEIGHT, WIDTH, colour_of, finished, ranged
+from ticketbench.report.charts import COLOURS, FEW, HEIGHT, WIDTH, colour_of, finished, ranged
 
 Datum = dict[str, Any]
 Names = Mapping[tuple[object, ...], str]
-MOST_LINES = 12
-"""Lines in a chart; a board of hundreds shows the best of them."""
+MOST_LINES = len(COLOURS)
+"""Lines in a chart, each in a colour of its own; a board of hundreds shows the best of them."""
 MOST_BARS = 36
+LETTER = 7
+"""Pixels of a letter of a legend, with the letters of its size."""
+LETTERS = 12
 KINDS = {
     "density": "by density",
     "sweep": "along the sweep",
@@ -25,34 +28,53 @@ KINDS = {
     "ranks": "ranges of ranks",
 }
 """A chart's kind -> its title."""
+BARS = "; uprights: 95 % intervals"
 
 
-def charts_of(table: Table, setting: Setting, names: Names) -> dict[str, dict[str, Any]]:
-    """The charts of a setting that have something to show: kind -> Vega-Lite."""
+def charts_of(table: Table, setting: Setting, names: Names, where: str) -> dict[str, dict[str, Any]]:
+    """The charts of a setting, `where` in words, that have something to show: kind -> Vega-Lite."""
     places = [place for place in table.places if place.setting == setting and place.standings]
     if not places:
         return {}
     metric = table.metrics[places[0].metric]
     places = [place for place in places if place.metric == places[0].metric]
     best = best_lines(places, metric)
-    made = {
-        "density": by_density(places, best, metric, names),
-        "sweep": by_sweep(places, best, metric, names),
-        "cost": by_cost(places, best, metric, names),
+    drawn = {
+        "density": by_density(places, best[:MOST_LINES], metric, names),
+        "sweep": by_sweep(places, best[:MOST_LINES], metric, names),
+        "cost": by_cost(places, best[:MOST_LINES], metric, names),
         "ranks": by_rank(places, names),
     }
-    return {kind: chart for kind, chart in made.items() if chart is not None}
+    made = {kind: chart for kind, chart in drawn.items() if chart is not None}
+    entries = sum(len(place.standings) for place in places if len(place.standings) > 1)
+    for kind, chart in made.items():
+        drawn_part = (
+            ("first", MOST_BARS, entries, "entries") if kind == "ranks" else ("best", MOST_LINES, len(best), "rows")
+        )
+        label(chart, where, part(*drawn_part))
+    return made
+
+
+def part(which: str, most: int, count: int, what: str) -> str:
+    """Which part is drawn, where it is not all."""
+    return f"the {which} {most} of {count} {what}" if count > most else ""
+
+
+def label(chart: dict[str, Any], where: str, left_out: str) -> None:
+    """Say on the picture where it belongs and what it leaves out; the page says the same below it."""
+    title = chart["title"]
+    chart["title"] = {"text": title, "subtitle": [where, left_out] if left_out else where}
+    chart["usermeta"] |= {"title": title, "left_out": left_out}
 
 
 def best_lines(places: Sequence[Place], metric: Metric) -> list[str]:
-    """The rows (submission and name) that do best on average over the places, as many as a chart holds."""
+    """The rows (submission and name), those first that do best on average over the places."""
     means: dict[str, list[float]] = {}
     for place in places:
         for one in place.standings:
             means.setdefault(series_key(one.line), []).append(one.interval.mean)
     sign = -1.0 if metric.higher_is_better else 1.0
-    ordered = sorted(means, key=lambda key: (sign * sum(means[key]) / len(means[key]), key))
-    return ordered[:MOST_LINES]
+    return sorted(means, key=lambda key: (sign * sum(means[key]) / len(means[key]), key))
 
 
 def series_key(line: Line) -> str:
@@ -67,10 +89,10 @@ def standings(places: Sequence[Place], best: Sequence[str]) -> list[tuple[Place,
     return sorted(found, key=lambda pair: (order[series_key(pair[1].line)], -pair[0].density))
 
 
-def y_of(metric: Metric, field: str = "value:Q", floor: float = 0.0, top: float = 1.0) -> alt.Y:
-    """The metric's axis: all of 0 to 1 for shares."""
-    scale = alt.Scale(domain=[0, 1]) if metric.percent and floor >= 0 and top <= 1 else alt.Scale(zero=False)
-    return alt.Y(field, title=metric.title, scale=scale, axis=alt.Axis(format="%") if metric.percent else alt.Axis())
+def y_of(metric: Metric, field: str = "value:Q") -> alt.Y:
+    """The metric's axis, as far as the values reach."""
+    axis = alt.Axis(format="~%") if metric.percent else alt.Axis()
+    return alt.Y(field, title=metric.title, scale=alt.Scale(zero=False), axis=axis)
 
 
 def bounded(low: float, high: float, mean: float, metric: Metric) -> tuple[float, float]:
@@ -114,20 +136,21 @@ def by_sweep(places: Sequence[Place], best: Sequence[str], metric: Metric, names
 def lined(data: list[Datum], x: alt.X, metric: Metric, kind: str, bars: bool = False) -> dict[str, Any]:
     """Lines over x, in colours that the legend names."""
     names = list(dict.fromkeys(point["series"] for point in data))
-    floor, top = min(point["value"] for point in data), max(point["value"] for point in data)
     pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
     base = alt.Chart(alt.InlineData(values=data)).encode(x=x, color=colour_of(names))
     tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4", title="mean")]
     clear = alt.condition(pick, alt.value(1.0), alt.value(0.1))
     few = len(data) <= FEW * len(names)
     mark = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=34, filled=True) if few else False)
-    layers = [mark.encode(y=y_of(metric, "value:Q", floor, top), opacity=clear, tooltip=tips)]
+    layers = [mark.encode(y=y_of(metric), opacity=clear, tooltip=tips)]
     if bars:
         faint = alt.condition(pick, alt.value(0.35), alt.value(0.04))
         rule = base.mark_rule(strokeWidth=1.5)
-        layers.insert(0, rule.encode(y=y_of(metric, "low:Q", floor, top), y2="high:Q", opacity=faint))
-    chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=f"{metric.title} {KINDS[kind]}")
-    return finished(chart.add_params(pick), names, WIDTH)
+        layers.insert(0, rule.encode(y=y_of(metric, "low:Q"), y2="high:Q", opacity=faint))
+    chart = alt.layer(*layers).properties(
+        width=WIDTH, height=HEIGHT, title=f"{metric.title} {KINDS[kind]}{BARS * bars}"
+    )
+    return readable(finished(chart.add_params(pick), names, WIDTH), names)
 
 
 def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
@@ -142,12 +165,11 @@ def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names:
                          "density": one.line.density})  # fmt: skip
     if not data:
         return None
-    floor, top = min(point["value"] for point in data), max(point["value"] for point in data)
     shown = list(dict.fromkeys(point["series"] for point in data))
     x = alt.X("x:Q", title="seconds to draw and train", scale=alt.Scale(type="log", padding=12))
     tips = [alt.Tooltip("series:N"), alt.Tooltip("density:Q", format=".3"), alt.Tooltip("x:Q", format=".3"),
             alt.Tooltip("value:Q", format=".4", title="mean")]  # fmt: skip
-    y = y_of(metric, "value:Q", floor, top)
+    y = y_of(metric)
     pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
     clear = alt.condition(pick, alt.value(0.95), alt.value(0.1))
     dots = alt.Chart(alt.InlineData(values=data)).mark_point(size=80, filled=True)
@@ -159,7 +181,7 @@ def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names:
     ]
     title = f"{metric.title} and its cost; dashed: the Pareto front"
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title).add_params(pick)
-    return dotted(finished(chart, shown, WIDTH))
+    return dotted(readable(finished(chart, shown, WIDTH), shown))
 
 
 def pareto(data: Sequence[Datum], higher: bool) -> list[Datum]:
@@ -188,7 +210,7 @@ def by_rank(places: Sequence[Place], names: Names) -> dict[str, Any] | None:
     data = data[:MOST_BARS]
     order = list(dict.fromkeys(point["line"] for point in data))
     densities = list(dict.fromkeys(point["density"] for point in data))
-    most = math.ceil(max(point["last"] for point in data))
+    most = max(point["last"] for point in data) + 0.2
     tips = [alt.Tooltip("line:N"), alt.Tooltip("ranks:N"), alt.Tooltip("mean:Q", format=".4")]
     axis = alt.Axis(tickMinStep=1, format="d")
     scale = alt.Scale(domain=[0.5, most], nice=False)
@@ -202,7 +224,16 @@ def by_rank(places: Sequence[Place], names: Names) -> dict[str, Any] | None:
         tooltip=tips,
     )
     layered = alt.layer(chart).properties(width=WIDTH, height=max(120, 20 * len(order)), title="Ranges of ranks")
-    return dotted(finished(layered, densities, WIDTH))
+    return dotted(readable(finished(layered, densities, WIDTH), densities))
+
+
+def readable(chart: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A chart whose legend is as large as its axes, with as many names abreast as fit."""
+    room = 30 + LETTER * max(map(len, names), default=0)
+    chart["usermeta"]["room"] = room
+    chart["config"]["legend"] |= {"labelFontSize": LETTERS, "titleFontSize": LETTERS, "columns": max(1, WIDTH // room)}
+    chart["config"]["title"] |= {"subtitleFontSize": LETTERS, "subtitlePadding": 4, "offset": 12}
+    return chart
 
 
 def dotted(chart: dict[str, Any]) -> dict[str, Any]:

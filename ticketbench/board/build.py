@@ -7,24 +7,23 @@ changes only its own board's files, and the front page where that shows it.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import vl_convert
 
 from ticketbench.board.markdown import board_markdown, is_made
 from ticketbench.board.settings import read_settings
 from ticketbench.board.submission import Submission, read_submissions, submission_folders
 from ticketbench.board.suites import Suites
 from ticketbench.board.table import Table, tables_of
-from ticketbench.board.words import file_name, line_names, setting_names
+from ticketbench.board.words import all_lines, family, file_name, line_names, setting_names
 from ticketbench.errors import StoreError, TicketbenchError
 
 CHARTED = 24
 """Settings of a table that have charts."""
 ABOUT = "about.md"
+CHARTS, ENDINGS = "charts", (".svg", ".png", ".pdf")
 
 
 @dataclass
@@ -108,33 +107,43 @@ def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
 
 def write_board(board: Board, folder: Path) -> list[Path]:
     """A board's files; returns those that are new or have changed."""
-    from ticketbench.board.board_charts import KINDS, charts_of
+    from ticketbench.board.board_charts import KINDS  # with pages and twins, what only building needs
     from ticketbench.board.pages import board_page
 
-    charts: list[dict[str, dict[str, dict[str, Any]]]] = []
-    pictures: list[tuple[str, str]] = []
-    contents: dict[str, str] = {}
-    for table in board.tables:
-        names, lines = setting_names(list(dict.fromkeys(place.setting for place in table.places))), line_names(table)
-        drawn = {}
-        for setting, name in list(names.items())[:CHARTED]:
-            found = charts_of(table, setting, lines)
-            for kind, chart in found.items():
-                place = f"charts/{file_name(table.title, name, kind)}.svg"
-                contents[place] = vl_convert.vegalite_to_svg(chart)
-                pictures.append((f"{name}: {KINDS[kind]}", place))
-            if found:
-                drawn[name] = found
-        charts.append(drawn)
-    contents["README.md"] = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
-    summary = board.summary()
-    contents["index.html"] = board_page(
-        f"{board.title}: {board.name}", summary, board.about, board.tables, board.troubles, charts, pictures
-    )
+    contents: dict[str, bytes] = {}
+    charts = [draw(board, table, folder, contents) for table in board.tables]
+    pictures = [
+        (f"{name}: {KINDS[kind]}", chart["usermeta"]["file"])
+        for drawn in charts for name, kinds in drawn.items() for kind, chart in kinds.items()
+    ]  # fmt: skip
+    text = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
+    contents["README.md"] = text.encode()
+    title, summary = f"{board.title}: {board.name}", board.summary()
+    page = board_page(title, summary, board.about, board.tables, board.troubles, charts)
+    contents["index.html"] = page.encode()
     return write_files(folder, contents)
 
 
-def write_files(folder: Path, contents: dict[str, str]) -> list[Path]:
+def draw(board: Board, table: Table, folder: Path, contents: dict[str, bytes]) -> dict[str, dict[str, dict[str, Any]]]:
+    """A table's charts by setting and kind; each says where its files are, which are added to the contents."""
+    from ticketbench.board.board_charts import charts_of
+    from ticketbench.board.twins import twins
+
+    names, lines = setting_names(list(dict.fromkeys(place.setting for place in table.places))), line_names(table)
+    drawn = {}
+    for setting, name in list(names.items())[:CHARTED]:
+        where = f"{board.name}: {name}; {table.title}"
+        found = charts_of(table, setting, lines, where)
+        for kind, chart in found.items():
+            place = f"{CHARTS}/{file_name(kind, name, table.title)}"
+            contents |= {f"{place}.{ending}": content for ending, content in twins(chart, folder / place).items()}
+            chart["usermeta"]["file"] = place
+        if found:
+            drawn[name] = found
+    return drawn
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     """Write what has changed, and remove charts that are no longer drawn."""
     readme = folder / "README.md"
     if not is_made(readme):
@@ -144,8 +153,8 @@ def write_files(folder: Path, contents: dict[str, str]) -> list[Path]:
         )
     changed = []
     try:
-        for place, text in contents.items():
-            path, content = folder / place, text.encode()
+        for place, content in contents.items():
+            path = folder / place
             if path.is_symlink() or path.parent.is_symlink():
                 raise StoreError(f"{path} is a link, and a board writes only inside its folder. Remove the link.")
             path.parent.mkdir(exist_ok=True)
@@ -154,8 +163,8 @@ def write_files(folder: Path, contents: dict[str, str]) -> list[Path]:
                 partial.write_bytes(content)
                 os.replace(partial, path)
                 changed.append(path)
-        for path in sorted((folder / "charts").glob("*.svg")):
-            if f"charts/{path.name}" not in contents:
+        for path in sorted((folder / CHARTS).glob("*.*")):
+            if path.suffix in ENDINGS and f"{CHARTS}/{path.name}" not in contents:
                 path.unlink()
                 changed.append(path)
     except OSError as error:
@@ -172,6 +181,11 @@ class Shown:
     title: str
     counts: dict[str, int]
     troubles: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    """Names of plugins, without their options."""
+    tables: tuple[str, ...] = ()
+    """Version, precision and kind of device of each."""
 
 
 def build(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
@@ -183,8 +197,19 @@ def build(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
     for folder in board_folders(root):
         board = read_board(folder, root, suites)
         changed += write_board(board, folder)
-        shown.append(Shown(board.suite, board.tier, board.title, board.counts(), tuple(board.troubles)))
+        shown.append(shown_of(board))
     about = root / ABOUT
     text = about.read_text(encoding="utf-8") if about.is_file() else ""
-    contents = {"README.md": front_markdown(shown, text), "index.html": front_page(shown, text)}
+    contents = {"README.md": front_markdown(shown, text).encode(), "index.html": front_page(shown, text).encode()}
     return shown, changed + write_files(root, contents)
+
+
+def shown_of(board: Board) -> Shown:
+    """A board as the front page has it."""
+    lines = [line for table in board.tables for line in all_lines(table)]
+    return Shown(
+        board.suite, board.tier, board.title, board.counts(), tuple(board.troubles),
+        tasks=tuple(sorted({family(line.setting.task) for line in lines})),
+        methods=tuple(sorted({family(line.method) for line in lines})),
+        tables=tuple(table.title for table in board.tables),
+    )  # fmt: skip

@@ -50,6 +50,21 @@ class Bundle:
         rows: list[dict[str, Any]] = self.tables["cells"].to_pylist()
         return rows
 
+    def verdict(self) -> str:
+        """What whoever verified it says, in a few words. The file is no part of the hash: anyone could write it."""
+        from ticketbench.board.verdict import read_verdict  # which writes beside bundles
+
+        try:
+            found = read_verdict(self.folder, self.manifest)
+        except BundleError as error:
+            return f"its verdict cannot be read: {error}"
+        if found is None:
+            return "nobody has verified it"
+        claims = {row["key"]: row["headline"] for row in self.cells()}
+        if any(claims.get(cell.key) != cell.claimed for cell in found.cells):
+            return "its verdict speaks of results that it does not have"
+        return f"{found.summary()}, says verdict.toml"
+
     def check_against(self, suite: Suite) -> None:
         """The suite is the one that was submitted to, has the tier, and its shares are shares."""
         said = self.manifest
@@ -85,6 +100,7 @@ class Bundle:
             if method.scorer:
                 parts.append(f"scorer from {method.scorer_distribution} {method.scorer_version}".strip())
             facts[f"code of {method.row}"] = ", ".join(parts)
+        facts["verdict"] = self.verdict()
         held = self.tables
         return from_tables(
             name or said.name, held["cells"], held["curves"], held["probes"], held["environments"], facts
@@ -107,6 +123,8 @@ def read_bundle(folder: Path, suite: Suite | None = None) -> Bundle:
             bundle.check_against(suite)
     except BundleError as error:
         raise BundleError(f"{shown(str(folder))} is no submission that can be shown: {error}") from None
+    except (RecursionError, MemoryError, OverflowError, pa.ArrowException) as error:  # one bundle stops no board
+        raise BundleError(f"{shown(str(folder))} takes more than a submission may: {type(error).__name__}.") from None
     return bundle
 
 

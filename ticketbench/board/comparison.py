@@ -9,7 +9,18 @@ from typing import Literal
 
 from ticketbench.board.lines import Line, Setting, lines_of
 from ticketbench.board.submission import Submission
-from ticketbench.stats import ALPHA, Interval, Mark, holm, mark_of, sign_flip, smallest_difference, t_interval
+from ticketbench.stats import (
+    ALPHA,
+    EXACT_UP_TO,
+    Interval,
+    Mark,
+    holm,
+    mark_of,
+    sign_flip,
+    smallest_difference,
+    smallest_p,
+    t_interval,
+)
 from ticketbench.suite import Suite
 
 Verdict = Mark | Literal["not comparable"]
@@ -99,6 +110,20 @@ def compare(
     done = iter(corrected(tested, higher, smallest=True))
     pairs = [replace(pair, found=next(done)) if pair.found else pair for pair in pairs]
     return sorted(pairs, key=lambda pair: (pair.setting, -pair.density, pair.left, pair.right))
+
+
+def power(pairs: Sequence[Pair]) -> str:
+    """Why nothing could have been told, where that is so, and how many seeds it takes; "" elsewhere."""
+    seeds = [len(pair.found.seeds) for pair in pairs if pair.found]
+    if not seeds or len(seeds) * smallest_p(max(seeds)) <= ALPHA:
+        return ""
+    needed = [number for number in range(1, EXACT_UP_TO + 1) if len(seeds) * smallest_p(number) <= ALPHA]
+    takes = f"at least {needed[0]}" if needed else f"more than {EXACT_UP_TO}"
+    return (
+        f"No difference could have been told here, however large: an exact test of {max(seeds)} common seeds has no p "
+        f"below {smallest_p(max(seeds)):.2g}, and p is corrected for {len(seeds)} comparison{'s' * (len(seeds) > 1)}. "
+        f"It takes {takes} common seeds."
+    )
 
 
 SIDES = ("suite", "version", "tier", "precision", "device")

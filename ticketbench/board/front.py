@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ticketbench.board.markdown import MARK, escaped
-from ticketbench.board.pages import preface, templates
+from ticketbench.board.pages import page, preface
 from ticketbench.board.words import clean
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def front_page(boards: Sequence[Shown], about: str) -> str:
     """The same as a page."""
     rows = [
         {"suite": clean(board.suite), "tier": clean(board.tier), "title": clean(board.title),
-         "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html", "counts": board.counts}
+         "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html", "counts": board.counts,
+         "tasks": board.tasks, "methods": board.methods, "tables": board.tables}
         for board in boards
     ]  # fmt: skip
-    return templates().get_template("front.html").render(rows=rows, names=COUNTS, words=WORDS, about=preface(about))
+    return page("front.html", title="Leaderboards", rows=rows, names=COUNTS, words=WORDS, about=preface(about))

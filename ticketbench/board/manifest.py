@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -25,15 +26,33 @@ MANIFEST = "manifest.toml"
 MANIFEST_SCHEMA = 1
 MOST_BYTES, LONGEST_LINE = 256 * 1024, 2000
 MOST_METHODS = 1000
+MOST_MARKS = 3
 DEVICE_NAMES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 """Names that Windows takes for devices, in any folder and with any ending."""
 
 
 def plain_text(value: str) -> str:
     """A text that can be printed on one line."""
-    fault = text_fault(value, 300)
+    fault = text_fault(value, 300) or ("It stacks marks on a letter." if stacked(value) else "")
     if fault:
         raise ValueError(f"{shown(value)}. {fault}")
+    return value
+
+
+def stacked(value: str) -> bool:
+    """Whether a letter has more marks than any script writes: they would cover the lines above and below."""
+    run = 0
+    for sign in unicodedata.normalize("NFC", value):
+        run = run + 1 if unicodedata.combining(sign) else 0
+        if run > MOST_MARKS:
+            return True
+    return False
+
+
+def not_blank(value: str) -> str:
+    """A text of which something can be seen."""
+    if not value.strip():
+        raise ValueError(f"{shown(value)} is blank. Write who or what it is.")
     return value
 
 
@@ -49,7 +68,7 @@ def folder_name(value: str) -> str:
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60), AfterValidator(folder_name)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 Text = Annotated[str, AfterValidator(plain_text)]
-Line = Annotated[str, Field(min_length=1), AfterValidator(plain_text)]
+Line = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(not_blank)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ticketbench.board.lines import Line
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.board.words import (
     amount_text,
@@ -54,8 +53,13 @@ def board_markdown(
         parts += ["\n".join(f"- {escaped(note, 600)}" for note in table.notes)] if table.notes else []
         parts += setting_parts(table)
         parts.append(provenance(table))
-    parts += ["\n".join(f"![{escaped(words)}]({quote(place)})" for words, place in pictures)] if pictures else []
+    parts += [picture(words, quote(place)) for words, place in pictures]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def picture(words: str, place: str) -> str:
+    """A chart, with its other files."""
+    return f"![{escaped(words)}]({place}.svg)\n{escaped(words)}: [PNG]({place}.png), [PDF]({place}.pdf)"
 
 
 def setting_parts(table: Table) -> list[str]:
@@ -67,12 +71,14 @@ def setting_parts(table: Table) -> list[str]:
         places = [place for place in table.places if place.setting == setting]
         metric = table.metrics[places[0].metric]
         parts.append(f"### {escaped(name)}: {escaped(metric.title)}{', %' if metric.percent else ''}")
+        known = {cost for place in places for one in place.standings for cost in one.line.costs}
+        costs = [cost for cost in COSTS if cost in known]
         rows = [
-            markdown_row(place, one, table, metric, lines[one.line.identity])
+            markdown_row(place, one, table, metric, lines[one.line.identity], costs)
             for place in places for one in place.standings
         ]  # fmt: skip
         against = [f"less {escaped(row)}" for row in table.against]
-        head = ["density", "rank", "row", "mean", *against, "draw, s", "train, s", "FLOPs", "parameters"]
+        head = ["density", "rank", "row", "mean", *against, *(COSTS[cost] for cost in costs)]
         if rows:
             body = [head, ["---"] * len(head), *rows[:MOST_LINES]]
             parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
@@ -89,7 +95,9 @@ def setting_parts(table: Table) -> list[str]:
     return parts
 
 
-def markdown_row(place: Place, one: Standing, table: Table, metric: Metric, name: str) -> list[str]:
+def markdown_row(
+    place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[str]
+) -> list[str]:  # fmt: skip
     """A complete entry."""
     cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
     for row in table.against:
@@ -99,15 +107,14 @@ def markdown_row(place: Place, one: Standing, table: Table, metric: Metric, name
         else:
             sign = SIGNS.get(found.mark, "")
             cells.append(f"{sign} {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}")
-    return [*cells, *(amount_text(cost_of(one.line, name)) for name in SHOWN_COSTS)]
+    return [*cells, *(amount_text(one.line.costs.get(name)) for name in costs)]
 
 
-SHOWN_COSTS = ("draw_seconds", "train_seconds", "flops", "parameters")
-
-
-def cost_of(line: Line, name: str) -> float | None:
-    """One of a line's mean costs."""
-    return line.costs.get(name)
+COSTS = {
+    "draw_seconds": "draw, s", "train_seconds": "train, s", "train_steps": "steps", "draw_flops": "draw, FLOPs",
+    "flops": "FLOPs a pass", "parameters": "parameters",
+}  # fmt: skip
+"""What a line has cost -> its heading. A pass is one forward pass of one example at the ticket's density."""
 
 
 def provenance(table: Table) -> str:

@@ -1,16 +1,19 @@
 """What a Parquet file would unpack to, read from its metadata and page headers before anything is unpacked.
 
 A file's metadata may lie about sizes. The page headers cannot: what a page unpacks to is held against its header, and
-is refused where it is larger. Encodings by which a short page means long texts (the delta encodings) are refused; a
-dictionary is read as one. The metadata are read here and not through pyarrow, whose properties end the process over
-values that Parquet does not have (`compression` does in version 26).
+is refused where it is larger. Encodings by which a short page means long texts (the delta encodings) are refused, and
+so are dictionaries with more entries than values, for whose entries room would be made before one is read. The work
+of walking is bounded as well: every page holds a value, no header is long, and no byte belongs to two columns. The
+metadata are read here and not through pyarrow, whose properties end the process over values that Parquet does not
+have (`compression` does in version 26).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from ticketbench.board.thrift import DamageError, Thrift
 
@@ -20,6 +23,8 @@ ENCODINGS = (PLAIN, PLAIN_DICTIONARY, RLE, RLE_DICTIONARY)
 UNPACKED, ZSTD = 0, 6
 CODECS = {1: "SNAPPY", 2: "GZIP", 3: "LZO", 4: "BROTLI", 5: "LZ4", 7: "LZ4_RAW"}
 """The ways of packing that a bundle may not use, by number."""
+LONGEST_HEADER = 1024
+"""Bytes of a page's header. Those that `ticketbench submit` writes have fewer than 50."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,16 @@ def structs(value: Any) -> Iterator[dict[int, Any]]:
     yield from value
 
 
-def unpacked_size(content: bytes, rows: int, column: dict[int, Any]) -> int:
-    """The bytes that a column of a group unpacks to; it lies in this file, and has a value a row."""
+class Chunk(NamedTuple):
+    """Where the pages of a column of a group lie, and how many values they must have."""
+
+    start: int
+    length: int
+    values: int
+
+
+def chunk_of(rows: int, column: dict[int, Any]) -> Chunk:
+    """A column of a group; it lies in this file, is packed in a known way, and claims a value a row."""
     facts = column.get(3)
     if not isinstance(facts, dict) or column.get(1):
         raise DamageError("a column does not lie in this file")
@@ -62,16 +75,25 @@ def unpacked_size(content: bytes, rows: int, column: dict[int, Any]) -> int:
     start = whole(facts.get(9))
     if facts.get(11):
         start = min(start, whole(facts[11]))
-    return walk(content, start, whole(facts.get(7)), rows)
+    return Chunk(start, whole(facts.get(7)), rows)
 
 
-def walk(content: bytes, start: int, length: int, values: int) -> int:
-    """The bytes that the pages of a column's chunk unpack to; they hold so many values."""
-    at, end, unpacked, seen = start, start + length, 0, 0
-    if start < 4 or length < 0 or end > len(content):
+def chunks_of(footer: Footer) -> list[Chunk]:
+    """All columns of all groups, by their places; no two of them share a byte."""
+    chunks = sorted(chunk_of(rows, column) for rows, columns in footer.groups for column in columns)
+    for one, other in pairwise(chunks):
+        if one.start + one.length > other.start:
+            raise DamageError("two columns lie over each other")
+    return chunks
+
+
+def walk(content: bytes, chunk: Chunk) -> Iterator[int]:
+    """What each page of a column's chunk unpacks to, in bytes; together they hold as many values as they must."""
+    at, end, seen = chunk.start, chunk.start + chunk.length, 0
+    if at < 4 or end > len(content):
         raise DamageError("a column lies outside of the file")
-    while at < end and seen < values:
-        reader = Thrift(content, at)
+    while at < end and seen < chunk.values:
+        reader = Thrift(content, at, min(end, at + LONGEST_HEADER))
         header = reader.struct()
         kind, size, packed = (whole(header.get(number)) for number in (1, 2, 3))
         if kind not in (DATA, DICTIONARY):
@@ -82,20 +104,21 @@ def walk(content: bytes, start: int, length: int, values: int) -> int:
         count, encoding = whole(body.get(1)), whole(body.get(2))
         if encoding not in ENCODINGS:
             raise DamageError(f"a page has encoding {encoding}; plain values and dictionaries are allowed")
-        if kind == DICTIONARY and count > size:  # each entry takes a byte at least
-            raise DamageError(f"a dictionary of {size} bytes claims {count} entries")
-        unpacked += size
+        if kind == DICTIONARY and count > min(size, chunk.values):  # each entry takes a byte, and is some row's value
+            raise DamageError(f"a dictionary of {size} bytes for {chunk.values} rows claims {count} entries")
+        if kind == DATA and not count:
+            raise DamageError("a page holds no value")
+        yield size
         seen += count if kind == DATA else 0
         at = reader.at + packed
         if at > end:
             raise DamageError("a page runs past the end of its column")
-    if seen != values:
-        raise DamageError(f"the pages of a column hold {seen} values; the metadata say {values}")
-    return unpacked
+    if seen != chunk.values:
+        raise DamageError(f"the pages of a column hold {seen} values; the metadata say {chunk.values}")
 
 
 def whole(value: Any) -> int:
     """A number of things: whole and not negative."""
     if not isinstance(value, int) or value < 0:
-        raise DamageError("a page header lacks a number")
+        raise DamageError("a header lacks a number, or has one below zero")
     return value

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ticketbench.board.pagewalk import Footer, read_footer, unpacked_size
+from ticketbench.board.pagewalk import Footer, chunks_of, read_footer, walk
 from ticketbench.board.refusal import BundleError, shown
 from ticketbench.schema import REAL, SCHEMAS, TEXT, WHOLE
 from ticketbench.store import reason_of
@@ -17,7 +17,7 @@ MIB = 2**20
 MOST_ROWS = {"cells": 100_000, "curves": 2_000_000, "probes": 2_000_000, "environments": 1_000}
 MOST_UNPACKED = {"cells": 256 * MIB, "curves": 256 * MIB, "probes": 256 * MIB, "environments": 16 * MIB}
 """Bytes that a file's pages may unpack to; its texts, written out row by row, may take as many again."""
-MOST_FOOTER, MOST_GROUPS = MIB, 64
+MOST_FOOTER, MOST_GROUPS, MOST_PAGES = MIB, 64, 20_000
 FOOTER_LIMITS = {"thrift_string_size_limit": MIB, "thrift_container_size_limit": 100_000}
 PHYSICAL = {TEXT: "BYTE_ARRAY", REAL: "DOUBLE", WHOLE: "INT64", pa.bool_(): "BOOLEAN"}
 LOGICAL = {"NONE": "", "STRING": "text", "UTF8": "text"}
@@ -102,14 +102,16 @@ def check_columns(file: str, name: str, schema: Any) -> None:
 
 def check_pages(file: str, name: str, content: bytes, footer: Footer) -> None:
     """What all pages unpack to, by their own headers."""
+    if footer.rows and not all(rows for rows, _ in footer.groups):
+        raise BundleError(f"{file} is damaged: a group has no rows.")
     unpacked = 0
-    for rows, columns in footer.groups if footer.rows else ():
-        if not rows:
-            raise BundleError(f"{file} is damaged: a group has no rows.")
-        for column in columns:
-            unpacked += unpacked_size(content, rows, column)
-            if unpacked > MOST_UNPACKED[name]:
-                raise BundleError(f"{file} unpacks to {unpacked} bytes and more; it may take {MOST_UNPACKED[name]}")
+    chunks = chunks_of(footer) if footer.rows else []
+    for number, size in enumerate((size for chunk in chunks for size in walk(content, chunk)), 1):
+        unpacked += size
+        if unpacked > MOST_UNPACKED[name]:
+            raise BundleError(f"{file} unpacks to {unpacked} bytes and more; it may take {MOST_UNPACKED[name]}")
+        if number > MOST_PAGES:
+            raise BundleError(f"{file} has more than {MOST_PAGES} pages. `ticketbench submit` writes a few a column.")
     total = sum(rows for rows, _ in footer.groups)
     if total != footer.rows:
         raise BundleError(f"{file} is damaged: its groups have {total} rows, its metadata say {footer.rows}.")

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from reprlib import Repr
 from typing import Any
 
 from ticketbench.errors import TicketbenchError
 
 LONGEST = 80
 """Characters of a foreign value that a message shows."""
-FORMULAS = ("=", "+", "-", "@")
+FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """A spreadsheet computes a text that begins with one of these."""
+BRIEF = Repr()
+"""Values as Python writes them, but for those within others within others, of which a bomb may have thousands."""
+BRIEF.maxlevel, BRIEF.maxdict = 3, 20
+BRIEF.maxstring = BRIEF.maxlong = BRIEF.maxother = 200
+HIDDEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u2800\u3164\uffa0")
+"""Characters that Python prints, of which nobody sees anything."""
 
 
 class BundleError(TicketbenchError):
     """A submission that is refused. The message names the file, the place, the value and what would be right."""
 
 
+def seen(sign: str) -> bool:
+    """Whether a character shows on a screen, and as nothing but itself."""
+    return sign.isprintable() and sign not in HIDDEN and not "\U000e0100" <= sign <= "\U000e01ef"
+
+
 def shown(value: Any) -> str:
-    """A foreign value as a message shows it: on one line, shortened, control characters as escapes."""
-    text = value if isinstance(value, str) else repr(value)
+    """A foreign value as a message shows it: on one line, shortened, what cannot be seen as escapes."""
+    text = value if isinstance(value, str) else BRIEF.repr(value)
     cut = text[:LONGEST]
-    plain = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in cut)
+    plain = "".join(sign if seen(sign) else sign.encode("unicode_escape").decode() for sign in cut)
     more = f"… ({len(text)} characters)" if len(text) > LONGEST else ""
     return f"'{plain}'{more}" if isinstance(value, str) else plain + more
 
@@ -35,7 +47,7 @@ def text_fault(text: str, longest: int, lines: bool = False) -> str:
     if len(text) > longest:
         return f"It may have {longest} characters at most."
     allowed = "\n\t" if lines else ""
-    odd = next((sign for sign in text if not (sign.isprintable() or sign in allowed)), None)
+    odd = next((sign for sign in text if not (seen(sign) or sign in allowed)), None)
     if odd is not None:
         return f"It holds {shown(odd)}, a character that cannot be printed."
     if text.lstrip().startswith(FORMULAS):
@@ -45,8 +57,6 @@ def text_fault(text: str, longest: int, lines: bool = False) -> str:
 
 def mended(text: str, longest: int) -> str:
     """An error's text as a bundle may hold it: escapes for what cannot be printed, no formula, not too long."""
-    plain = "".join(
-        sign if sign.isprintable() or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
-    )
+    plain = "".join(sign if seen(sign) or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text)
     plain = f"'{plain}" if plain.lstrip().startswith(FORMULAS) else plain
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"

@@ -6,6 +6,8 @@ them with probability
 
     1 − C(n − k, m) / C(n, m)
 
+The n cells are those that a board ranks, each of which a bundle has once: no others can be added to hide some.
+
 A submitter can try bundles (another `who`, say) until the false cells are passed over. Against that the verifier adds
 a word of their own, `--salt`, which the submitter does not know; the verdict says which.
 """

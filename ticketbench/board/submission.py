@@ -22,7 +22,7 @@ SETTING = ("suite", "suite_version", "tier", "precision", "device_class")
 SHOWN = (
     "key", "row", "method", "scorer", "model", "task", "protocol", "initializer", "recipe", "density", "seed", "status",
     "reason", "headline_metric", "headline", "exact_density", "parameters", "flops", "draw_seconds", "train_seconds",
-    "finished", "environment",
+    "train_steps", "finished", "environment",
 )  # fmt: skip
 """The columns of `cells` that a board reads."""
 

@@ -15,13 +15,14 @@ class DamageError(ValueError):
 class Thrift:
     """A reader: numbers, texts, lists and structures. A field that stands twice is refused: two readers may differ."""
 
-    def __init__(self, content: bytes, at: int = 0) -> None:
+    def __init__(self, content: bytes, at: int = 0, end: int | None = None) -> None:
         self.content, self.at = content, at
+        self.end = len(content) if end is None else min(end, len(content))
 
     def byte(self) -> int:
         """The next byte."""
-        if self.at >= len(self.content):
-            raise DamageError("a header runs past the end of the file")
+        if self.at >= self.end:
+            raise DamageError("a header runs past its end")
         self.at += 1
         return self.content[self.at - 1]
 
@@ -42,8 +43,8 @@ class Thrift:
 
     def take(self, length: int) -> bytes:
         """The next bytes."""
-        if self.at + length > len(self.content):
-            raise DamageError("a header runs past the end of the file")
+        if self.at + length > self.end:
+            raise DamageError("a header runs past its end")
         self.at += length
         return self.content[self.at - length : self.at]
 

@@ -14,12 +14,15 @@ import pyarrow.compute as pc
 from ticketbench.board.manifest import Manifest
 from ticketbench.board.refusal import BundleError, refuse, shown, text_fault
 from ticketbench.cell import KEY_LENGTH
+from ticketbench.options import canonical
+from ticketbench.results import Identity, identity
 from ticketbench.schema import REAL, SCHEMAS, STATUSES, TEXT
 
 JUDGED = ("ok", "collapsed")
 KEY = re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}")
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*( \{.*\})?")
 """A registered name, and its options where it has any."""
+ENVIRONMENT_LENGTH = 16
 NAMED = ("row", "method", "scorer", "model", "task", "protocol", "initializer", "recipe")
 LENGTHS = {"definition": 20_000, "reason": 2_000, "error": 20_000}
 LONG = ("definition", "reason", "error")
@@ -45,8 +48,10 @@ COUNTS = (
 )  # fmt: skip
 MOST = 1e21
 """No count, time or number of operations of one cell is larger."""
-FREE = ("headline", "value", "x")
-"""Numbers that may be anything."""
+FREE = ("headline", "value")
+"""Numbers that may be anything: a cell that diverged may have no number or one without end."""
+FARTHEST = 1e100
+"""No result of a judged cell and no place on an axis is farther from zero: sums and squares of these have an end."""
 
 
 def check_table(name: str, table: pa.Table) -> None:
@@ -71,6 +76,8 @@ def limits(column: str) -> tuple[float, float]:
     """The least and the most that a column can have."""
     if column == "exact_density":
         return 0.0, 1.0
+    if column == "x":
+        return -FARTHEST, FARTHEST
     if column in ("started", "finished"):
         return EPOCH, time.time() + DAY
     return 0.0, MOST
@@ -124,6 +131,7 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
             raise refuse(file, name, row, cells[name][row].as_py(), f"The manifest says {shown(right)}.")
     rows = cells.to_pylist()
     seen: set[str] = set()
+    answered: dict[Identity, int] = {}
     listed = {method.row for method in manifest.methods}
     for number, row in enumerate(rows):
         if row["key"] in seen:
@@ -131,6 +139,12 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
         seen.add(row["key"])
         if row["row"] not in listed:
             raise refuse(file, "row", number, row["row"], "The manifest's [[methods]] must name it.")
+        first = answered.setdefault(identity(row), number)
+        if first != number:
+            raise refuse(
+                file, "key", number, row["key"],
+                f"Row {first + 1} is the same cell, computed by other code. A bundle has one result of each.",
+            )  # fmt: skip
         check_density(file, number, row)
         check_definition(file, number, row)
         check_judgement(file, number, row)
@@ -173,9 +187,13 @@ def check_judgement(file: str, number: int, row: Mapping[str, Any]) -> None:
         raise refuse(file, "started", number, row["started"], f"It was finished before, at {row['finished']}.")
     if row["status"] in JUDGED:
         for name in ("headline_metric", "headline", "exact_density"):
-            if row[name] is None or (name == "headline" and row[name] - row[name] != 0):
+            if row[name] is None or (name == "headline" and not abs(row[name]) <= FARTHEST):
                 raise refuse(
-                    file, name, number, row[name], f"A cell of status '{row['status']}' must have a finite one."
+                    file,
+                    name,
+                    number,
+                    row[name],
+                    f"A cell of status '{row['status']}' must have a finite one, within {FARTHEST:g} of zero.",
                 )
     elif not row["reason"]:
         raise refuse(file, "reason", number, row["reason"], f"A cell of status '{row['status']}' must say why.")
@@ -195,9 +213,12 @@ def check_belonging(name: str, table: pa.Table, cells: pa.Table) -> None:
 
 
 def check_environments(environments: pa.Table, cells: pa.Table) -> None:
-    """Every environment stands once, and every cell's is there."""
+    """Every environment stands once under the hash of what it says, and every cell's is there."""
     seen: set[str] = set()
-    for number, name in enumerate(environments["environment"].to_pylist()):
+    for number, row in enumerate(environments.to_pylist()):
+        name = row.pop("environment")
+        if name != hashlib.sha256(canonical(row).encode()).hexdigest()[:ENVIRONMENT_LENGTH]:
+            raise refuse("environments.parquet", "environment", number, name, "It is not the hash of its columns.")
         if name in seen:
             raise refuse("environments.parquet", "environment", number, name, "It stands once; this one stood above.")
         seen.add(name)

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ticketbench.board.folder import VERDICT, read_file
 from ticketbench.board.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
@@ -20,6 +20,7 @@ from ticketbench.tables import Table
 
 VERDICT_SCHEMA = 1
 Count = Annotated[int, Field(ge=0)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Environment(Table):
@@ -42,16 +43,16 @@ class Checked(Table):
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
     row: Word
     task: Text
-    density: float
+    density: Number
     seed: Count
     metric: Text
-    claimed: float
-    found: float | None = None
+    claimed: Number
+    found: Number | None = None
     """The mean of all runs of the claimed status; missing where there is none."""
-    difference: float | None = None
-    tolerance: float
+    difference: Number | None = None
+    tolerance: Number
     runs: Count
-    deviation: float
+    deviation: Number
     """Of the runs: what rounding does to this cell."""
     same_code: bool
     """Whether the cell's key is that of the code that computed it again."""
@@ -69,8 +70,10 @@ class Verdict(Table):
     """The hash of the bundle that was looked at."""
     salt: Text
     candidates: Count
-    """The cells with a result, of which the sample was taken."""
+    """The cells with a result that a board ranks, of which the sample was taken."""
     agrees: bool
+    together: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The p of the test of all sampled cells together: 0.01 or less where claims lie too high on average."""
     environment: Environment
     cells: Annotated[tuple[Checked, ...], Field(strict=False, max_length=1000)]
 
@@ -78,6 +81,27 @@ class Verdict(Table):
     def disagreeing(self) -> list[Checked]:
         """The cells that do not agree, or could not be computed."""
         return [cell for cell in self.cells if not cell.agrees]
+
+    def summary(self) -> str:
+        """In a few words."""
+        if self.agrees:
+            return f"agrees: {len(self.cells)} of {self.candidates} cells were computed again"
+        if self.disagreeing:
+            return f"DISAGREES: {len(self.disagreeing)} of {len(self.cells)} cells that were computed again"
+        return f"DISAGREES: the {len(self.cells)} cells together are claimed too high (p {self.together:.2g})"
+
+    @model_validator(mode="after")
+    def check(self) -> Verdict:
+        """It says of all cells what it says of each."""
+        if any(cell.agrees == bool(cell.reason) for cell in self.cells):
+            raise ValueError("a cell agrees, or a reason says why not")
+        if (
+            not self.cells
+            or (self.agrees and self.disagreeing)
+            or len({cell.key for cell in self.cells}) < len(self.cells)
+        ):
+            raise ValueError("it agrees if each of its cells does, and has one cell at least, each once")
+        return self
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> Path:

@@ -2,20 +2,23 @@
 
 What may differ. The same key means the same code, recipe and seed: every random draw is the same, and the numbers
 differ by rounding alone, which depends on how many cells are stacked, the processor and the libraries. Most cells come
-out to the last digit; where training magnifies rounding, they do not (of twelve that were tried one was four
-points off, and as far from itself in stacks of other sizes). So the tolerance of a cell is
-
-- half a point (0.005) of a share, one percent of any other number, where key, torch, processor and accelerators are
-  the same;
-- three points (0.03) of a share, ten percent of any other number, where any of these differs.
+out to the last digit, also where the processor's newer instructions are switched off; where training magnifies
+rounding, they do not (of twelve that were tried one was four points off, and as far from itself in stacks of other
+sizes). So the tolerance of a cell is half a point (0.005) of a share, one percent of any other number. It is the same
+for other code and other hardware, which a bundle could claim to be given more room; the verdict says where they differ.
 
 A cell that is further off is computed five times more, in stacks of two and of three copies of itself. If these runs
 differ, what rounding does to the cell is known: with R runs of mean m and deviation s the claim may lie as far from m
 as the tolerance and the 99 % prediction interval of one more run, t(0.995, R − 1) · s · sqrt(1 + 1/R). A cell that
-always comes out the same has s = 0, and is held to the tolerance.
+always comes out the same has s = 0, and is held to the tolerance: a raise by two points is caught there. Where s is
+large it is not, cell by cell. So the sampled cells are also tested together: true claims lie as often above the first
+run as below. Their differences, each in tolerances, are tested by changing signs; claims that lie a tenth of a
+tolerance too high on average, with a one-sided p of 0.01 or less, are refused together. That takes seven cells that
+are off at least, and refuses one true bundle in a hundred at most.
 
-`--tolerance` gives one number for all cells instead, and nothing is repeated. A cell agrees if a run has the claimed
-status and the claim lies within the tolerance of what was found. Results raised by less cannot be caught.
+`--tolerance` gives one number for all cells instead, and nothing is repeated or tested together. A cell agrees if a run
+has the claimed status and the claim lies within the tolerance of what was found. Results raised by less cannot be
+caught.
 """
 
 from __future__ import annotations
@@ -29,8 +32,8 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from ticketbench.board.bundle import Bundle, read_bundle
-from ticketbench.board.refusal import mended
+from ticketbench.board.bundle import FOREIGN, Bundle, read_bundle, standings
+from ticketbench.board.refusal import BundleError, mended
 from ticketbench.board.sampling import sample
 from ticketbench.board.values import JUDGED
 from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Environment, Verdict
@@ -38,10 +41,13 @@ from ticketbench.cell import Cell, describe
 from ticketbench.plan import Fleet, Plan, Selection, find_suite, make_plan
 from ticketbench.plugins import Plugins
 from ticketbench.results import identity
+from ticketbench.stats import sign_flip
 from ticketbench.suite import Suite, read_suite
 
-ALIKE, OTHERWISE = (0.005, 0.01), (0.03, 0.1)
+SHARE, RELATIVE = 0.005, 0.01
 """Tolerances: of a share, and relative to any other number."""
+LEVEL, LEAST = 0.01, 0.1
+"""Of the test of all cells together: how often it refuses true ones, and the mean in tolerances that matters."""
 CONFIDENCE = 0.995
 REPEATS = (2, 3)
 """The stacks in which a doubtful cell is computed again."""
@@ -66,10 +72,22 @@ def open_bundle(folder: Path, plugins: Plugins, suite_name: str | None = None) -
     return bundle, suite, plan
 
 
-def pick(bundle: Bundle, count: int, salt: str = "") -> list[dict[str, Any]]:
-    """The cells with a result that are to be computed again; the rest of `sampling.py` says why these."""
-    judged = {row["key"]: row for row in bundle.cells() if row["status"] in JUDGED}
-    return [judged[key] for key in sample(bundle.manifest.hash, judged, count, salt)]
+def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Key -> row of the cells with a result that a board ranks. Others would only hide these from the sample."""
+    rows = bundle.cells()
+    found = standings(rows, plan.cells, suite)
+    ranked = {row["key"]: row for row in rows if row["status"] in JUDGED and found[row["key"]] != FOREIGN}
+    if not ranked:
+        raise BundleError(
+            f"{bundle.manifest.name} has no cell with a result that the tier '{bundle.manifest.tier}' has: there is "
+            "nothing to compute again. `ticketbench submit --check` says what it has."
+        )
+    return ranked
+
+
+def pick(bundle: Bundle, among: Mapping[str, dict[str, Any]], count: int, salt: str = "") -> list[dict[str, Any]]:
+    """The cells that are to be computed again; `sampling.py` says why these."""
+    return [among[key] for key in sample(bundle.manifest.hash, among, count, salt)]
 
 
 def planned_for(rows: Iterable[Mapping[str, Any]], plan: Plan) -> dict[str, Cell]:
@@ -98,6 +116,7 @@ def judge(
     bundle: Bundle,
     suite: Suite,
     rows: Sequence[Mapping[str, Any]],
+    among: int,
     cells: Mapping[str, Cell],
     records: Iterable[Mapping[str, Any]],
     environment: Mapping[str, Any],
@@ -105,24 +124,26 @@ def judge(
     tolerance: float | None = None,
     salt: str = "",
 ) -> Verdict:
-    """The verdict: every sampled cell beside what was found of it."""
+    """The verdict: every sampled cell, of so many that it could be, beside what was found of it."""
     by_key: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         by_key.setdefault(record["key"], []).append(record)
     made = {row["environment"]: row for row in bundle.read("environments").to_pylist()}
-    checked = []
+    checked, apart = [], []
     for row in rows:
         cell = cells.get(row["key"])
         found = by_key.get(cell.key, []) if cell else []
         alike = all(made[row["environment"]][name] == environment[name] for name in HARDWARE)
         same_code = cell is not None and cell.key == row["key"]
         checked.append(check(row, suite, cell, found, same_code, alike and same_code, tolerance))
+        apart += [raised(row, record, suite) for record in found[:1] if record["status"] == row["status"]]
+    together = 1.0 if tolerance is not None else chance_together(apart)
     facts = {name: environment[name] for name in Environment.model_fields if name != "device"}
-    candidates = sum(row["status"] in JUDGED for row in bundle.cells())
     return Verdict.model_validate(
         {
-            "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": candidates,
-            "agrees": all(cell.agrees for cell in checked), "environment": {**facts, "device": device},
+            "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": among,
+            "agrees": all(cell.agrees for cell in checked) and together > LEVEL, "together": together,
+            "environment": {**facts, "device": device},
             "cells": [cell.model_dump() for cell in checked],
         }
     )  # fmt: skip
@@ -142,7 +163,7 @@ def check(
     runs = [float(record["headline"]) for record in records if record["status"] == row["status"]]
     found = statistics.fmean(runs) if runs else None
     difference = None if found is None else found - claimed
-    allowed = allowance(suite, metric, claimed, alike) + margin(runs) if tolerance is None else tolerance
+    allowed = allowance(suite, metric, claimed) + margin(runs) if tolerance is None else tolerance
     if cell is None:
         reason = "it cannot be computed again: the suite's tier, with the plugins that are loaded, has no such cell"
     elif not records:
@@ -151,7 +172,8 @@ def check(
         said = records[0]["reason"] or "no reason was given"
         reason = f"it is {records[0]['status']} here ({said}), {row['status']} in the bundle"
     elif not abs(difference) <= allowed:
-        reason = "the difference is larger than the tolerance"
+        other = "" if alike else "the code" if not same_code else "torch, the processor or the accelerators"
+        reason = "the difference is larger than the tolerance" + (f", and {other} changed since" if other else "")
     else:
         reason = ""
     return Checked(
@@ -170,7 +192,20 @@ def margin(runs: Sequence[float]) -> float:
     return width * statistics.stdev(runs)
 
 
-def allowance(suite: Suite, metric: str, claimed: float, alike: bool) -> float:
+def allowance(suite: Suite, metric: str, claimed: float) -> float:
     """How far a result may lie from the claim."""
-    share, relative = ALIKE if alike else OTHERWISE
-    return share if suite.metric(metric).percent else relative * abs(claimed)
+    return SHARE if suite.metric(metric).percent else RELATIVE * abs(claimed)
+
+
+def raised(row: Mapping[str, Any], record: Mapping[str, Any], suite: Suite) -> float:
+    """How much better the claim is than what was found, in tolerances."""
+    metric, claimed = str(row["headline_metric"]), float(row["headline"])
+    sign = 1.0 if suite.metric(metric).higher_is_better else -1.0
+    return sign * (claimed - float(record["headline"])) / (allowance(suite, metric, claimed) or 1.0)
+
+
+def chance_together(apart: Sequence[float]) -> float:
+    """How often true claims would lie as far above what was found as these do, all together; one-sided and exact."""
+    if not apart or statistics.fmean(apart) <= LEAST:
+        return 1.0
+    return sign_flip(apart) / 2

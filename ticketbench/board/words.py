@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Sequence
@@ -10,11 +11,11 @@ from collections.abc import Sequence
 from ticketbench.board.lines import Line, Setting
 from ticketbench.board.table import Table
 from ticketbench.figures import Metric
-from ticketbench.report.labels import NONE, short
+from ticketbench.report.labels import NONE, plain, short
 from ticketbench.stats import Interval, RankRange
 
-LONGEST = 120
-"""Characters of a name that are shown."""
+LONGEST, LONGEST_NOTE = 120, 600
+"""Characters of a name, and of a note, that are shown."""
 
 
 def clean(text: object, longest: int = LONGEST) -> str:
@@ -22,6 +23,11 @@ def clean(text: object, longest: int = LONGEST) -> str:
     plain = "".join(part if part.isprintable() else " " for part in str(text))
     plain = " ".join(plain.split())
     return plain if len(plain) <= longest else f"{plain[: longest - 1]}…"
+
+
+def clean_long(text: object) -> str:
+    """A longer text on one line."""
+    return clean(text, LONGEST_NOTE)
 
 
 def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
@@ -43,6 +49,21 @@ def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
     return names
 
 
+def choice_names(choices: Sequence[str]) -> dict[str, str]:
+    """Each choice by its telling options; no two alike."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for choice in dict.fromkeys(choices):
+        first = name = named(choice, choices)
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{first} ({count})"
+        names[choice] = name
+        taken.add(name)
+    return names
+
+
 def named(choice: str, others: Sequence[str]) -> str:
     """A choice by its telling options; as it stands where it is not written as the store writes it."""
     try:
@@ -51,14 +72,34 @@ def named(choice: str, others: Sequence[str]) -> str:
         return clean(choice)
 
 
+def spelled(choice: str) -> str:
+    """A choice with all of its options; as it stands where it is not written as the store writes it."""
+    name, _, options = choice.partition(" ")
+    try:
+        found = json.loads(options or "{}").items()
+    except (ValueError, AttributeError, RecursionError):
+        return clean_long(choice)
+    return clean_long(", ".join([name, *(f"{key}={plain(value)}" for key, value in found)]))
+
+
+def family(choice: str) -> str:
+    """The plugin's name, without its options."""
+    return clean(choice.partition(" ")[0]) or NONE
+
+
 def line_names(table: Table) -> dict[tuple[object, ...], str]:
     """Each line's row; with the submission where there are several, with the method where one has the row twice."""
-    lines = [one for place in table.places for one in (*(s.line for s in place.standings), *place.incomplete)]
+    lines = all_lines(table)
     many = len(table.submissions) > 1
     methods: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for line in lines:
         methods.setdefault((line.submission, line.row), set()).add((line.method, line.scorer))
     return {line.identity: line_name(line, many, methods[line.submission, line.row]) for line in lines}
+
+
+def all_lines(table: Table) -> list[Line]:
+    """Every line at each of its places, complete or not."""
+    return [one for place in table.places for one in (*(one.line for one in place.standings), *place.incomplete)]
 
 
 def line_name(line: Line, many: bool, methods: set[tuple[str, str]]) -> str:

@@ -96,13 +96,10 @@ def board_folder(name: str, root: Path) -> Path:
 
 def plain_board(board: Board) -> dict[str, Any]:
     """A board for a program to read."""
-    from ticketbench.board.pages import plain_table
+    from ticketbench.board.page_data import table_facts
 
-    tables = [{**plain_table(table, {}), "places": [plain_place(place) for place in table.places]}
+    tables = [{**table_facts(table), "places": [plain_place(place) for place in table.places]}
               for table in board.tables]  # fmt: skip
-    for table in tables:
-        for part in ("rows", "incomplete", "charts", "settings", "full"):
-            del table[part]
     return {
         "suite": board.suite, "tier": board.tier, "counts": board.counts(), "set_aside": board.troubles,
         "tables": tables,
@@ -173,7 +170,7 @@ def print_place(table: Table, place: Place) -> None:
         )
     click.echo()
     unit = ", %" if metric.percent else ""
-    columns = ("rank", "row", "mean", *(f"less {row}" for row in table.against), "draw, s", "train, s", "FLOPs")
+    columns = ("rank", "row", "mean", *(f"less {row}" for row in table.against), "draw, s", "train, s", "FLOPs a pass")
     print_table(f"{setting}, density {place.density:.4g}: {metric.title}{unit}", lines, columns)
     for line in place.incomplete:
         click.echo(f"  incomplete: {names[line.identity]}: {trouble_text(line.troubles(place.seeds))}")

@@ -30,7 +30,7 @@ def compare_sides(
     """Paired differences of A less B for every task and density, with exact tests corrected together (Holm).
 
     A and B are folders of stores or submissions, or SUITE/TIER/NAME; with :ROW only that row counts, as in
-    `results:MINE results:THEIRS`. A mark says how A does. The last column is the least difference that the seeds could
+    `results:MINE results:THEIRS`. A mark says how A does. "could show" is the least difference that the seeds could
     have shown, with the scatter they have, at the strictest correction.
     """
     from ticketbench.board.comparison import compare
@@ -95,7 +95,8 @@ def plain_pair(one: Submission, other: Submission, pair: Pair) -> dict[str, Any]
 
 
 def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: Suites) -> None:
-    """The pairs for a person: a table, then what could not be compared."""
+    """The pairs for a person: a table, then what could not be compared, or not be told."""
+    from ticketbench.board.comparison import power
     from ticketbench.board.words import interval_text, p_text, setting_names, value_text
     from ticketbench.cli.table import print_table
     from ticketbench.figures import Metric
@@ -115,10 +116,12 @@ def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: S
         least = value_text(found.smallest, metric)
         lines.append(
             (*place, str(len(found.seeds)), f"{interval_text(found.interval, metric, True)}{unit}",
-             p_text(found.corrected), pair.mark, "none" if least == "–" else least, pair.reason)
+             p_text(found.corrected), pair.mark, "nothing" if least == "–" else least, pair.reason)
         )  # fmt: skip
-    columns = ("task", "density", "row", "seeds", "difference", "p", "A is", "least", "notes")
+    columns = ("task", "density", "row", "seeds", "difference", "p", "A is", "could show", "notes")
     print_table(f"A {one.name} less B {other.name}: {one.suite} version {one.version}, tier {one.tier}", lines, columns)
     click.echo(
         f"{len(tested)} comparisons, corrected together (Holm); {len(pairs) - len(tested)} places could not be compared"
     )
+    if said := power(pairs):
+        click.echo(said)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
               help="How many cells are computed again; 0 only looks whether the bundle is in order.")  # fmt: skip
 @click.option(
     "--tolerance", type=click.FloatRange(min=0),
-    help="How far a result may be off. Default: 0.005 of a share, 1 % of other numbers, and 0.03 or 10 % where the "
-    "code or the hardware is another.",
+    help="How far a result may be off. Default: 0.005 of a share, 1 % of other numbers, and more for a cell that "
+    "rounding alone moves by more.",
 )  # fmt: skip
 @click.option("--salt", default="", help="A word that the submitter did not know; it changes which cells are sampled.")
 @click.option("--suite", "suite_name", metavar="NAME|FILE", help="The suite's file, where it is not installed.")
@@ -39,27 +39,30 @@ def command(
 ) -> None:  # fmt: skip
     """Check a bundle, compute some of its cells again, and write the verdict beside it.
 
-    Which cells follows from the bundle's hash. The exit status is 1 if one disagrees or cannot be computed.
+    Which cells follows from the bundle's hash. If k of n cells are false, m samples hold one of these with probability
+    1 − C(n − k, m) / C(n, m). The exit status is 1 if a cell disagrees or cannot be computed, or if the claims lie too
+    high together.
     """
     plugins = load(plugin_files, blocked)
     from ticketbench.board.verdict import write_verdict
-    from ticketbench.board.verification import doubtful, judge, open_bundle, pick, planned_for, repeats
+    from ticketbench.board.verification import candidates, doubtful, judge, open_bundle, pick, planned_for, repeats
     from ticketbench.environment import environment_of
 
     found, suite, plan = open_bundle(bundle, plugins, suite_name)
-    rows = pick(found, count, salt)
     if not count:
         show_order(found, as_json)
         return
+    among = candidates(found, suite, plan)
+    rows = pick(found, among, count, salt)
     devices = pick_devices(device, workers)
     cells = planned_for(rows, plan)
     records = compute(plan, cells, plugins, devices, as_json) if cells else []
     about = (environment_of(plugins), devices[0].partition(":")[0], tolerance, salt)
-    verdict = judge(found, suite, rows, cells, records, *about)
+    verdict = judge(found, suite, rows, len(among), cells, records, *about)
     again = doubtful(verdict, cells) if tolerance is None else []
     if again:
         records += repeat(repeats(plan, again, devices[0]), plan, devices, as_json)
-        verdict = judge(found, suite, rows, cells, records, *about)
+        verdict = judge(found, suite, rows, len(among), cells, records, *about)
     place = write_verdict(bundle, verdict)
     show(found, verdict, place, as_json)
     sys.exit(0 if verdict.agrees else 1)
@@ -152,5 +155,7 @@ def show(bundle: Bundle, verdict: Verdict, place: Path, as_json: bool) -> None:
     print_table(f"{bundle.manifest.name}, hash {bundle.manifest.hash}", lines, columns)
     for false, odd in odds.items():
         click.echo(f"{false} raised of {verdict.candidates} cells: {100 * odd:.1f} % to be caught by {count} samples")
-    state = "agrees" if verdict.agrees else f"DISAGREES: {len(verdict.disagreeing)} of {count} cells"
+    widest = max(cell.tolerance for cell in verdict.cells)
+    click.echo(f"a result that was raised by less than its tolerance (here up to {widest:.4f}) is not caught alone")
+    state = verdict.summary()
     click.echo(f"{state}; written to {place}")

@@ -1,20 +1,28 @@
-// The page's own script: it fills the table library and the chart library from #data, and shows records.
-// Whatever comes from data goes through text() into markup, or into textContent.
-const data = JSON.parse(document.getElementById("data").textContent);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const place = (id) => document.getElementById(id);
-const text = (value) => String(value).replace(/[&<>"'`]/g, (sign) => "&#" + sign.charCodeAt(0) + ";");
-const NONE = "–";
-const SIGNS = { better: "▲", worse: "▼", "cannot tell": "○" };
-const COSTS = ["draw, s", "train, s", "FLOPs to draw", "FLOPs", "parameters", "exact density"];
-const chosen = { table: 0, setting: "", density: "", submission: "", row: "", kind: "", chart: "" };
-let entries = null, missing = null;
+// A board's tables, from the arrays that page_data.py writes.
+// A row: line, place, first and last rank, mean, low, high, differences, costs, records. A line: submission, row, name,
+// method, family, scorer, family of scorers. A place: setting, density, metric, seeds.
+const data = JSON.parse(place("data").textContent);
+const NONE = "–", SIGNS = ["▲", "▼", "○"], MARKS = ["better", "worse", "cannot tell"];
+const AXES = ["task", "model", "protocol", "initializer", "recipe"];
+const COSTS = [
+  ["draw, s", "seconds to draw the ticket, training on the way included"], ["train, s", "seconds to train the ticket"],
+  ["steps", "steps of the optimizer, drawing and training together"],
+  ["draw, FLOPs", "floating-point operations to draw the ticket, training on the way included"],
+  ["FLOPs a pass", "floating-point operations of one forward pass of one example, at the ticket's density"],
+  ["parameters", "parameters that are left"], ["exact density", "weights that are left, as a share"],
+];
+for (const key of ["table", ...AXES, "density", "method", "scorer", "row", "submission", "search", "charts", "kind", "record"]) chosen[key] = "";
+let entries = null, missing = null, filters = [];
 
-function element(tag, words, facts) {
-  const made = Object.assign(document.createElement(tag), facts || {});
-  if (words !== undefined) made.textContent = words;
-  return made;
-}
+const now = () => data.tables.find((table) => table.title === chosen.table) || data.tables[0];
+const line = (row) => now().lines[row[0]];
+const at = (row) => now().places[row[1]];
+const settingOf = (row) => now().settings[at(row)[0]];
+const metricOf = (row) => now().metrics[at(row)[2]];
+const many = () => Object.keys(now().submissions).length > 1;
+const recordsOf = (row) => row[row.length - 1];
+const share = (density) => String(Number(density.toPrecision(4)));
+
 function number(value, metric, sign) {
   if (value === null || value === undefined) return NONE;
   const shown = metric.percent ? (100 * value).toFixed(2) : String(Number(value.toPrecision(4)));
@@ -31,201 +39,119 @@ function amount(value) {
   return String(Number(value.toPrecision(3)));
 }
 const p = (value) => (value >= 0.001 ? String(Number(value.toPrecision(2))) : "<0.001");
-const now = () => data.tables[chosen.table];
-const metricOf = (row) => now().metrics[row[6]];
+const unit = (metric) => metric.title + (metric.percent ? ", %" : "");
+const heading = (place) => now().settings[place[0]] + " · density " + share(place[1]) + (now().metrics.length > 1 ? " · " + unit(now().metrics[place[2]]) : "");
 
 // Words sort and are searched as they are shown; numbers sort as numbers, those that are absent last.
-const words = (title, read) => ({ title: text(title), data: null, render: (row) => text(read(row)) });
-function numeric(title, read, show, better) {
-  const last = better ? Infinity : -Infinity;
+const titled = (title, hint) => '<span title="' + text(hint || title) + '">' + text(title) + "</span>";
+const words = (title, read, look) => ({ title: text(title), ariaTitle: title, data: null, type: "string", className: look || "", render: (row) => text(read(row)) });
+function numeric(title, read, show, last, hint) {
   return {
-    title: text(title), data: null, type: "num",
-    render: (row, type) => (type === "sort" || type === "type" ? (read(row) ?? last) : text(show(row))),
+    title: titled(title, hint), ariaTitle: title, data: null, type: "num", searchable: false,
+    render: (row, type) => (type === "display" ? show(row) : (read(row) ?? last)),
   };
 }
-function link(title, prefix, read, show) {
-  const column = numeric(title, read, show, false);
-  const plain = column.render;
-  column.render = (row, type) =>
-    type === "display" ? '<a href="#' + prefix + chosen.table + "." + row.at + '">' + plain(row, type) + "</a>" : plain(row, type);
-  return column;
+const follow = (row, shown) => '<a href="#' + text(new URLSearchParams({ record: recordName(row) })) + '">' + text(shown) + "</a>";
+function apart(name, which) {
+  return numeric("less " + name, (row) => row[7][which]?.[0], (row) => {
+    const found = row[7][which];
+    if (!found) return "";
+    const shown = interval(found[0], found[1], found[2], metricOf(row), true) + ", p " + p(found[4]);
+    return '<span class="' + MARKS[found[5]].split(" ")[0] + '"><span class="hidden">' + MARKS[found[5]] + "</span>" + SIGNS[found[5]] + " " + text(shown) + "</span>";
+  }, -Infinity, "difference to " + name + " on the same seeds, with its 95 % interval and corrected p");
 }
-function apart(at, name) {
-  const column = numeric("less " + name, (row) => row[12][at]?.[0], (row) => {
-    const found = row[12][at];
-    return found ? SIGNS[found[5]] + " " + interval(found[0], found[1], found[2], metricOf(row), true) + ", p " + p(found[4]) : "";
-  });
-  const plain = column.render;
-  column.render = (row, type) => {
-    const found = row[12][at];
-    if (type !== "display" || !found) return plain(row, type);
-    return '<span class="' + text(found[5].split(" ")[0]) + '" title="' + text(found[5]) + '">' + plain(row, type) + "</span>";
-  };
-  return column;
-}
-const many = () => Object.keys(now().submissions).length > 1;
-const setting = () => words("setting", (row) => now().settings[row[4]]);
-const density = () => numeric("density", (row) => row[5], (row) => Number(row[5].toPrecision(4)));
+const where = () => [words("setting", settingOf, "long"), numeric("density", (row) => at(row)[1], (row) => share(at(row)[1]), 0)];
+const who = () => [words("row", (row) => line(row)[1], "long"), ...(many() ? [words("submission", (row) => line(row)[0], "long")] : [])];
+const method = () => words("method, scorer", (row) => line(row)[4] + (line(row)[6] === NONE ? "" : ", " + line(row)[6]));
 function columns() {
-  const cost = (at) => numeric(COSTS[at], (row) => row[13][at], (row) => amount(row[13][at]), true);
-  const used = [0, 1, 2, 3, 4].filter((at) => now().rows.some((row) => row[13][at] !== null));
+  const cost = (which) => numeric(COSTS[which][0], (row) => row[8][which], (row) => amount(row[8][which]), Infinity, COSTS[which][1]);
+  const used = [0, 1, 2, 3, 4].filter((which) => now().rows.some((row) => row[8][which] !== null));
+  const compared = now().against.map(apart).filter((_, which) => now().rows.some((row) => row[7][which]));
+  const mean = now().metrics.length === 1 ? "mean " + unit(now().metrics[0]) : "mean";
   return [
-    numeric("rank", (row) => row[7] + row[8] / 1e6, (row) => (row[7] === row[8] ? row[7] : row[7] + "–" + row[8]), true),
-    words("row", (row) => row[1]),
-    ...(many() ? [words("submission", (row) => row[0])] : []),
-    link("mean", "r", (row) => row[9], (row) => interval(row[9], row[10], row[11], metricOf(row))),
-    ...now().against.map((name, at) => apart(at, name)),
-    density(), ...used.map(cost), setting(),
+    ...where(),
+    numeric("rank", (row) => row[2] + row[3] / 1e6, (row) => (row[2] === row[3] ? row[2] : row[2] + "–" + row[3]), 0, "every rank that the entry may have"),
+    ...who(),
+    numeric(mean, (row) => row[4], (row) => follow(row, interval(row[4], row[5], row[6], metricOf(row))), -Infinity, "mean over seeds with its 95 % interval"),
+    ...compared, ...used.map(cost), method(),
   ];
 }
-function trouble() {
-  const link = words("what is wrong", (row) => row[7]);
-  link.render = (row, type) => (type === "display" ? '<a href="#m' + chosen.table + "." + row.at + '">' + text(row[7]) + "</a>" : text(row[7]));
-  return [words("row", (row) => row[1]), ...(many() ? [words("submission", (row) => row[0])] : []), link, density(), setting()];
+function seedsText(row) {
+  const [values] = recordsOf(row), metric = metricOf(row);
+  return at(row)[3].map((seed, which) => (values[which] === null ? "" : "seed " + seed + ": " + number(values[which], metric))).filter(Boolean).slice(0, 8).join(", ");
 }
-const fits = (row) =>
-  (chosen.setting === "" || now().settings[row[4]] === chosen.setting) &&
-  (chosen.density === "" || String(row[5]) === chosen.density) &&
-  (chosen.submission === "" || row[0] === chosen.submission) &&
-  (chosen.row === "" || row[1] === chosen.row);
+function trouble() {
+  const wrong = words("what is wrong", (row) => row[2], "long"), shown = wrong.render;
+  wrong.render = (row, type) => (type === "display" ? follow(row, row[2]) : shown(row));
+  const there = "the seeds there are" + (now().metrics.length === 1 ? ": " + unit(now().metrics[0]) : "");
+  return [...where(), ...who(), wrong, words(there, (row) => seedsText(row) || NONE, "long"), method()];
+}
 
 function fill(id, rows, layout, count) {
+  const grouped = { dataSrc: (row) => row[1], startRender: (_, number) => element("span", heading(now().places[number])) };
   const made = new DataTable("#" + id, {
     data: rows, columns: layout, order: [], pageLength: count, lengthMenu: [10, 25, 100, 500], autoWidth: false, deferRender: true,
-    layout: { topStart: "pageLength", topEnd: "search", bottomStart: "info", bottomEnd: "paging" },
-    language: { lengthMenu: "_MENU_ lines a page", search: "search", info: "lines _START_ to _END_ of _TOTAL_", infoFiltered: "(of _MAX_)",
-      emptyTable: "no entry", zeroRecords: "no entry fits" },
+    rowGroup: grouped, columnDefs: [{ targets: [0, 1], visible: false }], layout: LAYOUT, language: LANGUAGE,
   });
-  made.search.fixed("filters", (_, row) => fits(row));
-  return made.draw();
+  made.on("order", () => regroup(made)); // in the order of places each has a heading; in any other each line says where it stands
+  return made;
+}
+function regroup(table) {
+  const together = table.order().every(([, way]) => !way), held = document.activeElement;
+  if (table.rowGroup().enabled() === together) return;
+  table.rowGroup().enable(together);
+  table.columns([0, 1]).visible(!together, false);
+  held.focus({ preventScroll: true });
+}
+function redraw() {
+  for (const made of [entries, missing]) if (made) {
+    made.search(chosen.search);
+    made.search.fixed("filters", ((fits) => (_, row) => fits(row))(fitting(filters))).draw();
+  }
+  switches();
 }
 function show() {
   for (const old of [entries, missing]) if (old) old.destroy();
   for (const id of ["entries", "incomplete"]) place(id).querySelectorAll("thead, tbody, tfoot, colgroup").forEach((part) => part.remove());
-  now().rows.forEach((row, at) => (row.at = at));
-  now().incomplete.forEach((row, at) => (row.at = at));
-  entries = fill("entries", now().rows, columns(), 25);
-  missing = now().incomplete.length ? fill("incomplete", now().incomplete, trouble(), 10) : null;
+  const table = now();
+  entries = table.rows.length ? fill("entries", table.rows, columns(), 25) : null;
+  missing = table.incomplete.length ? fill("incomplete", table.incomplete, trouble(), entries ? 10 : 25) : null;
+  place("ranked").hidden = !entries;
+  place("unranked").hidden = !!entries;
   place("missing").hidden = !missing;
-  place("notes").replaceChildren(...now().notes.map((note) => element("li", note)));
-  place("submissions").replaceChildren(...Object.entries(now().submissions).slice(0, 300).map(([name, said]) => element("li", said ? name + ": " + said : name)));
-  place("machines").replaceChildren(...now().environments.slice(0, 300).map((made) => element("li", made)));
-  filters();
-  switches();
-}
-function select(label, key, options, every, after) {
-  const outer = element("label", label), inner = element("select", undefined, { id: "by-" + key });
-  for (const [value, shown] of [...(every ? [["", "all"]] : []), ...options]) inner.append(element("option", shown, { value }));
-  inner.value = String(chosen[key]);
-  if (inner.selectedIndex < 0) { inner.selectedIndex = 0; chosen[key] = inner.value; }
-  inner.addEventListener("change", () => { chosen[key] = inner.value; after(); });
-  outer.append(inner);
-  return outer;
-}
-function filters() {
-  const both = [...now().rows, ...now().incomplete];
-  const options = (read) => [...new Set(both.map(read))].map((value) => [String(value), String(value)]);
-  const redraw = () => { entries.draw(); if (missing) missing.draw(); if (chosen.setting in now().charts) { chosen.chart = chosen.setting; switches(); } };
-  const byDensity = options((row) => row[5]).sort((a, b) => b[0] - a[0]).map(([value]) => [value, String(Number(Number(value).toPrecision(4)))]);
-  const found = [
-    ["setting", "setting", now().settings.map((name) => [name, name])], ["density", "density", byDensity],
-    ["row", "row", options((row) => row[1]).sort()], ["submission", "submission", options((row) => row[0]).sort()],
+  place("notes").replaceChildren(...table.notes.map((note) => element("li", note)));
+  place("submissions").replaceChildren(...Object.entries(table.submissions).slice(0, 300).map(([name, said]) => element("li", said ? name + ": " + said : name)));
+  place("machines").replaceChildren(...table.environments.slice(0, 300).map((made) => element("li", made)));
+  const axis = (which) => (row) => table.axes[at(row)[0]][which];
+  const used = (read) => table.lines.map(read);
+  const densities = [...new Set(table.places.map((one) => one[1]))].sort((a, b) => b - a).map((one) => [share(one), share(one)]);
+  const offered = [
+    ...AXES.map((name, which) => [name, name, pairs(table.axes.map((names) => names[which])), axis(which)]),
+    ["density", "density", densities, (row) => share(at(row)[1])],
+    ["method", "method", pairs(used((one) => one[4])), (row) => line(row)[4]],
+    ["scorer", "scorer", pairs(used((one) => one[6])), (row) => line(row)[6]],
+    ["row", "row", pairs(used((one) => one[1])), (row) => line(row)[1]],
+    ["submission", "submission", pairs(used((one) => one[0])), (row) => line(row)[0]],
   ];
-  const groups = data.tables.map((table, at) => [String(at), table.title]);
-  const change = () => { chosen.table = Number(chosen.table); for (const key of ["setting", "density", "row", "submission", "chart"]) chosen[key] = ""; show(); };
-  place("filters").replaceChildren(
-    ...(groups.length > 1 ? [select("version and device", "table", groups, false, change)] : []),
-    ...found.filter(([, , values]) => values.length > 1).map(([label, key, values]) => select(label, key, values, true, redraw)),
-  );
+  const others = () => { for (const key of Object.keys(chosen)) if (key !== "table") chosen[key] = ""; remember(); show(); };
+  const groups = data.tables.map((one) => [one.title, one.title]);
+  filters = filterBar(place("filters"), offered, groups.length > 1 ? [select("version and device", "table", groups, false, others)] : [], redraw);
+  redraw();
 }
 
-// -- charts ---------------------------------------------------------------------------------------------------
-const KINDS = { density: "by density", sweep: "along the sweep", cost: "cost", ranks: "ranks" };
-function switches() {
-  const names = Object.keys(now().charts);
-  place("charts").hidden = !names.length || !window.vegaEmbed;
-  if (place("charts").hidden) return;
-  if (!names.includes(chosen.chart)) chosen.chart = names.reduce((best, name) => (Object.keys(now().charts[name]).length > Object.keys(now().charts[best]).length ? name : best));
-  const kinds = Object.keys(KINDS).filter((kind) => kind in now().charts[chosen.chart]);
-  if (!kinds.includes(chosen.kind)) chosen.kind = kinds[0];
-  const buttons = kinds.map((kind) => {
-    const made = element("button", KINDS[kind], { type: "button", id: "kind-" + kind });
-    made.setAttribute("aria-pressed", String(kind === chosen.kind));
-    made.addEventListener("click", () => { chosen.kind = kind; switches(); place("kind-" + kind).focus(); });
-    return made;
-  });
-  place("switches").replaceChildren(...(names.length > 1 ? [select("setting", "chart", names.map((name) => [name, name]), false, switches)] : []), ...buttons);
-  paint();
-}
-function paint() {
-  document.documentElement.classList.toggle("dark", dark.matches);
-  if (place("charts").hidden) return;
-  const drawn = now().charts[chosen.chart][chosen.kind];
-  const ink = dark.matches ? "#c9d1d9" : "#3b424a", line = dark.matches ? "#3a424c" : "#d9dee4";
-  const room = place("chart").clientWidth;
-  const chart = Object.assign({}, drawn, { title: null, width: "container", autosize: { type: "fit-x", contains: "padding" } });
-  const abreast = Math.max(1, Math.min(6, Math.floor(room / (drawn.usermeta.room + 16))));
-  chart.config = Object.assign({}, drawn.config, {
-    background: "transparent",
-    axis: Object.assign({}, drawn.config.axis, { labelColor: ink, titleColor: ink, tickColor: line, domainColor: line, gridColor: line }),
-    legend: Object.assign({}, drawn.config.legend, { labelColor: ink, titleColor: ink, columns: abreast }),
-  });
-  place("chart").setAttribute("aria-label", drawn.title + ", " + chosen.chart);
-  place("caption").textContent = drawn.title + ": " + chosen.chart + ". Click a name to single it out.";
-  vegaEmbed(place("chart"), chart, { mode: "vega-lite", ast: true, renderer: "svg", actions: false });
-}
+{% include "charts.js" %}
+{% include "record.js" %}
 
-// -- records --------------------------------------------------------------------------------------------------
-function grid(caption, head, rows) {
-  const outer = element("div", undefined, { className: "wide" }), made = element("table"), top = element("tr");
-  made.append(element("caption", caption));
-  for (const name of head) top.append(element("th", name, { scope: "col" }));
-  const thead = element("thead"), body = element("tbody");
-  thead.append(top);
-  for (const row of rows) {
-    const line = element("tr");
-    for (const part of row) line.append(element("td", part));
-    body.append(line);
-  }
-  made.append(thead, body);
-  outer.append(made);
-  return outer;
+function arrive() {
+  readAddress();
+  show();
+  record();
 }
-function record() {
-  const found = /^#([rm])(\d+)\.(\d+)$/.exec(location.hash), box = place("record");
-  const table = found && data.tables[found[2]];
-  const row = table && table[found[1] === "r" ? "rows" : "incomplete"][found[3]];
-  box.hidden = !row;
-  if (!row) return;
-  const ranked = found[1] === "r", metric = table.metrics[row[6]];
-  const seeds = row[ranked ? 14 : 8], counted = row[ranked ? 15 : 9], apart = ranked ? row[12] : [];
-  const against = table.against.map((name, at) => [name, apart[at]]).filter(([, one]) => one);
-  const head = ["seed", metric.title + (metric.percent ? ", %" : ""), "status", ...against.map(([name]) => "less " + name), "record", "machine"];
-  const lines = seeds.map(([seed, value, status, key, machine, reason], at) => [
-    at < counted ? seed : seed + " (not counted)", number(value, metric), status + (reason ? ": " + reason : ""),
-    ...against.map(([, one]) => (at < counted ? number(one[6][at], metric, true) : "")), key || NONE, machine === null ? NONE : "machine " + (machine + 1),
-  ]);
-  const facts = [["method", row[3]], ["density", row[5]], ...["task", "model", "protocol", "initializer", "recipe"].map((axis, at) => [axis, table.full[row[4]][at]])];
-  if (ranked) {
-    facts.push(["rank", row[7] + " to " + row[8]], ["mean", interval(row[9], row[10], row[11], metric)]);
-    for (const [name, one] of against) facts.push(["less " + name, interval(one[0], one[1], one[2], metric, true) + ", " + one[5] + ", p " + p(one[3]) + ", corrected " + p(one[4])]);
-    COSTS.forEach((name, at) => { if (row[13][at] !== null) facts.push([name, amount(row[13][at])]); });
-  } else facts.push(["not ranked", row[7]]);
-  facts.push(["submission", row[0] + (table.submissions[row[0]] ? ": " + table.submissions[row[0]] : "")]);
-  for (const machine of [...new Set(seeds.map((one) => one[4]))].filter((one) => one !== null)) facts.push(["machine " + (machine + 1), table.environments[machine]]);
-  const close = element("button", "close", { type: "button" });
-  close.addEventListener("click", () => { history.pushState(null, "", location.pathname + location.search); box.hidden = true; place("board").scrollIntoView(); });
-  box.replaceChildren(element("h2", row[2] + ", density " + Number(row[5].toPrecision(4)) + ": " + table.settings[row[4]]),
-    grid("Seed by seed", head, lines), grid("What it is", ["what", ""], facts), close);
-  box.scrollIntoView();
-  box.focus({ preventScroll: true });
-}
-
 if (data.tables.length) {
   for (const id of ["board", "origin"]) place(id).hidden = false;
-  paint();
-  show();
+  colours();
+  arrive();
 }
-dark.addEventListener("change", paint);
-window.addEventListener("hashchange", record);
-record();
+document.addEventListener("click", openRecord);
+dark.addEventListener("change", () => { colours(); paint(); });
+window.addEventListener("popstate", arrive);
