@@ -12,7 +12,7 @@ from ticketbench.report.labels import NONE, level_text, number, quantity, short
 from ticketbench.report.series import Series
 from ticketbench.report.sizes import SIZE
 from ticketbench.results import Entry, Results
-from ticketbench.where import Where
+from ticketbench.where import FILTERED, Where
 
 PAPER = "paper"
 """What stands in the second column of a line with the paper's numbers."""
@@ -128,11 +128,15 @@ def target_grid(results: Results) -> Grid:
 
 
 def what(aspect: Aspect) -> str:
-    """A measure in words, with the task it is of."""
+    """A measure in words, with the place it is of."""
+    wheres = [getattr(aspect, axis) for axis in FILTERED]
+    place = [" ".join([one.name, *(f"{key}={value}" for key, value in one.options.items())]).strip()
+             for one in wheres if one]  # fmt: skip
+    place += [f"density {aspect.density:g}"] if aspect.density is not None else []
     name = aspect.probe.replace("/", " ") if aspect.probe else (aspect.measure or "headline").replace("_", " ")
-    parts = [f"{aspect.task.name}:" if aspect.task and aspect.task.name else "", name]
-    parts += [f"{aspect.level:g}"] if aspect.level is not None else []
-    return " ".join([part for part in parts if part] + ([f"at {aspect.x:g}"] if aspect.x is not None else []))
+    name += f" {aspect.level:g}" if aspect.level is not None else ""
+    name += f" at {aspect.x:g}" if aspect.x is not None else ""
+    return f"{', '.join(place)}: {name}" if place else name
 
 
 def trouble_grid(results: Results) -> Grid:
