@@ -327,7 +327,10 @@ def test_the_allow_list_lets_in_what_it_names(install: Install, monkeypatch: pyt
     """TICKETBENCH_PLUGINS admits the named strangers alone, imports no other, and leaves the built-in ones."""
     install("wanted", SCORER.format(name="wanted"))
     install("unwanted", "raise RuntimeError('must not be imported')")
-    monkeypatch.setenv(ALLOW_VARIABLE, "other, wanted")
+    monkeypatch.setenv(ALLOW_VARIABLE, "wanted, other")
+    with pytest.raises(PluginError, match="TICKETBENCH_PLUGINS names 'other', which is not installed"):
+        load_plugins()
+    monkeypatch.setenv(ALLOW_VARIABLE, "scorers, wanted")
     plugins = load_plugins()
     assert plugins.broken == []
     assert {"wanted", "snip"} <= set(plugins.items["scorer"])

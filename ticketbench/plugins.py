@@ -125,6 +125,9 @@ def admitted(entries: list[metadata.EntryPoint], plugins: Plugins) -> list[tuple
     for name in plugins.blocked:
         if name not in known:
             raise PluginError(f"--no-plugin '{name}' blocks nothing. {suggest(name, known)}")
+    for name in sorted((allowed or set()) - {""}):
+        if name not in known:
+            raise PluginError(f"{ALLOW_VARIABLE} names '{name}', which is not installed. {suggest(name, known)}")
     by_name: dict[str, dict[tuple[str, str], tuple[metadata.EntryPoint, Origin]]] = {}
     for entry in entries:
         origin = origin_of(entry)

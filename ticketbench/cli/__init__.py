@@ -11,7 +11,10 @@ import rich_click as click
 import ticketbench
 from ticketbench.errors import TicketbenchError, suggest
 
-COMMANDS = ("run", "plan", "report", "list", "show", "data", "ticket", "board", "submit", "verify", "plugins", "doctor")
+COMMANDS = (
+    "run", "plan", "report", "list", "show", "data", "ticket", "board", "submit", "verify", "plugin", "plugins",
+    "doctor",
+)  # fmt: skip
 
 
 class LazyGroup(click.RichGroup):
