@@ -32,6 +32,7 @@ _HOMES = {
     "Train": "ticketbench.contracts",
     "Trial": "ticketbench.trial",
     "Companion": "ticketbench.fleet",
+    "Link": "ticketbench.link",
     "Recurrent": "ticketbench.recurrent",
     "Snapshot": "ticketbench.fleet",
     "Ticket": "ticketbench.ticket",
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
     from ticketbench.fleet import Companion as Companion
     from ticketbench.fleet import Snapshot as Snapshot
     from ticketbench.hookspecs import hookimpl as hookimpl
+    from ticketbench.link import Link as Link
     from ticketbench.options import option as option
     from ticketbench.recurrent import Recurrent as Recurrent
     from ticketbench.scopes import SCOPES as SCOPES

@@ -1,20 +1,23 @@
 """Which layer reads which layer's units, and nothing else does: the links along which units can be removed.
 
-A network is traced once with torch.fx. Only what is certain becomes a link: a layer whose units feed a sum, two
-readers, a grouped convolution or an operation that is not listed here is not part of one, and is never shrunk.
+A network is traced once with torch.fx; a recurrent layer is known by the members of its module. Only what is certain
+becomes a link: a layer whose units feed a sum, two readers, a grouped convolution or an operation that is not listed
+here is not part of one, and is never shrunk.
 """
 
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn import functional
+
+from ticketbench.link import Link, Step
+from ticketbench.recurrent_link import recurrent_link
+from ticketbench.traced import traced, unhooked
 
 CONVOLUTIONS: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
 """Class -> spatial dimensions. Subclasses do not count: their forward may be another."""
@@ -44,84 +47,17 @@ POOLS: dict[Any, int] = {
 }  # fmt: skip
 """Class or function -> spatial dimensions."""
 
-Kind = Literal["pointwise", "dropout", "pool", "norm", "flatten"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation between two layers; it keeps units apart."""
-
-    kind: Kind
-    module: str = ""
-    """The name of the module that does it, or "" for a function."""
-    uniform: bool = True
-    """Whether a map that is the same at all positions stays so (an average over zero padding does not)."""
-    apply: Callable[[Tensor], Tensor] = field(default=lambda values: values, compare=False, repr=False)
-    """A pointwise step as a function."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A layer whose units are read by one other layer only."""
-
-    producer: str
-    """The weight that makes the units, a row of it each."""
-    consumer: str
-    """The weight that reads them, `positions` neighbouring columns each."""
-    positions: int = 1
-    """The consumer's inputs a unit occupies: the size of its map where a flattened one is read, else 1."""
-    between: tuple[Step, ...] = ()
-
-    @property
-    def norms(self) -> tuple[str, ...]:
-        """The batch norms between, by module name: a scale, a shift and two statistics a unit."""
-        return tuple(step.module for step in self.between if step.kind == "norm")
-
-
-PREFIX = "network."
-
-
-class OneInput(nn.Module):
-    """A network called with its inputs alone, so that keywords have their defaults while it is traced."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: Tensor) -> Any:
-        """The network's forward."""
-        return self.network(inputs)
-
-
-class Tracer(fx.Tracer):
-    """Names the modules of the network inside as they are named there."""
-
-    def path_of_module(self, mod: nn.Module) -> str:
-        """Without the prefix."""
-        return super().path_of_module(mod).removeprefix(PREFIX)
-
 
 def unit_chain(module: nn.Module) -> tuple[Link, ...]:
     """The links of a network, in the order of its forward; none where torch.fx cannot follow the forward.
 
     Inputs have a batch axis first. Features of a linear layer are (batch, features) if a batch norm reads them.
+    The layer of a `Recurrent` module comes first; its forward need not be followed, but its read-out.
     """
-    try:
-        graph = Tracer().trace(OneInput(module))
-    except Exception:  # a forward that looks at its data, say: it cannot be followed, so nothing is certain
-        return ()
-    parts = dict(module.named_modules())
-    calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
-    read = {str(node.target).removeprefix(PREFIX).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
-    owners = Counter(id(part) for _, part in module.named_parameters(remove_duplicate=False))
-
-    def alone(name: str) -> bool:
-        """Whether a module is called once, and nothing else reads or shares its parameters."""
-        own = parts[name].named_parameters(recurse=False)
-        return calls[name] == 1 and name not in read and all(owners[id(part)] == 1 for _, part in own)
-
-    found = (link_from(node, parts, alone) for node in graph.nodes if node.op == "call_module")
-    return tuple(link for link in found if link is not None)
+    recurrent, trace = recurrent_link(module), traced(module)
+    nodes = trace.graph.nodes if trace is not None else ()
+    found = (link_from(node, trace.parts, trace.alone) for node in nodes if trace and node.op == "call_module")
+    return tuple(link for link in (recurrent, *found) if link is not None)
 
 
 def link_from(start: fx.Node, parts: dict[str, nn.Module], alone: Callable[[str], bool]) -> Link | None:
@@ -153,7 +89,7 @@ def link_from(start: fx.Node, parts: dict[str, nn.Module], alone: Callable[[str]
 def is_layer(part: Any) -> bool:
     """A linear layer or a convolution without groups, and without a hook that could change what it computes."""
     plain = type(part) is nn.Linear or (type(part) in CONVOLUTIONS and part.groups == 1)
-    return plain and not part._forward_hooks and not part._forward_pre_hooks
+    return plain and unhooked(part)
 
 
 def positions_of(consumer: Any, units: int, size: int, flat: bool) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ticketbench.chain import Link, unit_chain
+from ticketbench.chain import unit_chain
+from ticketbench.link import Link
 from ticketbench.ticket import Mask
 
 Cuts = tuple[tuple[str, int, Tensor, int], ...]
@@ -44,6 +45,9 @@ def compact(
     bias: b ← b + Σ W·c in its consumer, and it goes as well. That is exact in evaluation mode, and only done
     where it is: into a bias, and not past an average over padding or into a convolution that pads with zeros,
     unless c = 0. A layer that would become empty keeps its first unit, without a weight in or out.
+    A recurrent layer's unit goes if neither the read-out nor a unit that stays reads it. A read-out without a mask
+    does not read a unit whose columns and biases are zero, and whose incoming weights are masked: that it stays
+    silent is exact in training too. A constant unit stays, as its state may change with time.
 
     What the mask has no entry for is kept; kept weights that happen to be zero are weights like others.
     Inputs and outputs of the network keep their size. `least` names layers (by weight) that keep at least so many
@@ -57,7 +61,8 @@ def compact(
         for name, part in masks.items():
             weights[name].masked_fill_(~part, 0)
         for link in links if fold else ():
-            fold_constants(smaller, link, masks)
+            if not link.loops:
+                fold_constants(smaller, link, masks)
         kept = {
             link.producer: kept_units(smaller, link, masks, (least or {}).get(link.producer, 1))
             for link in reversed(links)
@@ -117,41 +122,72 @@ def constants(module: nn.Module, link: Link) -> tuple[Tensor, Tensor]:
 
 def kept_units(module: nn.Module, link: Link, masks: Mask, least: int) -> Tensor:
     """The units of a layer that something reads, or more to make `least`; the incoming weights of others are cut."""
-    mask = mask_of(module, link.consumer, masks)
-    read = mask.any(dim=0).reshape(len(layer_of(module, link.producer).weight), -1).any(dim=1)
-    cut(module, link.producer, masks, (~read,))
+    read = read_units(module, link, masks)
+    for maker in link.makers:
+        cut(module, maker, masks, (link.to_rows(~read),))
     first_dead = (~read).nonzero().squeeze(1)[: max(0, least - int(read.sum()))]
     return torch.cat([read.nonzero().squeeze(1), first_dead]).sort().values
 
 
+def read_units(module: nn.Module, link: Link, masks: Mask) -> Tensor:
+    """Which units the consumer reads, or a unit that is read itself."""
+    units = link.units(len(module.get_parameter(link.producer)))
+    read = mask_of(module, link.consumer, masks).any(dim=0).reshape(units, -1).any(dim=1)
+    if link.loops and link.consumer not in masks:
+        read = module.get_parameter(link.consumer).any(dim=0) | speaking_units(module, link, masks)
+    loops = [mask_of(module, loop, masks).reshape(link.gates, units, units).any(dim=0) for loop in link.loops]
+    while loops:
+        more = torch.stack([read, *(by_units[read].any(dim=0) for by_units in loops)]).any(dim=0)
+        if more.equal(read):
+            break
+        read = more
+    return read
+
+
+def speaking_units(module: nn.Module, link: Link, masks: Mask) -> Tensor:
+    """The units of a recurrent layer with an incoming weight or a bias; the others' states are zero."""
+    rows = [mask_of(module, maker, masks).any(dim=1) for maker in link.makers]
+    bias = getattr(layer_of(module, link.producer), "bias", None)
+    if bias is not None:
+        rows.append(bias != 0)
+    return link.by_unit(torch.stack(rows).any(dim=0)).any(dim=0)
+
+
 def cut(module: nn.Module, name: str, masks: Mask, where: tuple[slice | Tensor, ...]) -> None:
     """Set weights to zero, in the mask as well."""
-    layer_of(module, name).weight[where] = 0
+    module.get_parameter(name)[where] = 0
     if name in masks:
         masks[name][where] = False
 
 
 def shrink(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> Iterator[tuple[str, int, Tensor, int]]:
-    """Take the kept units alone: rows of their producer, entries of their norms, columns of their consumer."""
-    within = torch.arange(link.positions, device=kept.device)
-    columns = (kept.unsqueeze(1) * link.positions + within).flatten()
-    rows = [link.producer, beside(link.producer, "bias")]
+    """Take the kept units alone: rows of their makers, entries of their norms and states, columns of their readers."""
+    units = link.units(len(module.get_parameter(link.producer)))
+    stays = torch.zeros(units, dtype=torch.bool, device=kept.device).index_fill(0, kept, True)
+    rows = [*link.makers, beside(link.producer, "bias")]
     for norm in link.norms:
         rows += [f"{norm}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
         module.get_submodule(norm).num_features = len(kept)  # type: ignore[assignment]
-    for name, axis, index in (*((row, 0, kept) for row in rows), (link.consumer, 1, columns)):
+    taken = [(row, 0, link.to_rows(stays)) for row in rows] + [(state, 1, stays) for state in link.states]
+    taken += [(reader, 1, stays.repeat_interleave(positions)) for reader, positions in link.readers.items()]
+    for name, axis, part in taken:
+        index = part.nonzero().squeeze(1)
         length = keep(module, name, masks, axis, index)
         if length is not None:
             yield name, axis, index, length
     producer, consumer = layer_of(module, link.producer), layer_of(module, link.consumer)
-    setattr(producer, "out_features" if isinstance(producer, nn.Linear) else "out_channels", len(kept))
-    setattr(consumer, "in_features" if isinstance(consumer, nn.Linear) else "in_channels", len(columns))
+    if link.loops:
+        producer.hidden = len(kept)
+    else:
+        setattr(producer, "out_features" if isinstance(producer, nn.Linear) else "out_channels", len(kept))
+    columns = len(kept) * link.positions
+    setattr(consumer, "in_features" if isinstance(consumer, nn.Linear) else "in_channels", columns)
 
 
 def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) -> int | None:
     """Select along an axis of a parameter or buffer, if there is one of this name, and of its mask; its old length."""
     owner, _, attribute = name.rpartition(".")
-    part = getattr(module.get_submodule(owner), attribute)
+    part = getattr(module.get_submodule(owner), attribute, None)
     if part is None:
         return None
     chosen = part.detach().index_select(axis, index)
@@ -172,7 +208,7 @@ def pads_with_zeros(layer: nn.Module) -> bool:
 
 def mask_of(module: nn.Module, name: str, masks: Mask) -> Tensor:
     """A weight's mask; all ones where it has none."""
-    return masks[name] if name in masks else torch.ones_like(layer_of(module, name).weight, dtype=torch.bool)
+    return masks[name] if name in masks else torch.ones_like(module.get_parameter(name), dtype=torch.bool)
 
 
 def layer_of(module: nn.Module, name: str) -> Any:

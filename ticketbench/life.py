@@ -17,7 +17,7 @@ from ticketbench.errors import TicketError
 from ticketbench.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.scopes import kept_count
 from ticketbench.seeds import seed_of
-from ticketbench.shrinking import check_fresh, shrink
+from ticketbench.shrinking import check_fresh, shrink, silence
 from ticketbench.suite import Headline
 from ticketbench.ticket import Ticket, collapsed_layers, density_of
 from ticketbench.train import Goal, train
@@ -93,6 +93,8 @@ def drawing(bench: Bench, member: Member) -> Iterator[Train]:
         yield request
     check_density(trial, cast.method.removes_units)
     trial.settle()
+    if cast.method.removes_units:
+        silence(bench, member.index)
 
 
 def check_density(trial: Trial, removes_units: bool = False) -> None:
@@ -232,6 +234,9 @@ def go_on_together(
     else:
         bench.offers = [offer for offer in bench.offers if offer.member in waiting]
         bench.move_on()
+        for index in waiting:
+            if members[index].cast.method.removes_units:
+                silence(bench, index)  # what the stage starts anew may speak again
         train_offers(bench, members, headline, progress)
     for index in waiting:
         members[index].request = None

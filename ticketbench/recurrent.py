@@ -2,6 +2,10 @@
 
 A model whose module has these members takes part in every method, and in those scorers and probes, too, that look at
 single steps. The layer's weights hold a block of `hidden` rows for each gate, in the order of `gates`.
+
+Whole units can be removed, too, where the module itself holds no parameters but these weights and a `bias` of as many
+rows, no buffers but states (rows, hidden), takes all sizes from them or from `hidden`, and `read` gives the states to
+one nn.Linear alone. A unit then has a row in each gate's block, and a column in every weight that reads states.
 """
 
 from __future__ import annotations
@@ -25,7 +29,8 @@ class Recurrent(Protocol):
     gates: tuple[str, ...]
     """The names of the row blocks of every weight of the layer."""
     layer: Mapping[str, str]
-    """Role ("input", "hidden", "peephole") -> the name of that weight, (gates · hidden, columns)."""
+    """Role -> the name of that weight, (gates · hidden, columns): "input" reads features, "hidden" the hidden state,
+    "peephole" the memory, which is carried second."""
 
     def embed(self, inputs: Tensor) -> Tensor:
         """What the layer reads at each step, (batch, steps, features)."""

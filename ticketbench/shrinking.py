@@ -2,6 +2,9 @@
 
 Members must keep one shape to stay stacked: a layer becomes as small as the member that keeps most of it allows,
 and the others keep as many dead units beside their own, masked as before.
+
+A recurrent layer's dropped unit would go on speaking through its biases to a read-out that no mask covers. It is
+silenced as soon as it is drawn: with zeros there it stays silent in training, and is dead for `compact`.
 """
 
 from __future__ import annotations
@@ -9,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ticketbench.compaction import compact
+import torch
+
+from ticketbench.chain import unit_chain
+from ticketbench.compaction import beside, compact
 from ticketbench.errors import TicketError
 from ticketbench.fleet import Stack
 from ticketbench.network import states_of
@@ -23,6 +29,23 @@ def check_fresh(bench: Bench, member: int) -> None:
     if bench.stack.updates[member]:
         name = bench.casts[member].method.name
         raise TicketError(f"method '{name}' removes units: its draw has to end with a rewind, a restart or new weights")
+
+
+def silence(bench: Bench, member: int) -> None:
+    """Set the biases and the read-out's columns of a recurrent layer's dropped units to zero.
+
+    Dropped is a unit if none of its weights in the layer is left, to it or from it.
+    """
+    module, masks = bench.module_of(member), bench.stack.mask(member)
+    for link in unit_chain(module):
+        if not link.loops or not masks.keys() >= set(link.makers):
+            continue
+        left = [link.by_unit(masks[maker].any(dim=1)).any(dim=0) for maker in link.makers]
+        left += [masks[loop].any(dim=0) for loop in link.loops]
+        stays = torch.stack(left).any(dim=0)
+        silent = {beside(link.producer, "bias"): link.to_rows(stays), link.consumer: stays}
+        own = bench.stack.weights(member)
+        bench.stack.set_weights(member, {name: own[name].where(silent[name], 0) for name in silent.keys() & own.keys()})
 
 
 def shrink(bench: Bench, living: Sequence[int]) -> None:

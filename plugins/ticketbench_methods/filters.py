@@ -14,10 +14,10 @@ from ticketbench import Method, TicketError, Train, keep_top, kept_count, option
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import Link, Trial
 
-Readers = Mapping[str, tuple[str, int]]
-"""Weight whose rows are units -> (the weight that reads them, how many of its columns a unit occupies)."""
+    Links = Mapping[str, Link]
+    """Weight whose rows are units -> what else makes and reads them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Filters(Method):
     flattening, all its positions. f is the largest for which no more weights are left than the density says.
     Shrunk are the layers that one other layer alone reads, as `unit_chain` finds them, where both may be pruned;
     the last layer keeps its outputs. Strengths are those before any unit is dropped ("independent" in the paper).
+    A unit of a recurrent layer is a row of every gate in all weights of the layer, which are its strength. It goes
+    with the columns that read its states, in the layer and in the read-out, and with its biases; a read-out that may
+    not be pruned does not count for the density.
     then: "finetune" = the trained weights stay and the schedule restarts; "rewind" = back to the initialization;
     "scratch" = new weights, "scratch-E" of Liu et al. 2019.
     Deviations: the paper picks a ratio for each stage by its sensitivity, and fine-tunes at a constant small
@@ -49,11 +52,11 @@ class Filters(Method):
         if trial.density == 1:
             return
         start = trial.snapshot()
-        readers = shrinkable(trial)
-        counts = units_left(readers, trial.weights, kept_count(trial.density, trial.total_weights))
+        links = shrinkable(trial)
+        counts = units_left(links, trial.weights, kept_count(trial.density, trial.total_weights))
         yield trial.train()
         trial.report()
-        trial.set_mask(without_units(trial.mask, readers, strongest(trial.score(), counts)))
+        trial.set_mask(without_units(trial.mask, links, strongest(strengths(trial.score(), links), counts)))
         if self.then == "rewind":
             trial.rewind(start)
         elif self.then == "scratch":
@@ -66,20 +69,23 @@ class Filters(Method):
         return 2.0 if density < 1 else 1.0
 
 
-def shrinkable(trial: Trial) -> Readers:
-    """The weights whose units can be dropped: both ends of the link may be pruned."""
-    both = [link for link in unit_chain(trial.module) if {link.producer, link.consumer} <= trial.weights.keys()]
-    if not both:
+def shrinkable(trial: Trial) -> Links:
+    """The weights whose units can be dropped: both ends of the link may be pruned, or all of a recurrent layer."""
+    prunable = trial.weights.keys()
+    links = {link.producer: link for link in unit_chain(trial.module) if {*link.makers} <= prunable}
+    found = {name: link for name, link in links.items() if link.loops or link.consumer in prunable}
+    if not found:
         raise TicketError(
-            "no filters can be dropped: no prunable layer of this model is read by one other prunable layer alone, "
-            "or its forward cannot be traced; a method that prunes single weights works"
+            "no units can be dropped: no prunable layer of this model is read by one other prunable layer alone, "
+            "or is recurrent with a linear read-out, or its forward cannot be traced; a method that prunes single "
+            "weights works"
         )
-    return {link.producer: (link.consumer, link.positions) for link in both}
+    return found
 
 
-def units_left(readers: Readers, weights: Mapping[str, Tensor], target: int) -> dict[str, int]:
+def units_left(links: Links, weights: Mapping[str, Tensor], target: int) -> dict[str, int]:
     """The units each layer keeps, by the largest fraction that leaves at most `target` weights."""
-    units = {name: weights[name].shape[0] for name in readers}
+    units = {name: link.units(weights[name].shape[0]) for name, link in links.items()}
 
     def counts(fraction: Fraction) -> dict[str, int]:
         """What a fraction leaves of each layer."""
@@ -89,8 +95,11 @@ def units_left(readers: Readers, weights: Mapping[str, Tensor], target: int) -> 
         """How many weights that is."""
         shapes = {name: list(weight.shape) for name, weight in weights.items()}
         for name, count in counts(fraction).items():
-            consumer, positions = readers[name]
-            shapes[name][0], shapes[consumer][1] = count, count * positions
+            for maker in links[name].makers:
+                shapes[maker][0] = count * links[name].gates
+            for reader, positions in links[name].readers.items():
+                if reader in shapes:
+                    shapes[reader][1] = count * positions
         return sum(math.prod(shape) for shape in shapes.values())
 
     least, total = kept(Fraction(0)), sum(weight.numel() for weight in weights.values())
@@ -104,16 +113,24 @@ def units_left(readers: Readers, weights: Mapping[str, Tensor], target: int) -> 
     return counts(changes[bisect_right(changes, target, key=kept) - 1])
 
 
-def strongest(scores: Mapping[str, Tensor], counts: Mapping[str, int]) -> dict[str, Tensor]:
-    """The units with the largest sums of scores, as a mask for each layer."""
-    return {name: keep_top(scores[name].flatten(1).sum(dim=1), count) for name, count in counts.items()}
+def strengths(scores: Mapping[str, Tensor], links: Links) -> dict[str, Tensor]:
+    """The sum of the scores of each unit's incoming weights."""
+    rows = {name: sum(scores[maker].flatten(1).sum(dim=1) for maker in link.makers) for name, link in links.items()}
+    return {name: link.by_unit(rows[name]).sum(dim=0) for name, link in links.items()}
 
 
-def without_units(mask: Mapping[str, Tensor], readers: Readers, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def strongest(strength: Mapping[str, Tensor], counts: Mapping[str, int]) -> dict[str, Tensor]:
+    """The units with the largest strengths, as a mask for each layer."""
+    return {name: keep_top(strength[name], count) for name, count in counts.items()}
+
+
+def without_units(mask: Mapping[str, Tensor], links: Links, units: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A mask less the rows of dropped units and the columns that read them."""
     smaller = {name: part.clone() for name, part in mask.items()}
     for name, stays in units.items():
-        consumer, positions = readers[name]
-        smaller[name][~stays] = False
-        smaller[consumer][:, ~stays.repeat_interleave(positions)] = False
+        for maker in links[name].makers:
+            smaller[maker][links[name].to_rows(~stays)] = False
+        for reader, positions in links[name].readers.items():
+            if reader in smaller:
+                smaller[reader][:, ~stays.repeat_interleave(positions)] = False
     return smaller

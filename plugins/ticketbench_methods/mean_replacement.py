@@ -5,35 +5,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from ticketbench import Method, TicketError, Train, keep_top, kept_count, option
-from ticketbench_methods.filters import Readers, shrinkable, units_left, without_units
-from ticketbench_methods.slices import in_double, training_slice
+from ticketbench_methods.filters import shrinkable, strongest, units_left, without_units
+from ticketbench_methods.seen import Seen, bias_of, observe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from ticketbench import Trial
-
-PIECE = 100
-"""Examples that go through the network together."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a layer read over a training slice, for each of its inputs (columns of its weight), in float64."""
-
-    mean: Tensor
-    """ā, over examples and over the positions at which the weight is applied."""
-    gradient: Tensor
-    """∂L/∂a, summed over examples and positions; L is the mean loss."""
-    product: Tensor
-    """a·∂L/∂a, summed alike."""
+    from ticketbench_methods.filters import Links
 
 
 @dataclass(frozen=True)
@@ -51,11 +37,15 @@ class MeanReplacement(Method):
     A channel has one mean over all positions; where a flattened map is read, each position has its own. Folding is
     exact but for a convolution that pads with zeros: there ā reaches beyond the border, too. A layer without a bias
     cannot take a mean: that is an error.
+    A unit of a recurrent layer is read by the layer itself at every step, the first of which reads zeros, and by the
+    read-out: each bias takes the mean of what its weight reads, and s is over all of them. A GRU's candidate reads
+    r · (U h), but its bias stands beside: the mean is taken over as if the reset gate r were open, and s is the change
+    by that. A full peephole reads the memory before the step, for its output gate as for the others.
     scope: "layerwise" = every layer keeps the same fraction of its units, the largest that leaves no more weights
     than the density says, as in filter pruning; "global" = units of all layers are ranked together, as many stay as
     the density allows, and at least the best one of each layer. Scores and means are those before any unit is
     dropped. Shrunk are the layers that one other layer alone reads, as `unit_chain` finds them, where both may be
-    pruned; the last layer keeps its outputs.
+    pruned, and recurrent layers; the last layer keeps its outputs.
     then: "finetune" = the weights stay and the schedule restarts; "stop" = the network is judged as pruned, and trained
     again only where the protocol trains elsewhere. The dense network is a point of the curve.
     Deviation: the paper removes units while training goes on; here once, at its end. At density 1 there is nothing to
@@ -76,20 +66,23 @@ class MeanReplacement(Method):
         """Train, replace, and start again."""
         if trial.density == 1:
             return
-        readers = shrinkable(trial)
-        self.check_biases(trial, readers)
+        links = shrinkable(trial)
+        self.check_biases(trial, links)
         target = kept_count(trial.density, trial.total_weights)
-        counts = units_left(readers, trial.weights, target)
+        counts = units_left(links, trial.weights, target)
         yield trial.train()
         trial.report()
-        seen = observe(trial, readers, self.examples)
-        scores = {name: self.score(seen[name], readers[name][1]) for name in readers}
-        units = {name: keep_top(scores[name], count) for name, count in counts.items()}
+        seen = observe(trial, links, self.examples)
+        scores = {
+            name: self.score(seen[name], link.positions, *(seen[loop] for loop in link.loops))
+            for name, link in links.items()
+        }
+        units = strongest(scores, counts)
         if self.scope == "global":
-            units = best_of_all(scores, trial.mask, readers, target)
+            units = best_of_all(scores, trial.mask, links, target)
         if self.replace == "mean":
-            trial.set_weights(dict(folded(trial, readers, units, seen)))
-        trial.set_mask(without_units(trial.mask, readers, units))
+            trial.set_weights(folded(trial, links, units, seen))
+        trial.set_mask(without_units(trial.mask, links, units))
         if self.then == "finetune":
             trial.restart()
         else:
@@ -99,59 +92,30 @@ class MeanReplacement(Method):
         """The large network's, and the small one's if it is trained."""
         return 1.0 if density == 1 or self.then == "stop" else 2.0
 
-    def check_biases(self, trial: Trial, readers: Readers) -> None:
+    def check_biases(self, trial: Trial, links: Links) -> None:
         """Every layer that reads a unit can take its mean."""
-        for consumer, _ in readers.values():
-            if self.replace == "mean" and bias_of(consumer) not in trial.parameters:
+        for reader in (reader for link in links.values() for reader in link.readers):
+            if self.replace == "mean" and bias_of(reader) not in trial.parameters:
                 raise TicketError(
-                    f"the layer of '{consumer}' has no trainable bias to take over the means of dropped units. What "
+                    f"the layer of '{reader}' has no trainable bias to take over the means of dropped units. What "
                     f'would work: replace = "zero", or a model whose layers have biases'
                 )
 
-    def score(self, seen: Seen, positions: int) -> Tensor:
-        """|Σ ∂L/∂a·(v − a)| of each unit."""
-        value = seen.mean if self.replace == "mean" else torch.zeros_like(seen.mean)
-        score = (seen.gradient * value - seen.product).view(-1, positions).sum(dim=1).abs()
-        if not bool(score.isfinite().all()):
+    def score(self, seen: Seen, positions: int, *loops: Seen) -> Tensor:
+        """|Σ ∂L/∂a·(v − a)| of each unit, over what its consumer reads of it and what its own layer does."""
+        change = sum((self.change(loop) for loop in loops), self.change(seen).view(-1, positions).sum(dim=1))
+        if not bool(change.isfinite().all()):
             raise TicketError("'mean_replacement' found scores that are not finite: did the training diverge?")
-        return score
+        return change.abs()
 
-
-def observe(trial: Trial, readers: Readers, examples: int) -> dict[str, Seen]:
-    """What the reader of each producer sees over a training slice."""
-    module = trial.module.double().eval()
-    given: dict[str, Tensor] = {}
-
-    def keep(name: str) -> Any:
-        """A hook that keeps a layer's input."""
-        return lambda layer, inputs: given.update({name: inputs[0]})
-
-    layers = {name: module.get_submodule(consumer.rpartition(".")[0]) for name, (consumer, _) in readers.items()}
-    for name, layer in layers.items():
-        layer.register_forward_pre_hook(keep(name))
-    sums: dict[str, list[Tensor]] = {}
-    seen, rows = 0, dict.fromkeys(layers, 0)
-    for piece in training_slice(trial, examples, PIECE):
-        loss = trial.criterion(module(in_double(piece.inputs)), piece) * len(piece)
-        slopes = torch.autograd.grad(loss, [given[name] for name in layers], materialize_grads=True)
-        trial.bill(1.5, len(piece))  # one backward pass, and the forward pass, which costs half of it
-        seen += len(piece)
-        for (name, layer), slope in zip(layers.items(), slopes, strict=True):
-            read, gradient = by_column(given[name].detach(), layer), by_column(slope, layer)
-            found = [read.sum(dim=0), gradient.sum(dim=0), (read * gradient).sum(dim=0)]
-            sums[name] = [old + new for old, new in zip(sums[name], found, strict=True)] if name in sums else found
-            rows[name] += len(read)
-    return {name: Seen(read / rows[name], slope / seen, both / seen) for name, (read, slope, both) in sums.items()}
-
-
-def by_column(read: Tensor, layer: nn.Module) -> Tensor:
-    """What a layer reads, or a gradient of it, as (examples and positions, columns of its weight)."""
-    features_last = read if isinstance(layer, torch.nn.Linear) else read.movedim(1, -1)
-    return features_last.flatten(0, -2)
+    def change(self, seen: Seen) -> Tensor:
+        """Σ ∂L/∂a·(v − a) of each input."""
+        value = seen.mean if self.replace == "mean" else torch.zeros_like(seen.mean)
+        return seen.gradient * value - seen.product
 
 
 def best_of_all(
-    scores: Mapping[str, Tensor], mask: Mapping[str, Tensor], readers: Readers, target: int
+    scores: Mapping[str, Tensor], mask: Mapping[str, Tensor], links: Links, target: int
 ) -> dict[str, Tensor]:
     """The units with the best scores of all layers, as many as leave at most `target` weights; one a layer at least."""
     pinned = torch.cat([score.index_fill(0, score.argmax(), torch.inf) for score in scores.values()])
@@ -163,23 +127,20 @@ def best_of_all(
 
     def left(count: int) -> int:
         """How many weights they leave."""
-        return sum(int(part.sum()) for part in without_units(mask, readers, units(count)).values())
+        return sum(int(part.sum()) for part in without_units(mask, links, units(count)).values())
 
     counts = range(len(sizes), len(pinned) + 1)
     return units(counts[bisect_right(counts, target, key=left) - 1])
 
 
-def folded(
-    trial: Trial, readers: Readers, units: Mapping[str, Tensor], seen: Mapping[str, Seen]
-) -> Iterator[tuple[str, Tensor]]:
+def folded(trial: Trial, links: Links, units: Mapping[str, Tensor], seen: Mapping[str, Seen]) -> dict[str, Tensor]:
     """Every reader's bias with the means of the units that go: b + Σ W_u·ā_u."""
-    for name, (consumer, positions) in readers.items():
-        gone = ~units[name].repeat_interleave(positions)
-        weight, bias = trial.parameters[consumer].double(), bias_of(consumer)
-        by_input = weight.reshape(*weight.shape[:2], -1).sum(dim=2)  # a constant meets the whole kernel
-        yield bias, trial.parameters[bias] + by_input @ seen[name].mean.where(gone, 0)
-
-
-def bias_of(weight: str) -> str:
-    """The name of the bias beside a weight."""
-    return f"{weight.rpartition('.')[0]}.bias".removeprefix(".")
+    biases: dict[str, Tensor] = {}
+    for name, link in links.items():
+        for reader, positions in link.readers.items():
+            gone = ~units[name].repeat_interleave(positions)
+            weight, bias = trial.parameters[reader].double(), bias_of(reader)
+            by_input = weight.reshape(*weight.shape[:2], -1).sum(dim=2)  # a constant meets the whole kernel
+            mean = seen[reader if reader in link.loops else name].mean
+            biases[bias] = biases.get(bias, trial.parameters[bias]) + by_input @ mean.where(gone, 0)
+    return biases

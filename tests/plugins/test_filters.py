@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_imp import copied, kept, pretend, under
 from torch import nn
 
-from ticketbench import Model, Shapes, Split, Stages, Task, TicketbenchError, Train, Trial, generator
+from ticketbench import Link, Model, Shapes, Split, Stages, Task, TicketbenchError, Train, Trial, generator
 from ticketbench.bench import Bench
 from ticketbench.life import lead
 from ticketbench.suite import Headline
@@ -179,7 +179,7 @@ def weights_left(widths: Sequence[int], positions: int) -> int:
 def test_the_fraction_is_the_best_of_all(widths: list[int], positions: int, density: float):
     """Against every fraction of a grid that no rounding falls between."""
     weights = shapes_of(widths, positions)
-    readers = {f"w{at}": (f"w{at + 1}", positions if at == 0 else 1) for at in range(len(widths) - 2)}
+    links = {f"w{at}": Link(f"w{at}", f"w{at + 1}", positions if at == 0 else 1) for at in range(len(widths) - 2)}
     target = math.floor(density * weights_left(widths, positions) + 0.5)
     grid = 2 * math.lcm(*range(1, 8))
     candidates = []
@@ -188,23 +188,23 @@ def test_the_fraction_is_the_best_of_all(widths: list[int], positions: int, dens
         candidates.append((weights_left([widths[0], *hidden, widths[-1]], positions), hidden))
     possible = [candidate for candidate in candidates if candidate[0] <= target]
     if possible:
-        found = list(units_left(readers, weights, target).values())
+        found = list(units_left(links, weights, target).values())
         assert (weights_left([widths[0], *found, widths[-1]], positions), found) == max(possible)
     else:
         with pytest.raises(TicketbenchError, match="one unit a layer is"):
-            units_left(readers, weights, target)
+            units_left(links, weights, target)
 
 
 def test_of_equal_units_the_first_stay():
     """Ties by index."""
-    found = strongest({"w": torch.ones(4, 2)}, {"w": 2})
+    found = strongest({"w": torch.ones(4)}, {"w": 2})
     assert found["w"].tolist() == [True, True, False, False]
 
 
 def test_a_mask_that_was_pruned_before_stays_so():
     """Dropping units never brings a weight back, and the given mask is not written to."""
     mask = {"a": torch.tensor([[True], [False]]), "b": torch.tensor([[True, True]])}
-    found = without_units(mask, {"a": ("b", 1)}, {"a": torch.tensor([True, False])})
+    found = without_units(mask, {"a": Link("a", "b")}, {"a": torch.tensor([True, False])})
     assert {name: part.tolist() for name, part in found.items()} == {"a": [[True], [False]], "b": [[True, False]]}
     assert mask["b"].tolist() == [[True, True]]
 
@@ -220,7 +220,7 @@ def test_a_density_that_one_unit_a_layer_exceeds_names_the_smallest(mlp):
 
 def test_a_model_without_such_layers_says_so(mlp):
     """A single layer has outputs only."""
-    with pytest.raises(TicketbenchError, match="no filters can be dropped"):
+    with pytest.raises(TicketbenchError, match="no units can be dropped"):
         next(Filters().draw(mlp(0.5, hidden="[]")))
 
 

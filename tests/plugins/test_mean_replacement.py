@@ -10,13 +10,14 @@ from test_obs import trial_with
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Shapes, Split, TicketError, Trial
+from ticketbench import Link, Shapes, Split, TicketError, Trial
 from ticketbench.bench import Bench
 from ticketbench.life import lead
 from ticketbench.suite import Headline
 from ticketbench.testing import Blobs, bench_for, check_method
 from ticketbench_methods.filters import shrinkable
-from ticketbench_methods.mean_replacement import MeanReplacement, Seen, best_of_all, observe
+from ticketbench_methods.mean_replacement import MeanReplacement, best_of_all
+from ticketbench_methods.seen import Seen, observe
 from ticketbench_models.mlp import MLP
 
 NETWORKS = {
@@ -100,10 +101,11 @@ def dropped(trial: Trial, method: MeanReplacement) -> Trial:
 def test_the_score_is_the_slope_of_the_loss_on_the_way_to_the_mean(kind: str, replace: str):
     """By finite differences: (L(+ε) − L(−ε)) / 2ε, with a unit moved by the share ε of the way."""
     trial, module, examples = drawn(kind)
-    readers = shrinkable(trial)
-    seen = observe(trial, readers, 0)
+    links = shrinkable(trial)
+    seen = observe(trial, links, 0)
     assert len(seen) == len(READ[kind])
-    for at, (name, (_, positions)) in zip(READ[kind], readers.items(), strict=True):
+    for at, (name, link) in zip(READ[kind], links.items(), strict=True):
+        positions = link.positions
         scores = MeanReplacement(replace=replace).score(seen[name], positions)
         units = len(trial.weights[name])
         layout = "flattened" if isinstance(module[at], nn.Linear) and positions > 1 else kind
@@ -128,14 +130,14 @@ def test_the_network_left_is_the_one_with_means_in_place(kind: str):
     trial, module, examples = drawn(kind, density=0.95)
     scores = {}
     seen = observe(trial, shrinkable(trial), 0)
-    for name, (_, positions) in shrinkable(trial).items():
-        scores[name] = MeanReplacement().score(seen[name], positions)
+    for name, link in shrinkable(trial).items():
+        scores[name] = MeanReplacement().score(seen[name], link.positions)
     dropped(trial, MeanReplacement(scope="global", examples=0))
     gone = {name: (~trial.mask[name].flatten(1).any(dim=1)).nonzero().flatten().tolist() for name in scores}
     ((name, unit),) = [(name, unit) for name, units in gone.items() for unit in units]
     lowest = min((float(score[at]), key, at) for key, score in scores.items() for at in range(len(score)))
     assert (name, unit) == lowest[1:]
-    at, positions = dict(zip(scores, READ[kind], strict=True))[name], shrinkable(trial)[name][1]
+    at, positions = dict(zip(scores, READ[kind], strict=True))[name], shrinkable(trial)[name].positions
     layout = "flattened" if isinstance(module[at], nn.Linear) and positions > 1 else kind
     with torch.no_grad():
         expected = module[at:](moved(unit, len(scores[name]), layout, "mean", 1.0)(module[:at](examples.inputs)))
@@ -151,10 +153,10 @@ def test_the_network_left_is_the_one_with_means_in_place(kind: str):
 def test_units_that_never_change_go_without_a_trace(kind: str, scope: str):
     """Two units of the first layer have a bias alone: they score zero, go first, and all outputs stay."""
     trial, _, examples = drawn(kind)
-    first, readers = next(iter(trial.weights)), shrinkable(trial)
+    first, links = next(iter(trial.weights)), shrinkable(trial)
     for unit in (1, 3):
         trial.parameters[first][unit] = 0
-    consumer, positions = readers[first]
+    consumer, positions = links[first].consumer, links[first].positions
     a_unit = trial.weights[first][0].numel() + trial.weights[consumer][:, :positions].numel()
     trial.density = 1 - 2 * a_unit / trial.total_weights
     before = trial.outputs(examples.inputs, training=False)
@@ -182,8 +184,8 @@ def test_the_loss_moves_by_the_score_to_first_order():
         trial.parameters["0.weight"][2] *= spread
         with torch.no_grad():
             module[0].weight[2] *= spread
-        readers = shrinkable(trial)
-        score = float(MeanReplacement().score(observe(trial, readers, 0)["0.weight"], 1)[2])
+        links = shrinkable(trial)
+        score = float(MeanReplacement().score(observe(trial, links, 0)["0.weight"], 1)[2])
         change = loss_with(module, examples, 2, moved(2, 5, "linear", "mean", 1.0)) - loss_with(
             module, examples, 2, lambda read: read
         )
@@ -211,22 +213,22 @@ def test_zeros_beyond_a_border_are_the_only_difference():
 def test_means_and_slopes_over_several_pieces():
     """230 examples go through in three pieces: the means are those over all, and the slice decides."""
     trial, module, examples = drawn("valid", count=230)
-    readers = shrinkable(trial)
-    seen = observe(trial, readers, 0)["1.weight"]
+    links = shrinkable(trial)
+    seen = observe(trial, links, 0)["1.weight"]
     read = module[:3](examples.inputs).detach().requires_grad_(True)
     loss = functional.cross_entropy(module[3:](read), examples.targets)
     (slope,) = torch.autograd.grad(loss, read)
     torch.testing.assert_close(seen.mean, read.detach().mean(dim=(0, 2)), rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(seen.gradient, slope.sum(dim=(0, 2)), rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(seen.product, (read * slope).detach().sum(dim=(0, 2)), rtol=1e-10, atol=1e-12)
-    assert not torch.allclose(observe(trial, readers, 50)["1.weight"].mean, seen.mean, rtol=1e-6)
+    assert not torch.allclose(observe(trial, links, 50)["1.weight"].mean, seen.mean, rtol=1e-6)
 
 
 def test_the_best_of_all_layers_by_hand():
     """Chain 2-3-3-1, 18 weights: without unit 0 of the first 13 are left, then without 2 of the second 10."""
     mask = {"a": torch.ones(3, 2), "b": torch.ones(3, 3), "c": torch.ones(1, 3)}
     mask = {name: part.bool() for name, part in mask.items()}
-    readers = {"a": ("b", 1), "b": ("c", 1)}
+    links = {"a": Link("a", "b"), "b": Link("b", "c")}
     scores = {"a": torch.tensor([0.1, 5.0, 6.0]), "b": torch.tensor([0.4, 0.3, 0.2])}
     cases = [
         (18, [3, 3]),
@@ -239,9 +241,9 @@ def test_the_best_of_all_layers_by_hand():
         (6, [1, 1]),
     ]
     for target, counts in cases:
-        units = best_of_all(scores, mask, readers, target)
+        units = best_of_all(scores, mask, links, target)
         assert [int(part.sum()) for part in units.values()] == counts, target
-    assert {name: part.tolist() for name, part in best_of_all(scores, mask, readers, 9).items()} == {
+    assert {name: part.tolist() for name, part in best_of_all(scores, mask, links, 9).items()} == {
         "a": [False, True, True],
         "b": [True, False, False],
     }
@@ -250,9 +252,9 @@ def test_the_best_of_all_layers_by_hand():
 def test_layerwise_every_layer_keeps_its_share():
     """Of 5 and 4 units at density ½, 31 of 62 weights: 3 and 2 leave 18 + 6 + 6 = 30; the lowest scores go."""
     trial, _, _ = drawn("linear", density=0.5)
-    readers = shrinkable(trial)
-    seen = observe(trial, readers, 0)
-    scores = {name: MeanReplacement().score(seen[name], 1) for name in readers}
+    links = shrinkable(trial)
+    seen = observe(trial, links, 0)
+    scores = {name: MeanReplacement().score(seen[name], 1) for name in links}
     dropped(trial, MeanReplacement(examples=0))
     for name, count in (("0.weight", 3), ("2.weight", 2)):
         best = sorted(scores[name].argsort(descending=True)[:count].tolist())
