@@ -73,7 +73,7 @@ def test_a_bundle_reads_like_a_store_for_a_board(bundle):
     assert (found.name, found.setting) == ("shown as", ("tiny", 1, "smoke", "fp32", "cpu"))
     assert [row["headline"] for row in found.cells] == [0.4 + 0.01 * seed for seed in (0, 1, 0, 1)]
     assert found.facts["who"] == "Ada"
-    assert "scorer from ticketbench" in found.facts["code of magnitude"]
+    assert found.facts["code"] == "ticketbench 0.1.0"
 
 
 def test_cells_that_the_tier_does_not_plan_are_marked(tmp_path, plugins):

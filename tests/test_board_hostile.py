@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,8 @@ def deep_name(bundle: Path) -> None:
 def socket_in_place(bundle: Path) -> None:
     """A socket where a file should be."""
     (bundle / "probes.parquet").unlink()
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.path.relpath(bundle / "probes.parquet"))
+    with socket.socket(socket.AF_UNIX) as made, chdir(bundle):  # a socket's address is a short path
+        made.bind("probes.parquet")
 
 
 def hard_link(bundle: Path) -> None:

@@ -95,11 +95,14 @@ class Bundle:
 
         said = self.manifest
         facts = {"who": said.who, "hash": said.hash, "ticketbench": said.ticketbench}
+        rows_of: dict[str, list[str]] = {}
         for method in said.methods:
-            parts = [f"{method.distribution} {method.version}".strip()]
+            code = {f"{method.distribution} {method.version}".strip(): ""}
             if method.scorer:
-                parts.append(f"scorer from {method.scorer_distribution} {method.scorer_version}".strip())
-            facts[f"code of {method.row}"] = ", ".join(parts)
+                code[f"{method.scorer_distribution} {method.scorer_version}".strip()] = ""
+            rows_of.setdefault(" and ".join(code), []).append(method.row)
+        several = len(rows_of) > 1
+        facts["code"] = "; ".join(f"{code} ({', '.join(rows)})" if several else code for code, rows in rows_of.items())
         facts["verdict"] = self.verdict()
         held = self.tables
         return from_tables(
