@@ -48,6 +48,8 @@ def test_compare_submissions_stores_and_rows(ticketbench, boards):
     assert (pair["row"], pair["than"], pair["mark"], pair["corrected"]) == ("x", "whole", "worse", 2 / 64)
     assert pair["differences"] == pytest.approx([-0.1, -0.1, -0.2, -0.2, -0.1, -0.1])
     assert 0 < pair["smallest"] < 0.14
+    alone = ticketbench("board", "compare", "paper/smoke/theirs", "paper/smoke/ours:whole", "--json")
+    assert json.loads(alone.stdout) == [pair]
 
 
 def test_mistakes_are_one_message(ticketbench, boards):

@@ -30,8 +30,8 @@ def compare_sides(
     """Paired differences of A less B for every task and density, with exact tests corrected together (Holm).
 
     A and B are folders of stores or submissions, or SUITE/TIER/NAME; with :ROW only that row counts, as in
-    `results:MINE results:THEIRS`. A mark says how A does. "could show" is the least difference that the seeds could
-    have shown, with the scatter they have, at the strictest correction.
+    `results:MINE results:THEIRS`; a side of one row needs no name. A mark says how A does. "could show" is the least
+    difference that the seeds could have shown, with the scatter they have, at the strictest correction.
     """
     from ticketbench.board.comparison import compare
     from ticketbench.board.suites import Suites
@@ -39,7 +39,9 @@ def compare_sides(
     suites = Suites(load(plugin_files, blocked))
     mine, my_row = side(left, root, suites)
     theirs, their_row = side(right, root, suites)
-    rows = (my_row or their_row, their_row or my_row) if my_row or their_row else None
+    rows = None
+    if my_row or their_row:
+        rows = (my_row or only_row(mine) or their_row, their_row or only_row(theirs) or my_row)
     found: list[tuple[Submission, Submission, list[Pair]]] = []
     for one, other in matched(mine, theirs):
         found.append((one, other, compare(one, other, rows, suites.find(one.suite))))
@@ -48,6 +50,12 @@ def compare_sides(
         return
     for one, other, pairs in found:
         print_pairs(one, other, pairs, suites)
+
+
+def only_row(submissions: list[Submission]) -> str:
+    """The row of a side that has no other, or ""."""
+    rows = {str(cell["row"]) for one in submissions for cell in one.cells}
+    return rows.pop() if len(rows) == 1 else ""
 
 
 def side(text: str, root: Path, suites: Suites) -> tuple[list[Submission], str]:
