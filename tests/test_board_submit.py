@@ -76,6 +76,13 @@ def test_what_is_left_out_and_missing_is_said(made, store, tmp_path, plugins):
         made(device_class="cuda")
 
 
+def test_a_store_of_foreign_cells_alone_is_refused(tmp_path, plugins):
+    """A bundle of nothing would be in order, and say nothing."""
+    store = tiny_store(tmp_path, plugins, selection=Selection(densities=(0.25,), methods=("magnitude",)))
+    with pytest.raises(StoreError, match="none of the store's 2 cells of tier smoke is one of the suite's"):
+        draft(store, read_suite(suite_file(tmp_path)), "smoke", plugins, "mine", "Ada")
+
+
 def test_missing_cells_are_counted(tmp_path, plugins):
     """Of the rows that are there, one of four."""
     store = tiny_store(

@@ -68,7 +68,7 @@ def draft(
         notes.append(f"left out: {foreign} cells that the tier does not have")
     if not kept:
         raise StoreError(f"none of the store's {foreign} cells of tier {tier} is one of the suite's as it is now.")
-    notes += remarks(kept, plan.cells, suite)
+    notes += remarks(kept, plan.cells, found)
     tables = collect(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
@@ -116,11 +116,10 @@ def mended_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **fixed, "scorer": row["scorer"] or ""}
 
 
-def remarks(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell], suite: Suite) -> list[str]:
+def remarks(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell], found: Mapping[str, str]) -> list[str]:
     """What a submitter should know: cells that are missing, foreign, unfinished, or of other code."""
-    found = standings(rows, cells, suite)
     keys = {cell.key for cell in cells}
-    foreign = sum(standing == FOREIGN for standing in found.values())
+    foreign = sum(found[row["key"]] == FOREIGN for row in rows)
     statuses = Counter(row["status"] for row in rows if row["status"] != "ok")
     own = {row["row"] for row in rows}
     held = {tuple(row[name] for name in ORDER[:-1]) for row in rows}

@@ -35,7 +35,7 @@ def command(
     `ticketbench submit --check BUNDLE` looks whether a bundle is in order.
     """
     plugins = load(plugin_files, blocked)
-    from ticketbench.board.bundle import Bundle
+    from ticketbench.board.bundle import Bundle, standings
     from ticketbench.board.making import draft, remarks, write
     from ticketbench.board.refusal import shown
     from ticketbench.plan import find_suite
@@ -48,7 +48,8 @@ def command(
         from ticketbench.board.verification import open_bundle
 
         found, suite, plan = open_bundle(bundle, plugins, suite_name)
-        report(found, remarks(found.cells(), plan.cells, suite), "in order", as_json)
+        rows = found.cells()
+        report(found, remarks(rows, plan.cells, standings(rows, plan.cells, suite)), "in order", as_json)
         return
     needed = {"--suite": suite_name, "--tier": tier, **({} if check else {"--name": name, "--who": who})}
     missing = [option for option, value in needed.items() if not value]
