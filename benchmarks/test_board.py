@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from chrome import BROWSER, Browser
 
-from ticketbench.schema import SCHEMAS
-from ticketbench.store import Store
+from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.store import Store
 
 WAITED = """new Promise((done) => {
   const start = performance.now();

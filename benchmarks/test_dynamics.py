@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from ticketbench import Probe
-from ticketbench.bench import Bench
-from ticketbench.execute import execute
-from ticketbench.plan import Plan, Selection, make_plan
-from ticketbench.plugins import load_plugins
-from ticketbench.resolve import Resolver
-from ticketbench.suite import read_suite
-from ticketbench.train import Goal, train
-from ticketbench.trial import Trial
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.execute import execute
+from ticketbench.engine.train import Goal, train
+from ticketbench.engine.trial import Trial
+from ticketbench.plan.plan import Plan, Selection, make_plan
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.loading import load_plugins
+from ticketbench.suite.suite import read_suite
 from ticketbench_methods.dynamic import DropAndGrow
 from ticketbench_methods.rigl import Rigl
 from ticketbench_methods.set import Set

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ticketbench.estimate import estimate
-from ticketbench.plan import Selection, find_suite, make_plan
-from ticketbench.plugins import load_plugins
-from ticketbench.resolve import Resolver
-from ticketbench.store import Store
+from ticketbench.plan.estimate import estimate
+from ticketbench.plan.plan import Selection, find_suite, make_plan
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.loading import load_plugins
+from ticketbench.store.store import Store
 
 ENVIRONMENT = {"environment": "bench", "dirty": False, "cores": 1, "memory": 1, "threads": 1}
 

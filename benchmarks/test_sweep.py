@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ticketbench.contracts import Model, Split, Task
-from ticketbench.judge import evaluate
-from ticketbench.network import Network, State
+from ticketbench.engine.judge import evaluate
+from ticketbench.engine.network import Network, State
+from ticketbench.plugin.contracts import Model, Split, Task
 from ticketbench_models.dtnet import DTNet1D, DTNet2D
 from ticketbench_tasks.mazes import Mazes
 from ticketbench_tasks.prefix_sums import PrefixSums

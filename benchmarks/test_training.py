@@ -17,13 +17,13 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from ticketbench.environment import available_cores
 from ticketbench.executors.local import LocalExecutor
-from ticketbench.plan import Selection, make_plan
-from ticketbench.plugins import load_plugins
+from ticketbench.plan.plan import Selection, make_plan
+from ticketbench.plugin.loading import load_plugins
 from ticketbench.run import run
-from ticketbench.store import Store
-from ticketbench.suite import read_suite
+from ticketbench.store.environment import available_cores
+from ticketbench.store.store import Store
+from ticketbench.suite.suite import read_suite
 
 VECTORS = Path(__file__).parent / "vectors.py"
 

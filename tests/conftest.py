@@ -4,66 +4,24 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from command_line import command
+from places import STRANGER
+from tiny_suite import TINY
 
-from ticketbench.bench import Bench
-from ticketbench.cell import Cell
-from ticketbench.execute import execute
-from ticketbench.plan import Selection, make_plan
-from ticketbench.plugins import Plugins, load_plugins
-from ticketbench.resolve import Resolver
-from ticketbench.suite import Suite, read_suite
-from ticketbench.trial import Trial
-
-STRANGER = Path(__file__).parent / "stranger" / "ticketbench_stranger.py"
-
-TINY = """
-schema = 1
-name = "tiny"
-version = 1
-title = "A tiny suite for tests"
-reference = "none"
-scorers_run_as = "oneshot"
-
-[headline]
-metric = "accuracy"
-at = "last"
-
-[methods]
-dense = { method = "dense" }
-random = { method = "oneshot", scorer = "random" }
-magnitude = { method = "oneshot", scorer = "magnitude" }
-snip = { method = "oneshot", scorer = "snip" }
-imp = { method = { name = "imp", fraction = 0.5 }, scorer = "magnitude" }
-rigl = { method = { name = "rigl", every = 5 }, scorer = "random" }
-
-[recipes.plain]
-optimizer = "adam"
-learning_rate = 1e-2
-batch = 20
-steps = 20
-log_every = 5
-
-[tiers.smoke]
-about = "seconds"
-seeds = [0, 1]
-timeout = 60
-
-[[tiers.smoke.blocks]]
-tasks = ["blobs"]
-models = [{ name = "mlp", hidden = [8] }]
-protocols = ["same"]
-initializers = ["default"]
-methods = ["dense", "magnitude"]
-densities = [0.5]
-recipe = "plain"
-"""
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.execute import execute
+from ticketbench.engine.trial import Trial
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.plan import Selection, make_plan
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.loading import Plugins, load_plugins
+from ticketbench.suite.suite import Suite, read_suite
 
 
 @pytest.fixture(autouse=True)
@@ -150,8 +108,3 @@ def ticketbench(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
         )
 
     return call
-
-
-def command(*words: str | Path) -> Sequence[str]:
-    """The words that start ticketbench in a process of its own."""
-    return [sys.executable, "-m", "ticketbench", *map(str, words)]

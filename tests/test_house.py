@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import ticketbench
-from ticketbench import hookspecs
-from ticketbench.contracts import KINDS
-from ticketbench.hookspecs import OFFERS
-from ticketbench.plugins import Plugins
+from ticketbench.plugin import hookspecs
+from ticketbench.plugin.contracts import KINDS
+from ticketbench.plugin.hookspecs import OFFERS
+from ticketbench.plugin.loading import Plugins
 
 CORE = Path(ticketbench.__file__).parent
-ROOT = Path(__file__).parent.parent
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted((ROOT / "plugins").rglob("*.py"))
 LONGEST = 300

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import STRANGER, command
+from command_line import command
+from places import STRANGER
 
-from ticketbench.schema import MARKER
-from ticketbench.store import Store
+from ticketbench.store.schema import MARKER
+from ticketbench.store.store import Store
 
 MARK = "TICKETBENCH_TEST_RUN"
 RESULTS = ("key", "row", "density", "seed", "status", "reason", "headline", "exact_density", "kept", "train_steps")

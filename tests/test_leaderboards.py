@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
+from places import LEADERBOARDS
 
 from ticketbench.board.build import build
-from ticketbench.board.bundle import read_bundle
+from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.suites import Suites
 
-LEADERBOARDS = Path(__file__).parent.parent / "leaderboards"
 SUBMISSIONS = sorted(LEADERBOARDS.glob("*/*/submissions/*"))
 
 

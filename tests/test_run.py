@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from ticketbench import run as run_module
-from ticketbench.cell import describe
-from ticketbench.claims import Claims
-from ticketbench.execute import execute
+from ticketbench.engine.execute import execute
 from ticketbench.executors import Event
-from ticketbench.hookspecs import hookimpl
-from ticketbench.plan import Fleet, Plan, make_plan
-from ticketbench.resolve import Resolver
+from ticketbench.plan.cell import describe
+from ticketbench.plan.plan import Fleet, Plan, make_plan
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.hookspecs import hookimpl
 from ticketbench.run import Summary, run
-from ticketbench.store import Store
-from ticketbench.suite import Headline, read_suite
+from ticketbench.store.locks import Claims
+from ticketbench.store.store import Store
+from ticketbench.suite.suite import Headline, read_suite
 
 
 @dataclass
@@ -244,7 +244,8 @@ def test_an_executor_that_raises_leaves_a_store_to_go_on_with(plan, store, plugi
 def test_cells_of_another_run_are_waited_for_and_taken_over_if_it_drops_them(plan, store, plugins, monkeypatch):
     """Another run holds three cells: it finishes one, then another, then ends without the third."""
     other = Claims(Store(store.address))
-    held = other.take(plan.cells[:3])
+    held = plan.cells[:3]
+    other.take([cell.key for cell in held])
     naps = []
 
     def nap(seconds):

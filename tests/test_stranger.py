@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import STRANGER
+from places import STRANGER
 
-from ticketbench.store import Store
+from ticketbench.store.store import Store
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,44 +9,44 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ticketbench.version import __version__ as __version__
 
 _HOMES = {
-    "Adaptation": "ticketbench.contracts",
-    "hookimpl": "ticketbench.hookspecs",
-    "option": "ticketbench.options",
-    "Contract": "ticketbench.contracts",
-    "Scorer": "ticketbench.contracts",
-    "Method": "ticketbench.contracts",
-    "Model": "ticketbench.contracts",
-    "Task": "ticketbench.contracts",
-    "Protocol": "ticketbench.contracts",
-    "Initializer": "ticketbench.contracts",
-    "Probe": "ticketbench.contracts",
-    "Points": "ticketbench.contracts",
-    "Remote": "ticketbench.examples",
-    "Shapes": "ticketbench.examples",
-    "Sizes": "ticketbench.examples",
-    "Split": "ticketbench.examples",
-    "Stages": "ticketbench.contracts",
-    "Train": "ticketbench.contracts",
-    "Trial": "ticketbench.trial",
-    "Companion": "ticketbench.fleet",
-    "Link": "ticketbench.link",
-    "Recurrent": "ticketbench.recurrent",
-    "Snapshot": "ticketbench.fleet",
-    "Ticket": "ticketbench.ticket",
-    "keep_top": "ticketbench.ticket",
-    "unit_chain": "ticketbench.chain",
-    "compact": "ticketbench.compaction",
-    "allocate": "ticketbench.scopes",
-    "kept_count": "ticketbench.scopes",
-    "SCOPES": "ticketbench.scopes",
+    "Adaptation": "ticketbench.plugin.contracts",
+    "hookimpl": "ticketbench.plugin.hookspecs",
+    "option": "ticketbench.plugin.options",
+    "Contract": "ticketbench.plugin.contracts",
+    "Scorer": "ticketbench.plugin.contracts",
+    "Method": "ticketbench.plugin.contracts",
+    "Model": "ticketbench.plugin.contracts",
+    "Task": "ticketbench.plugin.contracts",
+    "Protocol": "ticketbench.plugin.contracts",
+    "Initializer": "ticketbench.plugin.contracts",
+    "Probe": "ticketbench.plugin.contracts",
+    "Points": "ticketbench.plugin.contracts",
+    "Remote": "ticketbench.plugin.examples",
+    "Shapes": "ticketbench.plugin.examples",
+    "Sizes": "ticketbench.plugin.examples",
+    "Split": "ticketbench.plugin.examples",
+    "Stages": "ticketbench.plugin.contracts",
+    "Train": "ticketbench.plugin.contracts",
+    "Trial": "ticketbench.engine.trial",
+    "Companion": "ticketbench.engine.stack",
+    "Link": "ticketbench.units.link",
+    "Recurrent": "ticketbench.plugin.recurrent",
+    "Snapshot": "ticketbench.engine.stack",
+    "Ticket": "ticketbench.masks.ticket",
+    "keep_top": "ticketbench.masks.ticket",
+    "unit_chain": "ticketbench.units.chain",
+    "compact": "ticketbench.units.compaction",
+    "allocate": "ticketbench.masks.scopes",
+    "kept_count": "ticketbench.masks.scopes",
+    "SCOPES": "ticketbench.masks.scopes",
     "seed_of": "ticketbench.seeds",
-    "stacked_linear": "ticketbench.stacked",
+    "stacked_linear": "ticketbench.engine.stacked",
     "generator": "ticketbench.seeds",
-    "verified_file": "ticketbench.datafiles",
-    "data_folder": "ticketbench.datafiles",
+    "verified_file": "ticketbench.datafiles.datafiles",
+    "data_folder": "ticketbench.datafiles.datafiles",
     "TicketbenchError": "ticketbench.errors",
     "TicketError": "ticketbench.errors",
     "DataError": "ticketbench.errors",
@@ -56,69 +56,69 @@ _HOMES = {
 __all__ = ["__version__", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
-    from ticketbench.chain import unit_chain as unit_chain
-    from ticketbench.compaction import compact as compact
-    from ticketbench.contracts import (
-        Adaptation as Adaptation,
-    )
-    from ticketbench.contracts import (
-        Contract as Contract,
-    )
-    from ticketbench.contracts import (
-        Initializer as Initializer,
-    )
-    from ticketbench.contracts import (
-        Method as Method,
-    )
-    from ticketbench.contracts import (
-        Model as Model,
-    )
-    from ticketbench.contracts import (
-        Points as Points,
-    )
-    from ticketbench.contracts import (
-        Probe as Probe,
-    )
-    from ticketbench.contracts import (
-        Protocol as Protocol,
-    )
-    from ticketbench.contracts import (
-        Scorer as Scorer,
-    )
-    from ticketbench.contracts import (
-        Stages as Stages,
-    )
-    from ticketbench.contracts import (
-        Task as Task,
-    )
-    from ticketbench.contracts import (
-        Train as Train,
-    )
-    from ticketbench.datafiles import data_folder as data_folder
-    from ticketbench.datafiles import verified_file as verified_file
+    from ticketbench.datafiles.datafiles import data_folder as data_folder
+    from ticketbench.datafiles.datafiles import verified_file as verified_file
+    from ticketbench.engine.stack import Companion as Companion
+    from ticketbench.engine.stack import Snapshot as Snapshot
+    from ticketbench.engine.stacked import stacked_linear as stacked_linear
+    from ticketbench.engine.trial import Trial as Trial
     from ticketbench.errors import DataError as DataError
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
     from ticketbench.errors import TicketError as TicketError
-    from ticketbench.examples import Remote as Remote
-    from ticketbench.examples import Shapes as Shapes
-    from ticketbench.examples import Sizes as Sizes
-    from ticketbench.examples import Split as Split
-    from ticketbench.fleet import Companion as Companion
-    from ticketbench.fleet import Snapshot as Snapshot
-    from ticketbench.hookspecs import hookimpl as hookimpl
-    from ticketbench.link import Link as Link
-    from ticketbench.options import option as option
-    from ticketbench.recurrent import Recurrent as Recurrent
-    from ticketbench.scopes import SCOPES as SCOPES
-    from ticketbench.scopes import allocate as allocate
-    from ticketbench.scopes import kept_count as kept_count
+    from ticketbench.masks.scopes import SCOPES as SCOPES
+    from ticketbench.masks.scopes import allocate as allocate
+    from ticketbench.masks.scopes import kept_count as kept_count
+    from ticketbench.masks.ticket import Ticket as Ticket
+    from ticketbench.masks.ticket import keep_top as keep_top
+    from ticketbench.plugin.contracts import (
+        Adaptation as Adaptation,
+    )
+    from ticketbench.plugin.contracts import (
+        Contract as Contract,
+    )
+    from ticketbench.plugin.contracts import (
+        Initializer as Initializer,
+    )
+    from ticketbench.plugin.contracts import (
+        Method as Method,
+    )
+    from ticketbench.plugin.contracts import (
+        Model as Model,
+    )
+    from ticketbench.plugin.contracts import (
+        Points as Points,
+    )
+    from ticketbench.plugin.contracts import (
+        Probe as Probe,
+    )
+    from ticketbench.plugin.contracts import (
+        Protocol as Protocol,
+    )
+    from ticketbench.plugin.contracts import (
+        Scorer as Scorer,
+    )
+    from ticketbench.plugin.contracts import (
+        Stages as Stages,
+    )
+    from ticketbench.plugin.contracts import (
+        Task as Task,
+    )
+    from ticketbench.plugin.contracts import (
+        Train as Train,
+    )
+    from ticketbench.plugin.examples import Remote as Remote
+    from ticketbench.plugin.examples import Shapes as Shapes
+    from ticketbench.plugin.examples import Sizes as Sizes
+    from ticketbench.plugin.examples import Split as Split
+    from ticketbench.plugin.hookspecs import hookimpl as hookimpl
+    from ticketbench.plugin.options import option as option
+    from ticketbench.plugin.recurrent import Recurrent as Recurrent
     from ticketbench.seeds import generator as generator
     from ticketbench.seeds import seed_of as seed_of
-    from ticketbench.stacked import stacked_linear as stacked_linear
-    from ticketbench.ticket import Ticket as Ticket
-    from ticketbench.ticket import keep_top as keep_top
-    from ticketbench.trial import Trial as Trial
+    from ticketbench.units.chain import unit_chain as unit_chain
+    from ticketbench.units.compaction import compact as compact
+    from ticketbench.units.link import Link as Link
 
 
 def __getattr__(name: str) -> Any:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ticketbench.cell import Cell
-from ticketbench.claims import Claims
-from ticketbench.environment import environment_of
 from ticketbench.errors import StoreError
 from ticketbench.executors import Event, Executor
-from ticketbench.observers import notify
-from ticketbench.plan import Fleet, Plan, Room
-from ticketbench.plugins import Plugins
-from ticketbench.store import Store
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.plan import Fleet, Plan, Room
+from ticketbench.plugin.loading import Plugins
+from ticketbench.plugin.observers import notify
+from ticketbench.store.environment import environment_of
+from ticketbench.store.locks import Claims
+from ticketbench.store.store import Store
 
 PATIENCE = 0.5
 """Seconds between looks at cells that another run is computing."""
@@ -101,10 +101,10 @@ def unfinished(plan: Plan, store: Store, retry: Sequence[str] = ()) -> tuple[lis
 def claimed(fleets: Iterable[Fleet], claims: Claims, again: frozenset[str], taken: set[str]) -> Iterator[Fleet]:
     """The fleets one by one as workers become free, without the cells that another run has taken."""
     for fleet in fleets:
-        free = tuple(claims.take(fleet.cells, again))
+        free = frozenset(claims.take([cell.key for cell in fleet.cells], again))
         if free:
-            taken.update(cell.key for cell in free)
-            yield replace(fleet, cells=free)
+            taken |= free
+            yield replace(fleet, cells=tuple(cell for cell in fleet.cells if cell.key in free))
 
 
 def worker_setup(plan: Plan, store: Store, keep_tickets: bool) -> dict[str, Any]:

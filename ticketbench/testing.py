@@ -15,20 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
-from ticketbench.bench import Bench
-from ticketbench.cell import Cell, Choice, Setting, make_cell
-from ticketbench.contracts import Initializer, Method, Model, Scorer, Shapes, Sizes, Split, Stages, Task
-from ticketbench.life import lead
-from ticketbench.member import Member
-from ticketbench.network import Network
-from ticketbench.options import canonical, options_of
-from ticketbench.recipe import Recipe
-from ticketbench.resolve import Cast
-from ticketbench.scopes import kept_count
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.life import lead
+from ticketbench.engine.member import Member
+from ticketbench.engine.network import Network
+from ticketbench.engine.trial import Trial
+from ticketbench.masks.scopes import kept_count
+from ticketbench.masks.ticket import check_scores
+from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
+from ticketbench.plan.resolve import Cast
+from ticketbench.plugin.contracts import Initializer, Method, Model, Scorer, Shapes, Sizes, Split, Stages, Task
+from ticketbench.plugin.options import canonical, options_of
 from ticketbench.seeds import generator
-from ticketbench.suite import Headline
-from ticketbench.ticket import check_scores
-from ticketbench.trial import Trial
+from ticketbench.suite.recipe import Recipe
+from ticketbench.suite.suite import Headline
 
 RECIPE = Recipe(optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-3, batch=16, steps=40, log_every=10)
 DENSITIES = (0.5, 0.13)

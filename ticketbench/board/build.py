@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ticketbench.board.front import Shown
 from ticketbench.board.markdown import board_markdown, is_made
 from ticketbench.board.settings import read_settings
 from ticketbench.board.submission import Submission, read_submissions, submission_folders
@@ -107,7 +108,7 @@ def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
 
 def write_board(board: Board, folder: Path) -> list[Path]:
     """A board's files; returns those that are new or have changed."""
-    from ticketbench.board.board_charts import KINDS  # with pages and twins, what only building needs
+    from ticketbench.board.charts import KINDS  # with pages and twins, what only building needs
     from ticketbench.board.pages import board_page
 
     contents: dict[str, bytes] = {}
@@ -126,7 +127,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 
 def draw(board: Board, table: Table, folder: Path, contents: dict[str, bytes]) -> dict[str, dict[str, dict[str, Any]]]:
     """A table's charts by setting and kind; each says where its files are, which are added to the contents."""
-    from ticketbench.board.board_charts import charts_of
+    from ticketbench.board.charts import charts_of
     from ticketbench.board.twins import twins
 
     names, lines = setting_names(list(dict.fromkeys(place.setting for place in table.places))), line_names(table)
@@ -170,22 +171,6 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     except OSError as error:
         raise StoreError(f"cannot write the board {folder}: {error.strerror or error}.") from None
     return changed
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What the front page says of a board."""
-
-    suite: str
-    tier: str
-    title: str
-    counts: dict[str, int]
-    troubles: tuple[str, ...]
-    tasks: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ()
-    """Names of plugins, without their options."""
-    tables: tuple[str, ...] = ()
-    """Version, precision and kind of device of each."""
 
 
 def build(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ticketbench.board.lines import Line, Setting, lines_of
 from ticketbench.board.submission import Submission
-from ticketbench.stats import (
+from ticketbench.results.stats import (
     ALPHA,
     EXACT_UP_TO,
     Interval,
@@ -21,7 +21,7 @@ from ticketbench.stats import (
     smallest_p,
     t_interval,
 )
-from ticketbench.suite import Suite
+from ticketbench.suite.suite import Suite
 
 Verdict = Mark | Literal["not comparable"]
 

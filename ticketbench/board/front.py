@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from ticketbench.board.markdown import MARK, escaped
 from ticketbench.board.pages import page, preface
 from ticketbench.board.words import clean
 
-if TYPE_CHECKING:
-    from ticketbench.board.build import Shown
+
+@dataclass(frozen=True)
+class Shown:
+    """What the front page says of a board."""
+
+    suite: str
+    tier: str
+    title: str
+    counts: dict[str, int]
+    troubles: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    """Names of plugins, without their options."""
+    tables: tuple[str, ...] = ()
+    """Version, precision and kind of device of each."""
+
 
 COUNTS = ("submissions", "places", "entries", "incomplete", "set aside")
 

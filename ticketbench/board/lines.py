@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ticketbench.board.submission import Submission
-from ticketbench.results import AXES, JUDGED
+from ticketbench.results.results import AXES, JUDGED
 
 COSTS = ("draw_seconds", "train_seconds", "train_steps", "parameters", "flops", "exact_density")
 """What a line has cost, and its size: columns of `cells`."""

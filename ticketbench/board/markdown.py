@@ -18,7 +18,7 @@ from ticketbench.board.words import (
     setting_names,
     trouble_text,
 )
-from ticketbench.figures import Metric
+from ticketbench.suite.paper import Metric
 
 MARK = "<!-- made by `ticketbench board build`: edit about.md, not this file -->"
 MOST_LINES = 60

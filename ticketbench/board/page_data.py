@@ -20,7 +20,7 @@ from ticketbench.board.words import (
     spelled,
     trouble_text,
 )
-from ticketbench.report.labels import NONE
+from ticketbench.render.numbers import NONE
 
 DIGITS = 6
 """Of a number on the page; the records have all."""

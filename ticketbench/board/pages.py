@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ticketbench.board.page_data import page_table
 from ticketbench.board.table import Table
 from ticketbench.board.words import clean_long
-from ticketbench.report.page import library
+from ticketbench.render.library import chart_library
 
 
 def board_page(
@@ -52,12 +52,6 @@ def templates() -> Environment:
     )
     made.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
     return made
-
-
-@cache
-def chart_library() -> str:
-    """The charts' JavaScript, made once for all boards."""
-    return library()
 
 
 @cache

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from ticketbench.errors import SuiteError
-from ticketbench.suite import causes
-from ticketbench.tables import Table
+from ticketbench.suite.base import Table
+from ticketbench.suite.suite import causes
 
 FILE = "board.toml"
 

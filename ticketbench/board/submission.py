@@ -10,11 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ticketbench.board.manifest import MANIFEST
+from ticketbench.board.bundle.manifest import MANIFEST
+from ticketbench.board.bundle.reading import Bundle, read_bundle
+from ticketbench.board.verdict import verdict_of
 from ticketbench.errors import StoreError
-from ticketbench.schema import MARKER
-from ticketbench.store import Store
-from ticketbench.suite import Suite
+from ticketbench.store.schema import MARKER
+from ticketbench.store.store import Store
+from ticketbench.suite.suite import Suite
 
 Record = Mapping[str, Any]
 SETTING = ("suite", "suite_version", "tier", "precision", "device_class")
@@ -83,6 +85,23 @@ def from_store(store: Store, name: str) -> list[Submission]:
     return from_tables(name, *tables)
 
 
+def from_bundle(bundle: Bundle, name: str = "") -> list[Submission]:
+    """What a board reads of it: one submission, as a bundle has one setting."""
+    said = bundle.manifest
+    facts = {"who": said.who, "hash": said.hash, "ticketbench": said.ticketbench}
+    rows_of: dict[str, list[str]] = {}
+    for method in said.methods:
+        code = {f"{method.distribution} {method.version}".strip(): ""}
+        if method.scorer:
+            code[f"{method.scorer_distribution} {method.scorer_version}".strip()] = ""
+        rows_of.setdefault(" and ".join(code), []).append(method.row)
+    several = len(rows_of) > 1
+    facts["code"] = "; ".join(f"{code} ({', '.join(rows)})" if several else code for code, rows in rows_of.items())
+    facts["verdict"] = verdict_of(bundle)
+    held = bundle.tables
+    return from_tables(name or said.name, held["cells"], held["curves"], held["probes"], held["environments"], facts)
+
+
 def read_submissions(
     folder: Path, name: str = "", find: Callable[[str], Suite | None] = lambda name: None
 ) -> list[Submission]:
@@ -91,13 +110,11 @@ def read_submissions(
     if (folder / MARKER).is_file():
         return from_store(Store(folder), name)
     if (folder / MANIFEST).is_file():
-        from ticketbench.board.bundle import read_bundle  # which makes submissions
-
         bundle = read_bundle(folder)
         suite = find(bundle.manifest.suite)
         if suite is not None and bundle.manifest.suite_version == suite.version:
             bundle.check_against(suite)
-        return bundle.submissions(name)
+        return from_bundle(bundle, name)
     raise StoreError(
         f"{folder} is neither a store (it has no {MARKER}) nor a submission (it has no {MANIFEST}). "
         "`ticketbench run --store` makes the one, `ticketbench submit` the other."

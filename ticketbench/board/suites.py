@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ticketbench.board.bundle import FOREIGN, standings
+from ticketbench.board.bundle.belonging import FOREIGN, belonging_of
 from ticketbench.board.submission import Submission
-from ticketbench.cell import Cell
-from ticketbench.plan import find_suite, make_plan
-from ticketbench.plugins import Plugins
-from ticketbench.suite import Suite
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.plan import find_suite, make_plan
+from ticketbench.plugin.loading import Plugins
+from ticketbench.suite.suite import Suite
 
 
 @dataclass
@@ -41,6 +41,6 @@ class Suites:
                 device_class=submission.device_class, precision=submission.precision,
             )  # fmt: skip
             self._plans[key] = plan.cells
-        found = standings(submission.cells, self._plans[key], suite)
+        found = belonging_of(submission.cells, self._plans[key], suite)
         kept = [cell for cell in submission.cells if found[cell["key"]] != FOREIGN]
         return replace(submission, cells=kept), len(submission.cells) - len(kept)

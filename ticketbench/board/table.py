@@ -12,9 +12,9 @@ from ticketbench.board.curves import add_curves, add_drawing_costs
 from ticketbench.board.lines import Line, Setting, lines_of
 from ticketbench.board.settings import Settings
 from ticketbench.board.submission import Submission
-from ticketbench.figures import Metric
-from ticketbench.stats import ALPHA, Interval, RankRange, rank_ranges, smallest_p, t_interval
-from ticketbench.suite import Suite
+from ticketbench.results.stats import ALPHA, Interval, RankRange, rank_ranges, smallest_p, t_interval
+from ticketbench.suite.paper import Metric
+from ticketbench.suite.suite import Suite
 
 
 @dataclass

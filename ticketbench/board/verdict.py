@@ -12,11 +12,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ticketbench.board.folder import VERDICT, read_file
-from ticketbench.board.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
-from ticketbench.board.refusal import BundleError
-from ticketbench.store import reason_of, sync
-from ticketbench.tables import Table
+from ticketbench.board.bundle.folder import VERDICT, read_file
+from ticketbench.board.bundle.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
+from ticketbench.board.bundle.reading import Bundle
+from ticketbench.board.bundle.refusal import BundleError
+from ticketbench.store.store import reason_of, sync
+from ticketbench.suite.base import Table
 
 VERDICT_SCHEMA = 1
 Count = Annotated[int, Field(ge=0)]
@@ -131,3 +132,17 @@ def read_verdict(folder: Path, manifest: Manifest) -> Verdict | None:
             f"{VERDICT} speaks of the bundle {verdict.bundle}, this one is {manifest.hash}. Verify it again."
         )
     return verdict
+
+
+def verdict_of(bundle: Bundle) -> str:
+    """What whoever verified it says, in a few words. The file is no part of the hash: anyone could write it."""
+    try:
+        found = read_verdict(bundle.folder, bundle.manifest)
+    except BundleError as error:
+        return f"its verdict cannot be read: {error}"
+    if found is None:
+        return "nobody has verified it"
+    claims = {row["key"]: row["headline"] for row in bundle.cells()}
+    if any(claims.get(cell.key) != cell.claimed for cell in found.cells):
+        return "its verdict speaks of results that it does not have"
+    return f"{found.summary()}, says verdict.toml"

@@ -32,17 +32,18 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from ticketbench.board.bundle import FOREIGN, Bundle, read_bundle, standings
-from ticketbench.board.refusal import BundleError, mended
+from ticketbench.board.bundle.belonging import FOREIGN, belonging_of
+from ticketbench.board.bundle.reading import Bundle, read_bundle
+from ticketbench.board.bundle.refusal import BundleError, mended
+from ticketbench.board.bundle.values import JUDGED
 from ticketbench.board.sampling import sample
-from ticketbench.board.values import JUDGED
 from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Environment, Verdict
-from ticketbench.cell import Cell, describe
-from ticketbench.plan import Fleet, Plan, Selection, find_suite, make_plan
-from ticketbench.plugins import Plugins
-from ticketbench.results import identity
-from ticketbench.stats import sign_flip
-from ticketbench.suite import Suite, read_suite
+from ticketbench.plan.cell import Cell, describe
+from ticketbench.plan.plan import Fleet, Plan, Selection, find_suite, make_plan
+from ticketbench.plugin.loading import Plugins
+from ticketbench.results.results import identity
+from ticketbench.results.stats import sign_flip
+from ticketbench.suite.suite import Suite, read_suite
 
 SHARE, RELATIVE = 0.005, 0.01
 """Tolerances: of a share, and relative to any other number."""
@@ -75,7 +76,7 @@ def open_bundle(folder: Path, plugins: Plugins, suite_name: str | None = None) -
 def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, dict[str, Any]]:
     """Key -> row of the cells with a result that a board ranks. Others would only hide these from the sample."""
     rows = bundle.cells()
-    found = standings(rows, plan.cells, suite)
+    found = belonging_of(rows, plan.cells, suite)
     ranked = {row["key"]: row for row in rows if row["status"] in JUDGED and found[row["key"]] != FOREIGN}
     if not ranked:
         raise BundleError(

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from ticketbench.board.lines import Line, Setting
 from ticketbench.board.table import Table
-from ticketbench.figures import Metric
-from ticketbench.report.labels import NONE, plain, short
-from ticketbench.stats import Interval, RankRange
+from ticketbench.render.labels import plain, short
+from ticketbench.render.numbers import NONE
+from ticketbench.results.stats import Interval, RankRange
+from ticketbench.suite.paper import Metric
 
 LONGEST, LONGEST_NOTE = 120, 600
 """Characters of a name, and of a note, that are shown."""

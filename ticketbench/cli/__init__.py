@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-import ticketbench
+from ticketbench import version
 from ticketbench.errors import TicketbenchError, suggest
 
 COMMANDS = (
@@ -49,7 +49,7 @@ class LazyGroup(click.RichGroup):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(ticketbench.__version__, package_name="ticketbench")
+@click.version_option(version.__version__, package_name="ticketbench")
 def cli() -> None:
     """Benchmarks for lottery tickets and pruning at initialization.
 

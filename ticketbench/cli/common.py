@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import rich_click as click
 
 if TYPE_CHECKING:
-    from ticketbench.plugins import Plugins
-    from ticketbench.suite import Suite
+    from ticketbench.plan.plan import Plan, Selection
+    from ticketbench.plugin.loading import Plugins
+    from ticketbench.suite.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,7 +56,7 @@ def decorate(command: F, decorators: Sequence[Callable[[Any], Any]]) -> F:
 
 def load(plugin_files: tuple[str, ...] = (), blocked: tuple[str, ...] = ()) -> Plugins:
     """The plugins, with a line on standard error for every broken one."""
-    from ticketbench.plugins import load_plugins
+    from ticketbench.plugin.loading import load_plugins
 
     plugins = load_plugins(plugin_files, blocked)
     for broken in plugins.broken:
@@ -67,8 +68,8 @@ def pick_devices(device: str, workers: int | None) -> tuple[str, ...]:
     """The device of each worker."""
     import torch
 
-    from ticketbench.environment import available_cores
     from ticketbench.errors import DeviceError
+    from ticketbench.store.environment import available_cores
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
@@ -91,7 +92,7 @@ def worker_memory(devices: tuple[str, ...]) -> float:
     """The bytes a fleet may take: seven tenths of a GPU, or of a worker's share of the main memory."""
     import torch
 
-    from ticketbench.environment import memory
+    from ticketbench.store.environment import memory
 
     if devices[0] == "cpu":
         return 0.7 * memory() / len(devices)
@@ -111,6 +112,44 @@ def pick_tier(suite: Suite, tier: str | None, device: str) -> tuple[str, str]:
     return only, "the first this suite has"
 
 
+def prepare(
+    plugins: Plugins,
+    suite_name: str,
+    tier: str | None,
+    device: str,
+    timeout: float | None,
+    precision: str,
+    **selected: Any,
+) -> tuple[Plan, str]:
+    """The plan that the options describe, and why its tier was picked."""
+    from dataclasses import replace
+
+    from ticketbench.engine.network import PRECISIONS
+    from ticketbench.errors import OptionError, suggest
+    from ticketbench.plan.plan import Selection, find_suite, make_plan
+
+    if precision not in PRECISIONS:
+        raise OptionError(f"unknown --precision '{precision}'. {suggest(precision, PRECISIONS)}")
+    suite = find_suite(suite_name, plugins)
+    chosen, why = pick_tier(suite, tier, device)
+    selection: Selection = Selection(**selected)
+    plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
+    return (replace(plan, timeout=timeout) if timeout else plan), why
+
+
+def finished_in(store_address: str) -> set[str]:
+    """The keys that a store has, none if there is no store yet."""
+    from pathlib import Path
+
+    from ticketbench.store.store import Store
+
+    if "://" not in store_address:
+        folder = Path(store_address)
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return set()
+    return set(Store(store_address).statuses())
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output; numbers that are not finite become null."""
     click.echo(json.dumps(finite(value), indent=2, ensure_ascii=False))
@@ -125,19 +164,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(part) for part in value]
     return value
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it."""
-    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-
-
-def amount(value: float, unit: str = "") -> str:
-    """A count with a prefix: 1.2 G."""
-    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {prefix}{unit}"
-    return f"{value:.3g} {unit}".strip()

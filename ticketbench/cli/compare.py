@@ -107,7 +107,7 @@ def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: S
     from ticketbench.board.comparison import power
     from ticketbench.board.words import interval_text, p_text, setting_names, value_text
     from ticketbench.cli.table import print_table
-    from ticketbench.figures import Metric
+    from ticketbench.suite.paper import Metric
 
     suite = suites.find(one.suite)
     names = setting_names(list(dict.fromkeys(pair.setting for pair in pairs)))

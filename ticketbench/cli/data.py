@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from ticketbench.cli.common import amount, duration, load, plugin_options, print_json
+from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
-    from ticketbench.contracts import Remote, Task
-    from ticketbench.plugins import Plugins
+    from ticketbench.plugin.contracts import Remote, Task
+    from ticketbench.plugin.loading import Plugins
 
 AGAIN = 2.0
 """Seconds after which an interruption that was not heard strikes again."""
@@ -34,7 +35,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """List every task's files: verified, partial, missing, or wrong (there, but another file)."""
-    from ticketbench.datafiles import data_folder, state_of
+    from ticketbench.datafiles.datafiles import data_folder, state_of
 
     folder = data_folder()
     found = [(name, remote, state_of(remote, folder)) for name, remote in files_of(load(plugin_files, blocked))]
@@ -59,8 +60,8 @@ def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json:
 @plugin_options
 def fetch_files(names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     """Fetch the files of tasks into the data folder, and verify them. An interrupted fetch goes on where it was."""
-    from ticketbench.datafiles import data_folder, state_of
-    from ticketbench.download import fetch
+    from ticketbench.datafiles.datafiles import data_folder, state_of
+    from ticketbench.datafiles.download import fetch
 
     plugins = load(plugin_files, blocked)
     tasks: list[Task] = [plugins.find("task", name) for name in dict.fromkeys(names)]

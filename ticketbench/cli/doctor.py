@@ -9,7 +9,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from ticketbench.cli.common import amount, plugin_options, print_json
+from ticketbench.cli.common import plugin_options, print_json
+from ticketbench.render.numbers import amount
 
 ENOUGH_DISK = 1e9
 
@@ -37,12 +38,12 @@ def examine(
     """(fine?, what was checked, what was found)."""
     import torch
 
-    from ticketbench.cli.plan import finished_in
-    from ticketbench.environment import environment_of
+    from ticketbench.cli.common import finished_in
     from ticketbench.errors import TicketbenchError
-    from ticketbench.plan import make_plan
-    from ticketbench.plugins import load_plugins
-    from ticketbench.suite import read_suite
+    from ticketbench.plan.plan import make_plan
+    from ticketbench.plugin.loading import load_plugins
+    from ticketbench.store.environment import environment_of
+    from ticketbench.suite.suite import read_suite
 
     plugins = load_plugins(plugin_files, blocked)
     facts = environment_of(plugins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import rich_click as click
 
 from ticketbench.cli.common import load, plugin_options, print_json
-from ticketbench.hookspecs import OFFERS
+from ticketbench.plugin.hookspecs import OFFERS
 
 
 @click.command("list")
@@ -46,7 +46,7 @@ def summary_of(item: object) -> str:
     from pathlib import Path
 
     from ticketbench.errors import TicketbenchError
-    from ticketbench.suite import read_suite
+    from ticketbench.suite.suite import read_suite
 
     if isinstance(item, Path):
         try:

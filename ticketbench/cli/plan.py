@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import amount, duration, load, matrix_options, pick_devices, print_json, worker_memory
+from ticketbench.cli.common import finished_in, load, matrix_options, pick_devices, prepare, print_json, worker_memory
+from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
-    from ticketbench.plan import Plan
-    from ticketbench.plugins import Plugins
+    from ticketbench.plan.plan import Plan
+    from ticketbench.plugin.loading import Plugins
 
 
 @click.command("plan")
@@ -20,8 +21,6 @@ def command(
     as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **selected: Any,
 ) -> None:  # fmt: skip
     """Show the cells of a run, the fleets they form, and an estimate of FLOPs, memory and time."""
-    from ticketbench.cli.run import prepare
-
     plugins = load(plugin_files, blocked)
     devices = pick_devices(device, workers)
     plan, why = prepare(plugins, suite_name, tier, devices[0], None, **selected)
@@ -33,9 +32,9 @@ def show_plan(
     fleet_size: int = 0,
 ) -> None:  # fmt: skip
     """Print a plan."""
-    from ticketbench.estimate import estimate, largest_fleet, room_in
-    from ticketbench.plan import count_by
-    from ticketbench.resolve import Resolver
+    from ticketbench.plan.estimate import estimate, largest_fleet, room_in
+    from ticketbench.plan.plan import count_by
+    from ticketbench.plan.resolve import Resolver
 
     finished = finished_in(store_address)
     todo = [cell for cell in plan.cells if cell.key not in finished]
@@ -75,16 +74,3 @@ def show_plan(
         f"estimate: {amount(cost.flops, 'FLOP')}, {amount(cost.memory, 'B')} for the largest fleet, "
         f"about {duration(cost.over(len(devices)))}"
     )
-
-
-def finished_in(store_address: str) -> set[str]:
-    """The keys that a store has, none if there is no store yet."""
-    from pathlib import Path
-
-    from ticketbench.store import Store
-
-    if "://" not in store_address:
-        folder = Path(store_address)
-        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-            return set()
-    return set(Store(store_address).statuses())

@@ -15,8 +15,8 @@ import rich_click as click
 from ticketbench.errors import OptionError, PluginError, TicketbenchError
 
 if TYPE_CHECKING:
-    from ticketbench.contracts import Model
-    from ticketbench.plugins import Plugins, Registered
+    from ticketbench.plugin.contracts import Model
+    from ticketbench.plugin.loading import Plugins, Registered
 
 SAMPLES = ("scorer", "method", "model")
 INPUTS = ((6,), (3, 32, 32), (1, 28, 28), (5, 4), (4, 32))
@@ -58,7 +58,7 @@ def check(paths: tuple[str, ...]) -> None:
     """
     import torch
 
-    from ticketbench.plugins import load_plugins
+    from ticketbench.plugin.loading import load_plugins
 
     torch.set_num_threads(1)  # the networks of the checks are tiny
     plugins = load_plugins(paths)

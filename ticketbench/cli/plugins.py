@@ -14,7 +14,7 @@ from ticketbench.cli.common import plugin_options, print_json
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def command(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """Show every plugin with its origin and what it offers; exit status 1 if any is broken."""
-    from ticketbench.plugins import describe, load_plugins
+    from ticketbench.plugin.loading import describe, load_plugins
 
     plugins = load_plugins(plugin_files, blocked)
     rows = describe(plugins)

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ticketbench.cli.common import duration
-from ticketbench.hookspecs import hookimpl
+from ticketbench.plugin.hookspecs import hookimpl
+from ticketbench.render.numbers import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ticketbench.cell import Cell
-    from ticketbench.plan import Plan
-    from ticketbench.plugins import Plugins
-    from ticketbench.store import Store
+    from ticketbench.plan.cell import Cell
+    from ticketbench.plan.plan import Plan
+    from ticketbench.plugin.loading import Plugins
+    from ticketbench.store.store import Store
 
 QUIET_SECONDS = 30.0
 """In a pipe, the time without a finished cell after which a line says that work goes on."""
@@ -29,9 +29,9 @@ def watch(
     plan: Plan, todo: Sequence[Cell], why: str, plugins: Plugins, devices: tuple[str, ...], store: Store, quiet: bool
 ) -> Iterator[None]:
     """Show what happens: a bar in a terminal, plain lines in a pipe. All on standard error."""
-    from ticketbench.estimate import estimate
-    from ticketbench.plan import make_plan
-    from ticketbench.resolve import Resolver
+    from ticketbench.plan.estimate import estimate
+    from ticketbench.plan.plan import make_plan
+    from ticketbench.plan.resolve import Resolver
 
     resolver = Resolver(plugins)
     cost = estimate(todo, resolver)

@@ -10,7 +10,7 @@ import rich_click as click
 from ticketbench.cli.common import load, plugin_options, print_json
 
 if TYPE_CHECKING:
-    from ticketbench.report.build import Judged, Report
+    from ticketbench.report.contents import Judged, Report
 
 
 @click.command("report")
@@ -30,10 +30,10 @@ def command(
     precision: str, device_class: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
-    from ticketbench.plan import find_suite
-    from ticketbench.records import open_records
+    from ticketbench.board.bundle.opening import open_records
+    from ticketbench.plan.plan import find_suite
     from ticketbench.report.build import build, write
-    from ticketbench.results import gather
+    from ticketbench.results.results import gather
 
     plugins = load(plugin_files, blocked)
     suite = find_suite(suite_name, plugins)

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import load, matrix_options, pick_devices, pick_tier, print_json, worker_memory
+from ticketbench.cli.common import load, matrix_options, pick_devices, prepare, print_json, worker_memory
+from ticketbench.cli.plan import show_plan
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from ticketbench.plan import Plan, Selection
-    from ticketbench.plugins import Plugins
 
 
 @click.command("run")
@@ -44,18 +42,16 @@ def command(
     devices = pick_devices(device, workers)
     plan, why = prepare(plugins, suite_name, tier, devices[0], timeout, **selected)
     if dry_run:
-        from ticketbench.cli.plan import show_plan
-
         show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
         return
 
     from ticketbench.cli.progress import watch
     from ticketbench.cli.table import print_results
-    from ticketbench.estimate import room_in
     from ticketbench.executors.local import LocalExecutor
-    from ticketbench.resolve import Resolver
+    from ticketbench.plan.estimate import room_in
+    from ticketbench.plan.resolve import Resolver
     from ticketbench.run import run, unfinished
-    from ticketbench.store import Store
+    from ticketbench.store.store import Store
 
     store = Store(store_address, create=True)
     todo, _ = unfinished(plan, store, retry)
@@ -89,28 +85,3 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(pressed)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def prepare(
-    plugins: Plugins,
-    suite_name: str,
-    tier: str | None,
-    device: str,
-    timeout: float | None,
-    precision: str,
-    **selected: Any,
-) -> tuple[Plan, str]:
-    """The plan that the options describe, and why its tier was picked."""
-    from dataclasses import replace
-
-    from ticketbench.errors import OptionError, suggest
-    from ticketbench.network import PRECISIONS
-    from ticketbench.plan import Selection, find_suite, make_plan
-
-    if precision not in PRECISIONS:
-        raise OptionError(f"unknown --precision '{precision}'. {suggest(precision, PRECISIONS)}")
-    suite = find_suite(suite_name, plugins)
-    chosen, why = pick_tier(suite, tier, device)
-    selection: Selection = Selection(**selected)
-    plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
-    return (replace(plan, timeout=timeout) if timeout else plan), why

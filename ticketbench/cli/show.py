@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import load, plugin_options, print_json
-from ticketbench.hookspecs import OFFERS
+from ticketbench.plugin.hookspecs import OFFERS
 
 if TYPE_CHECKING:
-    from ticketbench.plugins import Registered
+    from ticketbench.plugin.loading import Registered
 
 
 @click.command("show")
@@ -51,8 +51,8 @@ def command(
 
 def facts_of(entry: Registered) -> dict[str, Any]:
     """Everything there is to say about a registered thing."""
-    from ticketbench.options import describe_type
-    from ticketbench.suite import read_suite
+    from ticketbench.plugin.options import describe_type
+    from ticketbench.suite.suite import read_suite
 
     facts: dict[str, Any] = {"kind": entry.kind, "name": entry.name, "origin": str(entry.origin), "options": []}
     if entry.kind == "suite":
@@ -77,7 +77,7 @@ def facts_of(entry: Registered) -> dict[str, Any]:
 def show_cell(key: str, store_address: str, as_json: bool) -> None:
     """A record of the store by its key, or the beginning of it."""
     from ticketbench.errors import StoreError
-    from ticketbench.store import Store
+    from ticketbench.store.store import Store
 
     store = Store(store_address)
     found = [known for known in store.statuses() if known.startswith(key)]

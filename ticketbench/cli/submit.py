@@ -35,10 +35,11 @@ def command(
     `ticketbench submit --check BUNDLE` looks whether a bundle is in order.
     """
     plugins = load(plugin_files, blocked)
-    from ticketbench.board.bundle import Bundle, standings
-    from ticketbench.board.making import draft, remarks, write
-    from ticketbench.board.refusal import shown
-    from ticketbench.plan import find_suite
+    from ticketbench.board.bundle.belonging import belonging_of
+    from ticketbench.board.bundle.making import draft, remarks, write
+    from ticketbench.board.bundle.reading import Bundle
+    from ticketbench.board.bundle.refusal import shown
+    from ticketbench.plan.plan import find_suite
 
     if bundle is not None:
         if not check:
@@ -49,13 +50,13 @@ def command(
 
         found, suite, plan = open_bundle(bundle, plugins, suite_name)
         rows = found.cells()
-        report(found, remarks(rows, plan.cells, standings(rows, plan.cells, suite)), "in order", as_json)
+        report(found, remarks(rows, plan.cells, belonging_of(rows, plan.cells, suite)), "in order", as_json)
         return
     needed = {"--suite": suite_name, "--tier": tier, **({} if check else {"--name": name, "--who": who})}
     missing = [option for option, value in needed.items() if not value]
     if missing or not (suite_name and tier):
         raise click.UsageError(f"a bundle needs {', '.join(missing)}. `ticketbench submit --help` shows how.")
-    from ticketbench.store import Store
+    from ticketbench.store.store import Store
 
     suite = find_suite(suite_name, plugins)
     made = draft(
@@ -70,7 +71,7 @@ def command(
 
 def report(bundle: object, notes: list[str], said: str, as_json: bool) -> None:
     """What the bundle holds, for a person or a program."""
-    from ticketbench.board.bundle import Bundle
+    from ticketbench.board.bundle.reading import Bundle
 
     assert isinstance(bundle, Bundle)
     manifest = bundle.manifest

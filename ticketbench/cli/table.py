@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import amount, duration
-from ticketbench.report.labels import short, telling
+from ticketbench.render.labels import short, telling
+from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
     from ticketbench.run import Summary
-    from ticketbench.suite import Suite
+    from ticketbench.suite.suite import Suite
 
 Record = dict[str, Any]
 AXES = ("task", "model", "protocol")

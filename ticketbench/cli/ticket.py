@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import amount, load, pick_devices, plugin_options, print_json
+from ticketbench.cli.common import load, pick_devices, plugin_options, print_json
+from ticketbench.render.numbers import amount
 
 if TYPE_CHECKING:
-    from ticketbench.cell import Cell
-    from ticketbench.plan import Plan
-    from ticketbench.ticket import Ticket
+    from ticketbench.masks.ticket import Ticket
+    from ticketbench.plan.cell import Cell
+    from ticketbench.plan.plan import Plan
 
 SUFFIX = ".safetensors"
 
@@ -41,9 +42,9 @@ def draw_tickets(
     precision: str, out: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **axes: str | None,
 ) -> None:  # fmt: skip
     """Draw the ticket of one cell, as a run would, and write it. It is neither trained further nor judged."""
-    from ticketbench.cli.run import prepare
-    from ticketbench.draw import draw
-    from ticketbench.resolve import Resolver
+    from ticketbench.cli.common import prepare
+    from ticketbench.plan.resolve import Resolver
+    from ticketbench.tickets.draw import draw
 
     plugins = load(plugin_files, blocked)
     where = pick_devices(device, 1)[0]
@@ -70,7 +71,7 @@ def draw_tickets(
 
 def cells_of(plan: Plan, seed: int | None) -> list[Cell]:
     """The plan's cells of one seed, whether the tier has it or not."""
-    from ticketbench.cell import make_cell
+    from ticketbench.plan.cell import make_cell
 
     chosen = plan.cells[0].seed if seed is None else seed
     cells = (make_cell(cell.setting, cell.setting.text(), cell.density, chosen) for cell in plan.cells)
@@ -99,8 +100,8 @@ def one_of(cells: list[Cell]) -> Cell:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def inspect_tickets(files: tuple[str, ...], as_json: bool) -> None:
     """Show what tickets keep and where they came from; several are compared, in pairs, with chance beside it."""
-    from ticketbench.inspection import compare, inspect
-    from ticketbench.origin import load_ticket
+    from ticketbench.tickets.inspection import compare, inspect
+    from ticketbench.tickets.origin import load_ticket
 
     tickets = {path: load_ticket(path) for path in files}
     findings = [inspect(path, ticket) for path, ticket in tickets.items()]
@@ -148,9 +149,9 @@ def probe_tickets(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Let probes look at saved tickets and solutions; of several, each meets the others as its companions."""
-    from ticketbench.origin import load_ticket
-    from ticketbench.resolve import Resolver
-    from ticketbench.saved import look, probe_of
+    from ticketbench.plan.resolve import Resolver
+    from ticketbench.tickets.origin import load_ticket
+    from ticketbench.tickets.saved import look, probe_of
 
     resolver = Resolver(load(plugin_files, blocked))
     probes = [probe_of(name, resolver) for name in names]
@@ -182,9 +183,9 @@ def export_ticket(
     With --compact the network is smaller and computes the same. A solution's constant units move into biases;
     a ticket's stay, since training could still change them.
     """
-    from ticketbench.export import export, layers_of
-    from ticketbench.origin import build_network, load_ticket
-    from ticketbench.resolve import Resolver
+    from ticketbench.plan.resolve import Resolver
+    from ticketbench.tickets.export import export, layers_of
+    from ticketbench.tickets.origin import build_network, load_ticket
 
     ticket = load_ticket(file)
     module = build_network(ticket, file, Resolver(load(plugin_files, blocked)))

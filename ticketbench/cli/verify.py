@@ -12,10 +12,10 @@ import rich_click as click
 from ticketbench.cli.common import load, pick_devices, plugin_options, print_json, worker_memory
 
 if TYPE_CHECKING:
-    from ticketbench.board.bundle import Bundle
+    from ticketbench.board.bundle.reading import Bundle
     from ticketbench.board.verdict import Verdict
-    from ticketbench.plan import Fleet, Plan
-    from ticketbench.plugins import Plugins
+    from ticketbench.plan.plan import Fleet, Plan
+    from ticketbench.plugin.loading import Plugins
 
 
 @click.command("verify")
@@ -46,7 +46,7 @@ def command(
     plugins = load(plugin_files, blocked)
     from ticketbench.board.verdict import write_verdict
     from ticketbench.board.verification import candidates, doubtful, judge, open_bundle, pick, planned_for, repeats
-    from ticketbench.environment import environment_of
+    from ticketbench.store.environment import environment_of
 
     found, suite, plan = open_bundle(bundle, plugins, suite_name)
     if not count:
@@ -74,11 +74,11 @@ def compute(
     """The records of the sampled cells, computed in a store that is thrown away."""
     from ticketbench.board.verification import only
     from ticketbench.cli.progress import Lines
-    from ticketbench.estimate import estimate, room_in
     from ticketbench.executors.local import LocalExecutor
-    from ticketbench.resolve import Resolver
+    from ticketbench.plan.estimate import estimate, room_in
+    from ticketbench.plan.resolve import Resolver
     from ticketbench.run import run
-    from ticketbench.store import Store
+    from ticketbench.store.store import Store
 
     sampled = only(plan, cells.values())
     resolver = Resolver(plugins)
@@ -101,7 +101,7 @@ def repeat(fleets: list[Fleet], plan: Plan, devices: tuple[str, ...], quiet: boo
     """The records of cells that were off, in stacks of other sizes."""
     from ticketbench.executors.local import LocalExecutor
     from ticketbench.run import worker_setup
-    from ticketbench.store import Store
+    from ticketbench.store.store import Store
 
     if not quiet:
         click.echo(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ticketbench.plan import Fleet
+from ticketbench.plan.plan import Fleet
 
 
 @dataclass(frozen=True)

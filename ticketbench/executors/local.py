@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from ticketbench.cell import describe
-from ticketbench.execute import failure
+from ticketbench.engine.execute import failure
 from ticketbench.executors import Event
-from ticketbench.plan import Fleet
+from ticketbench.plan.cell import describe
+from ticketbench.plan.plan import Fleet
 
 # large blocks stay with the process instead of going back to the system at every training step
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}

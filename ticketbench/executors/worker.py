@@ -40,11 +40,11 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
 
     from pathlib import Path
 
-    from ticketbench.cell import Cell
-    from ticketbench.execute import execute
-    from ticketbench.plugins import load_plugins
-    from ticketbench.resolve import Resolver
-    from ticketbench.suite import Headline
+    from ticketbench.engine.execute import execute
+    from ticketbench.plan.cell import Cell
+    from ticketbench.plan.resolve import Resolver
+    from ticketbench.plugin.loading import load_plugins
+    from ticketbench.suite.suite import Headline
 
     resolver = Resolver(load_plugins(**setup["plugins"]))
     headlines = {task: Headline.model_validate(headline) for task, headline in setup["headlines"].items()}

@@ -2,107 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ticketbench.figures import Figure
-from ticketbench.measures import unit_of
-from ticketbench.report.grids import Grid, figure_grid, target_grid, trouble_grid, x_text
-from ticketbench.report.labels import quantity, short
-from ticketbench.report.maps import SolutionMap, map_grid, map_of
+from ticketbench.render.labels import short
+from ticketbench.render.numbers import quantity
+from ticketbench.report.contents import Drawing, Judged, Report
+from ticketbench.report.grids import figure_grid, target_grid, trouble_grid, x_text
+from ticketbench.report.maps import map_grid, map_of
 from ticketbench.report.series import Series, series_of
 from ticketbench.report.sizes import size_series
-from ticketbench.report.weights import Spread, spread_grid, spreads_of
-from ticketbench.results import Entry, Results
-from ticketbench.verdicts import Finding, judge_claim
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure with our values."""
-
-    figure: Figure
-    series: list[Series]
-    grid: Grid
-    spreads: list[Spread] = field(default_factory=list)
-    """Of a figure of initial weights."""
-    map: SolutionMap | None = None
-    """Of a map, once a cell has its distances."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A claim's verdict in one setting, as text."""
-
-    number: int
-    text: str
-    verdict: str
-    setting: str
-    ours: str
-    paper: str
-    source: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """Everything a reader gets to see."""
-
-    results: Results
-    verdicts: list[Judged]
-    drawings: list[Drawing]
-    targets: Grid
-    troubles: Grid
-
-    def summary(self) -> str:
-        """How many cells there are, and what became of them."""
-        counts = self.results.counts()
-        parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        return f"{sum(counts.values())} cells: {parts}; {self.results.precision} on {self.results.device_class}"
-
-    def tally(self) -> Counter[str]:
-        """How often each verdict was given."""
-        return Counter(judged.verdict for judged in self.verdicts)
-
-    def to_plain(self) -> dict[str, Any]:
-        """The report for a program to read."""
-        results = self.results
-        return {
-            "suite": results.suite.name,
-            "version": results.suite.version,
-            "tier": results.tier,
-            "precision": results.precision,
-            "device_class": results.device_class,
-            "cells": dict(results.counts()),
-            "notes": results.notes,
-            "claims": [vars(judged) for judged in self.verdicts],
-            "figures": [
-                {
-                    "name": drawing.figure.name,
-                    "title": drawing.figure.title,
-                    "comparable": results.tier in drawing.figure.comparable,
-                    "series": [
-                        {"label": one.label, "row": one.row, "density": one.density, "seeds": one.seeds,
-                         "troubles": one.troubles(),
-                         "points": [vars(point) for point in one.points(drawing.figure.band)]}
-                        for one in drawing.series
-                    ],
-                    "references": [part.model_dump(mode="json") for part in drawing.figure.references],
-                    "table": plain_grid(drawing.grid),
-                }
-                for drawing in self.drawings
-            ],
-            "targets": plain_grid(self.targets),
-            "troubles": plain_grid(self.troubles),
-        }  # fmt: skip
-
-
-def plain_grid(grid: Grid) -> dict[str, Any]:
-    """A table for a program to read."""
-    return {"title": grid.title, "columns": grid.columns, "lines": grid.lines, "notes": grid.notes}
+from ticketbench.report.weights import spread_grid, spreads_of
+from ticketbench.results.measures import unit_of
+from ticketbench.results.results import Entry, Results
+from ticketbench.results.verdicts import Finding, judge_claim
+from ticketbench.suite.paper import Figure
 
 
 def build(results: Results) -> Report:

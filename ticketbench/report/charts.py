@@ -16,19 +16,14 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from ticketbench.figures import Figure, Metric
-from ticketbench.measures import training_budget
+from ticketbench.render.style import FEW, HEIGHT, WIDTH, Datum, colour_of, finished
 from ticketbench.report.grids import metric_of
 from ticketbench.report.series import Series
-from ticketbench.results import Results
+from ticketbench.results.measures import training_budget
+from ticketbench.results.results import Results
+from ticketbench.suite.paper import Figure, Metric
 
-Datum = dict[str, Any]
 OURS, PRINTED = "ours", "paper"
-WIDTH, HEIGHT = 640, 320
-FEW = 30
-"""Up to so many x, the reported points are marked."""
-COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#9d755d", "#1fa3a3", "#d6a000", "#7f7f7f", "#ff7fa7")
-"""Readable on a light and on a dark ground."""
 
 
 def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict[str, Any] | None:
@@ -55,42 +50,6 @@ def above_zero(ours: Sequence[Datum]) -> list[Datum]:
     """What a logarithmic axis has: points above zero; a band that reaches down to zero ends at the lowest of them."""
     floor = min((point[part] for point in ours for part in ("low", "value") if point[part] > 0), default=0.0)
     return [{**point, "low": max(point["low"], floor)} for point in ours if point["value"] > 0]
-
-
-def finished(chart: alt.LayerChart | alt.FacetChart, names: Sequence[str], width: int) -> dict[str, Any]:
-    """A chart with the house's looks, as plain data; six names side by side, or as many as a fifth more width takes.
-
-    `usermeta` tells the page the pixels of the longest name with its symbol.
-    """
-    room = 16 + 26 * max(map(len, names), default=0) // 5
-    columns = max(1, min(6, width * 6 // 5 // room))
-    plain: dict[str, Any] = (
-        chart.configure_legend(
-            orient="bottom",
-            columns=columns,
-            labelLimit=400,
-            symbolType="stroke",
-            symbolOpacity=1,
-            symbolStrokeWidth=2.5,
-        )
-        .configure_axis(gridOpacity=0.4, labelFontSize=12, titleFontSize=12)
-        .configure_title(anchor="start", fontSize=14)
-        .configure_view(stroke=None)
-        .to_dict()
-    )
-    plain.pop("$schema", None)
-    plain["usermeta"] = {"room": room}
-    return plain
-
-
-def colour_of(names: Sequence[str]) -> alt.Color:
-    """A colour for every name."""
-    return alt.Color("series:N", title=None, scale=alt.Scale(domain=list(names), range=ranged(len(names))))
-
-
-def ranged(count: int) -> list[str]:
-    """So many colours, again from the start where there are more lines than colours."""
-    return [COLOURS[at % len(COLOURS)] for at in range(count)]
 
 
 def x_name_of(series: Sequence[Series]) -> str:

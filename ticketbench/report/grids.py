@@ -6,13 +6,14 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ticketbench.figures import Aspect, Figure, Metric, Reference
-from ticketbench.measures import measured, unit_of
-from ticketbench.report.labels import NONE, level_text, number, quantity, short
+from ticketbench.render.labels import short
+from ticketbench.render.numbers import NONE, level_text, number, quantity
 from ticketbench.report.series import Series
 from ticketbench.report.sizes import SIZE
-from ticketbench.results import Entry, Results
-from ticketbench.where import FILTERED, Where
+from ticketbench.results.measures import measured, unit_of
+from ticketbench.results.results import Entry, Results
+from ticketbench.suite.paper import Aspect, Figure, Metric, Reference
+from ticketbench.suite.where import FILTERED, Where
 
 PAPER = "paper"
 """What stands in the second column of a line with the paper's numbers."""

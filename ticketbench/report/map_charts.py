@@ -9,9 +9,9 @@ from typing import Any
 
 import altair as alt
 
-from ticketbench.figures import Figure
-from ticketbench.report.charts import colour_of, finished
+from ticketbench.render.style import colour_of, finished
 from ticketbench.report.maps import Place, SolutionMap, times
+from ticketbench.suite.paper import Figure
 
 WIDTH, HIGHEST, LOWEST = 640, 480, 200
 ASIDE, ABOVE = 90, 40

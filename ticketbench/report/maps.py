@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ticketbench.figures import Figure
+from ticketbench.render.numbers import NONE
 from ticketbench.report.grids import Grid
-from ticketbench.report.labels import NONE
 from ticketbench.report.series import chosen_by, label_of
-from ticketbench.results import Entry, Results
+from ticketbench.results.results import Entry, Results
+from ticketbench.suite.paper import Figure
 
 BETWEEN = " | "
 """What stands between the two names of a distance."""

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ticketbench.render.library import chart_library
+from ticketbench.report.contents import Report
 from ticketbench.report.grids import PAPER
-
-if TYPE_CHECKING:
-    from ticketbench.report.build import Report
 
 CAPTIONS = {
     (
@@ -50,7 +47,7 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mappi
         charts=dict(charts),
         pictures=pictures,
         files={name: [path.name for path in paths] for name, paths in files.items()},
-        library=library() if charts else "",
+        library=chart_library() if charts else "",
         states=STATES,
         captions=CAPTIONS,
         paper=PAPER,
@@ -60,9 +57,3 @@ def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mappi
 def data_address(path: Path) -> str:
     """A picture as an address that holds it."""
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def library() -> str:
-    """The charts' JavaScript, without what would end or confuse a script element."""
-    code = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return re.sub(r"<(/script|!--)", r"<\\\1", code, flags=re.IGNORECASE)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ticketbench.figures import Aspect, Figure
-from ticketbench.measures import DENSITY, Curve, measured, nearest
-from ticketbench.report.labels import telling
-from ticketbench.results import Entry, Results
+from ticketbench.render.labels import telling
+from ticketbench.results.measures import DENSITY, Curve, measured, nearest
+from ticketbench.results.results import Entry, Results
+from ticketbench.suite.paper import Aspect, Figure
 
 Band = Literal["range", "std"]
 AXES = ("model", "task", "protocol", "initializer", "recipe")

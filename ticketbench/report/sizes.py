@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ticketbench.figures import Figure, Metric
-from ticketbench.measures import DENSITY, Curve
 from ticketbench.report.series import Series, chosen_by, grouped
-from ticketbench.results import Entry, Results
+from ticketbench.results.measures import DENSITY, Curve
+from ticketbench.results.results import Entry, Results
+from ticketbench.suite.paper import Figure, Metric
 
 STEP, EPOCH = "step", "epoch"
 SIZE = Metric(title="weights remaining", percent=True, higher_is_better=False)

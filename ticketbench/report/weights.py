@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ticketbench.cell import Cell
-from ticketbench.figures import Figure
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.resolve import Cast
+from ticketbench.render.labels import short
 from ticketbench.report.grids import Grid
-from ticketbench.report.labels import short
 from ticketbench.report.series import chosen_by
-from ticketbench.resolve import Cast
-from ticketbench.results import Results
+from ticketbench.results.results import Results
+from ticketbench.suite.paper import Figure
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ def spreads_of(results: Results, figure: Figure) -> list[Spread]:
 
 def initial_weights(cell: Cell, cast: Cast) -> dict[str, Tensor]:
     """The prunable weights of a cell before anything else happens."""
-    from ticketbench.bench import fresh_module
+    from ticketbench.plan.fresh import fresh_module
 
     module = fresh_module(cell, cast, cast.stages.draw_on)
     own = dict(module.named_parameters())
@@ -102,7 +102,7 @@ def spread_chart(figure: Figure, spreads: Sequence[Spread]) -> dict[str, Any] | 
     """A small chart for each layer, a stepped line for each initializer; None where there is nothing to draw."""
     import altair as alt
 
-    from ticketbench.report.charts import colour_of, finished
+    from ticketbench.render.style import colour_of, finished
 
     if not spreads:
         return None

@@ -1,0 +1,1 @@
+"""Submissions as bundles: made, and read strictly."""

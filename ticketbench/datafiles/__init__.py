@@ -1,0 +1,1 @@
+"""Files of public data sets: where they lie, and how they are fetched."""

@@ -1,0 +1,1 @@
+"""Many cells trained as one stacked model: networks, steps, lives, judging."""

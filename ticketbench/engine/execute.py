@@ -1,0 +1,138 @@
+"""Execute one fleet on one device: cells in, records out. The same function in a worker, a cluster, a test."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.life import lead, out_of_memory
+from ticketbench.engine.member import Member, outcome
+from ticketbench.engine.network import set_precision
+from ticketbench.errors import DeviceError
+from ticketbench.plan.cell import Cell, describe, ticket_facts
+from ticketbench.plan.count import module_size, size_of, work_of
+from ticketbench.plan.resolve import Resolver
+from ticketbench.suite.suite import Headline
+
+Progress = Callable[[str, int], None]
+Record = dict[str, Any]
+
+
+def execute(
+    cells: Sequence[Cell],
+    resolver: Resolver,
+    headline: Headline,
+    device: str = "cpu",
+    progress: Progress = lambda phase, steps: None,
+    keep_in: Path | None = None,
+) -> list[Record]:
+    """A record for every cell, whatever happens. Out of memory splits the fleet in two and goes on."""
+    try:
+        return execute_together(cells, resolver, headline, torch.device(device), progress, keep_in)
+    except (Exception, SystemExit) as error:
+        trace = "".join(traceback.format_exception(error)[-6:])
+        reason, memory = f"{type(error).__name__}: {error}", out_of_memory(error)
+    if memory and len(cells) > 1:
+        release(device)
+        half = len(cells) // 2
+        parts = (cells[:half], cells[half:])
+        return [record for part in parts for record in execute(part, resolver, headline, device, progress, keep_in)]
+    release(device)
+    return [{**describe(cell), **failure(cell, reason, trace), "fleet_size": len(cells)} for cell in cells]
+
+
+def execute_together(
+    cells: Sequence[Cell],
+    resolver: Resolver,
+    headline: Headline,
+    device: torch.device,
+    progress: Progress,
+    keep_in: Path | None,
+) -> list[Record]:
+    """Lead the lives of all cells as one stack."""
+    check_device(device)
+    set_precision(cells[0].setting.precision)
+    progress("starting", 0)
+    started = time.time()
+    casts = [resolver.cast(cell.setting) for cell in cells]
+    bench = Bench(cells, casts, device)
+    members = lead(bench, headline, progress, keep=keep_in is not None)
+    if keep_in is not None:
+        save_tickets(members, keep_in)
+    model, shapes = bench.network.model, bench.data.task.shapes()
+    size, work = size_of(model, shapes), work_of(model, shapes, {})
+    present = module_size(model, bench.network.module)  # smaller where a method has removed units
+    records = []
+    for index, member in enumerate(members):
+        rest = bench.stack.mask(index)
+        mask = member.drawn if member.drawn and member.cast.method.removes_units else rest
+        kept = {name: int(part.sum()) for name, part in mask.items()}
+        densities = {name: float(part.float().mean()) for name, part in rest.items()}
+        total = sum(kept.values())
+        records.append(
+            {
+                **describe(member.cell),
+                **outcome(member),
+                "headline_metric": headline.metric,
+                "kept": total,
+                "prunable": size.prunable_total,
+                "exact_density": total / max(1, size.prunable_total),
+                "parameters": present.parameters - sum(int((~part).sum()) for part in rest.values()),
+                "parameters_dense": size.parameters,
+                "flops": bench.work.flops(densities),
+                "flops_dense": work.flops(),
+                "layers": [(name, kept[name], mask[name].numel()) for name in mask],
+                "peak_memory": peak_memory(device),
+                "engine": bench.engine(),
+                "fleet_size": len(cells),
+                "started": started,
+                "finished": time.time(),
+            }
+        )
+    return records
+
+
+def failure(cell: Cell, reason: str, error: str = "", status: str = "failed") -> Record:
+    """The outcome of a cell that left nothing but a reason."""
+    now = time.time()
+    return {"key": cell.key, "status": status, "reason": reason, "error": error, "started": now, "finished": now}
+
+
+def save_tickets(members: Sequence[Member], folder: Path) -> None:
+    """Each cell's ticket (mask and starting weights) and its solution (mask and trained weights)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for member in members:
+        for kind, ticket in (("ticket", member.ticket), ("solution", member.solution)):
+            if ticket is not None:
+                ticket.about = ticket_facts(member.cell, kind)
+                ticket.save(folder / f"{member.cell.key}.{kind}.safetensors")
+
+
+def check_device(device: torch.device) -> None:
+    """The device exists, or a `DeviceError` says what does."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"there is no CUDA device here, but the cell wants {device}. Use --device cpu.")
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: of the device's allocator, or of this process."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def release(device: str) -> None:
+    """Give back what a failed fleet held."""
+    gc.collect()
+    if torch.device(device).type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,127 @@
+"""A cell of a fleet while it lives: what it asks for, what it has cost, and what was found about it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ticketbench.engine.bench import Bench, Report
+from ticketbench.engine.looks import Curve
+from ticketbench.engine.trial import Trial
+from ticketbench.errors import TicketError
+from ticketbench.masks.ticket import Mask, Ticket
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.resolve import Cast
+from ticketbench.plugin.contracts import Train
+from ticketbench.suite.suite import Headline
+
+
+@dataclass(frozen=True)
+class Together:
+    """A life's request for what all lives of a fleet do at once: leave out dropped units, or go to the next stage."""
+
+    what: Literal["shrink", "move on"]
+
+
+@dataclass
+class Member:
+    """One cell of a fleet while it lives."""
+
+    index: int
+    """Its place in the fleet."""
+    cell: Cell
+    cast: Cast
+    trial: Trial
+    life: Iterator[Train | Together] = field(default_factory=lambda: iter(()))
+    request: Train | Together | None = None
+    status: str = ""
+    reason: str = ""
+    error: str = ""
+    drawing: bool = True
+    drawn: Mask = field(default_factory=dict)
+    """The mask of the ticket."""
+    round: int = 0
+    draw_seconds: float = 0.0
+    train_seconds: float = 0.0
+    train_steps: int = 0
+    curves: list[Curve] = field(default_factory=list)
+    headline: float = float("nan")
+    ticket: Ticket | None = None
+    solution: Ticket | None = None
+    clock: float = 0.0
+    """When the stretch of time began that is not booked yet."""
+
+    def book(self) -> None:
+        """Book the time since the clock was set to drawing or to training, and set it again."""
+        now, spent = time.perf_counter(), self.trial.spent
+        spend(self, now - self.clock - spent.looking)
+        self.clock, spent.looking = now, 0.0
+
+    def fail(self, error: BaseException) -> None:
+        """What a plugin raised ends this life and no other."""
+        self.status, self.reason = "failed", f"{type(error).__name__}: {error}"
+        self.error = "".join(traceback.format_exception(error)[-6:])
+
+
+def spend(member: Member, seconds: float) -> None:
+    """Book time to drawing or to training."""
+    member.trial.spent.seconds += seconds
+    if member.drawing:
+        member.draw_seconds += seconds
+    else:
+        member.train_seconds += seconds
+
+
+def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask: Mask | None = None) -> None:
+    """Book a stretch of training, under the member's present mask or another one."""
+    member.train_steps += steps
+    member.trial.spent.steps += steps
+    member.trial.spent.flops += bench.flops(mask or bench.stack.mask(member.index), steps * bench.recipe.batch)
+    spend(member, seconds)
+
+
+def note_judgement(
+    member: Member, report: Report, found: dict[str, dict[str, list[float]]], headline: Headline, bench: Bench
+) -> None:
+    """Book a judgement: the sweep of the last one, and a point of the curve over densities for each."""
+    for label, scores in found.items():
+        for metric, values in scores.items():
+            if report.final and bench.sweep:
+                points = zip(bench.sweep, values, strict=True)
+                name = bench.network.model.sweeps
+                member.curves += [("test", label, metric, member.round, name, float(x), y) for x, y in points]
+            value = pick(values, bench.sweep, headline if metric == headline.metric else Headline(metric=metric))
+            member.curves.append(("test", label, metric, member.round, "density", report.density, value))
+            if report.final and metric == headline.metric and label == next(iter(found)):
+                member.headline = value
+    member.round += 1
+
+
+def pick(values: list[float], sweep: tuple[int, ...], headline: Headline) -> float:
+    """The one value of a sweep that the suite's headline asks for."""
+    if headline.at == "last" or not sweep:
+        return values[-1]
+    if headline.at == "best":
+        return max(values) if headline.higher_is_better else min(values)
+    if headline.at not in sweep:
+        raise TicketError(f"the headline asks for {headline.at}, which the sweep does not judge at")
+    return values[sweep.index(headline.at)]
+
+
+def outcome(member: Member) -> dict[str, Any]:
+    """What a life leaves, as plain data."""
+    return {
+        "key": member.cell.key,
+        "status": member.status,
+        "reason": member.reason,
+        "error": member.error,
+        "headline": member.headline,
+        "draw_seconds": member.draw_seconds,
+        "train_seconds": member.train_seconds,
+        "train_steps": member.train_steps,
+        "curves": [*member.curves, *member.trial.looks.points],
+        "probes": member.trial.findings,
+    }

@@ -1,0 +1,132 @@
+"""One architecture, any number of members: the forward and the loss of stacked networks.
+
+Everything above this file knows stacked weights, masks, a step and an evaluation, and nothing of how a product
+with a masked weight is computed; a truly sparse engine replaces this file and `stepper.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_map
+
+from ticketbench.engine.carry import carried_by
+from ticketbench.errors import OptionError
+from ticketbench.plugin.contracts import Model, Task
+
+State = dict[str, Tensor]
+"""Parameter or buffer name -> tensor; stacked ones carry a leading fleet axis."""
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+class Network:
+    """A model's forward as a function of weights, for one member or for many at once."""
+
+    def __init__(self, model: Model, module: nn.Module, task: Task, precision: str = "fp32") -> None:
+        self.model = model
+        self.task = task
+        self.module = module
+        self.precision = precision
+        self.own_stacked = model.stacked(module)
+        self.prunable = tuple(model.prunable(module))
+        self.carried = carried_by(model, module, task)
+        """The buffers that hold state from batch to batch."""
+
+    def engine(self, members: int) -> str:
+        """How members are computed, for the record."""
+        if self.own_stacked is not None:
+            return "stacked"
+        return "vmap" if self.model.stackable and members > 1 else "loop"
+
+    def single(self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any]) -> Any:
+        """The forward of one member."""
+        return functional_call(self.module, (parameters, buffers), (inputs,), dict(call))
+
+    def outputs(
+        self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], shared: bool = False
+    ) -> Any:
+        """The forward of all members; `shared` inputs have no fleet axis."""
+        members = len(next(iter(parameters.values())))
+        with self.autocast():
+            if self.own_stacked is not None:
+                fleet_inputs = inputs.expand(members, *inputs.shape) if shared else inputs
+                return self.own_stacked(parameters, buffers, fleet_inputs, **call)
+            if self.engine(members) == "vmap":
+
+                def one(weights: State, statistics: State, batch: Tensor) -> Any:
+                    return self.single(weights, statistics, batch, call)
+
+                return vmap(one, in_dims=(0, 0, None if shared else 0))(parameters, buffers, inputs)
+            each = [
+                self.single(weights, statistics, inputs if shared else inputs[index], call)
+                for index, (weights, statistics) in enumerate(
+                    zip(members_of(parameters, members), members_of(buffers, members), strict=True)
+                )
+            ]
+            if members == 1:  # a view: outputs may be large
+                return tree_map(lambda part: part.unsqueeze(0), each[0])
+            return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
+
+    def losses(
+        self, parameters: State, buffers: State, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]
+    ) -> Tensor:
+        """The training objective of each member, a vector over the fleet."""
+        outputs = self.outputs(parameters, buffers, inputs, call)
+
+        def one(output: Any, target: Tensor, batch: Tensor) -> Tensor:
+            return self.model.loss(output, target, batch, self.task.loss)
+
+        with self.autocast():
+            if len(targets) == 1:
+                return one(tree_map(lambda part: part[0], outputs), targets[0], inputs[0]).unsqueeze(0)
+            losses: Tensor = vmap(one)(outputs, targets, inputs)
+            return losses
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bf16 products with float32 weights, where the cell asks for them."""
+        if self.precision != "bf16":
+            return nullcontext()
+        device = next(self.module.parameters()).device.type
+        return torch.autocast("cuda" if device == "cuda" else "cpu", dtype=torch.bfloat16)
+
+    @contextmanager
+    def mode(self, training: bool) -> Iterator[None]:
+        """The module in training or evaluation mode, for the length of a block."""
+        before = self.module.training
+        self.module.train(training)
+        try:
+            yield
+        finally:
+            self.module.train(before)
+
+
+def members_of(state: State, members: int) -> list[State]:
+    """Every member's tensors, taken apart so that their gradients are stacked once and not added up."""
+    apart = {name: tensor.unbind(0) for name, tensor in state.items()}
+    return [{name: parts[index] for name, parts in apart.items()} for index in range(members)]
+
+
+def member_of(state: State, index: int) -> State:
+    """One member's tensors, as views."""
+    return {name: tensor[index] for name, tensor in state.items()}
+
+
+def set_precision(precision: str) -> None:
+    """Make float32 products what the cell says they are."""
+    if precision not in PRECISIONS:
+        raise OptionError(f"unknown precision '{precision}'. Valid: {', '.join(PRECISIONS)}.")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def states_of(module: nn.Module) -> tuple[State, State]:
+    """A module's trainable parameters, and everything else that it holds."""
+    trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
+    fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
+    return trainable, fixed | {name: part.detach() for name, part in module.named_buffers()}

@@ -1,0 +1,1 @@
+"""Masks: exact densities, scopes, and the tickets that carry them."""

@@ -1,0 +1,1 @@
+"""From a suite to cells and fleets, and what they will cost."""

@@ -1,0 +1,146 @@
+"""Cells: one frozen point of the matrix each, with a key over everything that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from ticketbench.plugin.options import canonical
+
+CELL_FORMAT = 1
+ENGINE_VERSION = 1
+"""Raised whenever the engine's numbers change; a test pins what version 1 computes."""
+KEY_LENGTH = 20
+
+
+class Choice(NamedTuple):
+    """A registered name with its resolved options as canonical JSON, and its source fingerprint."""
+
+    name: str
+    options: str = "{}"
+    source: str = ""
+
+    def __str__(self) -> str:
+        return self.name if self.options == "{}" else f"{self.name} {self.options}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the cells of one row of a block share: all but density and seed."""
+
+    suite: str
+    suite_version: int
+    tier: str
+    row: str
+    method: Choice
+    scorer: Choice | None
+    model: Choice
+    task: Choice
+    protocol: Choice
+    initializer: Choice
+    probes: tuple[Choice, ...]
+    recipe_name: str
+    recipe: str
+    precision: str
+    device_class: str
+    stage_sources: tuple[tuple[str, str], ...] = ()
+    """Further tasks that the protocol reaches, with their fingerprints."""
+
+    def text(self) -> str:
+        """The readable canonical text of everything but density and seed."""
+        lines = [
+            f"ticketbench cell {CELL_FORMAT}, engine {ENGINE_VERSION}",
+            f"suite: {self.suite} {self.suite_version}, tier {self.tier}, row {self.row}",
+            *(f"{kind}: {choice}" for kind, choice in self.choices()),
+            f"recipe: {self.recipe}",
+            f"precision: {self.precision}, device {self.device_class}",
+            *(f"source: {kind} {choice.name} {choice.source}" for kind, choice in self.choices()),
+            *(f"source: stage {name} {source}" for name, source in self.stage_sources),
+        ]
+        return "\n".join(lines)
+
+    def choices(self) -> list[tuple[str, Choice]]:
+        """Every choice with the word for its kind, in a fixed order."""
+        named = [("method", self.method), ("model", self.model), ("task", self.task)]
+        named += [("protocol", self.protocol), ("initializer", self.initializer)]
+        named += [("scorer", self.scorer)] if self.scorer else []
+        return named + [("probe", probe) for probe in self.probes]
+
+    def fleet_text(self) -> str:
+        """What cells must share to be trained as one stacked model."""
+        return canonical(
+            [*self.model, *self.task, *self.protocol, self.recipe, self.method.name, self.precision, self.device_class]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One point of the matrix."""
+
+    setting: Setting
+    density: float
+    seed: int
+    key: str
+
+    def text(self) -> str:
+        """The canonical text that the key is the hash of."""
+        return cell_text(self.setting.text(), self.density, self.seed)
+
+    def to_plain(self) -> dict[str, Any]:
+        """The cell as plain data, for a worker or a cluster."""
+        return {"setting": asdict(self.setting), "density": self.density, "seed": self.seed, "key": self.key}
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Cell:
+        """The cell back from plain data."""
+        values = dict(data["setting"])
+        for field in fields(Setting):
+            value = values[field.name]
+            if field.name in ("probes", "stage_sources"):
+                make = Choice if field.name == "probes" else lambda *parts: tuple(parts)
+                values[field.name] = tuple(make(*part) for part in value)
+            elif isinstance(value, (list, tuple)):
+                values[field.name] = Choice(*value)
+        return cls(Setting(**values), data["density"], data["seed"], data["key"])
+
+
+def cell_text(setting_text: str, density: float, seed: int) -> str:
+    """The canonical text of a cell, from its setting's."""
+    return f"{setting_text}\ndensity: {density!r}\nseed: {seed}\n"
+
+
+def make_cell(setting: Setting, setting_text: str, density: float, seed: int) -> Cell:
+    """A cell with its key; the setting's text is passed so that a large plan makes it once."""
+    text = cell_text(setting_text, density, seed)
+    return Cell(setting, density, seed, hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH])
+
+
+def describe(cell: Cell) -> dict[str, Any]:
+    """The axes of a cell as columns."""
+    setting = cell.setting
+    axes = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
+    return {
+        "key": cell.key,
+        "suite": setting.suite,
+        "suite_version": setting.suite_version,
+        "tier": setting.tier,
+        "row": setting.row,
+        "scorer": "",
+        **axes,
+        "recipe": setting.recipe_name,
+        "precision": setting.precision,
+        "device_class": setting.device_class,
+        "density": cell.density,
+        "seed": cell.seed,
+        "definition": cell.text(),
+    }
+
+
+def ticket_facts(cell: Cell, kind: str) -> dict[str, Any]:
+    """What a ticket says about itself: its cell's key, readable text and definition, and what it is.
+
+    `kind` is "ticket" (mask and starting weights) or "solution" (mask and trained weights).
+    """
+    return {"key": cell.key, "kind": kind, "cell": cell.text(), "definition": cell.to_plain()}

@@ -1,0 +1,252 @@
+"""The plan: a suite and a selection become cells, and cells become fleets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, product
+from typing import Any
+
+from ticketbench.errors import OptionError, SuiteError, TicketbenchError, UnknownNameError
+from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.contracts import Method
+from ticketbench.plugin.fingerprint import fingerprint
+from ticketbench.plugin.loading import Plugins
+from ticketbench.suite.suite import Block, Entry, Row, Suite
+
+CPU_FLEET = 4
+"""Members at which a stacked model stops getting faster per member on one CPU thread."""
+CUDA_FLEET = 64
+
+Room = Callable[[Setting], int]
+"""How many cells of a setting fit into a worker's memory, one at least."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the command line asked for; empty means all."""
+
+    methods: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    densities: tuple[float, ...] = ()
+    seeds: int | None = None
+    models: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = ()
+    initializers: tuple[str, ...] = ()
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What was asked for of the axes that a block lists: its key there -> names."""
+        axes = {"tasks": self.tasks, "models": self.models, "protocols": self.protocols}
+        return {**axes, "initializers": self.initializers}
+
+    def keeps(self, block: Block, axis: str) -> list[Entry]:
+        """The entries of a block's axis that were asked for."""
+        wanted = self.names()[axis]
+        return [entry for entry in getattr(block, axis) if not wanted or entry.name in wanted]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Cells that are trained together, as a plain description that can travel."""
+
+    cells: tuple[Cell, ...]
+    timeout: float
+    device: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        """A short name that depends on the cells alone."""
+        return hashlib.sha256(" ".join(cell.key for cell in self.cells).encode()).hexdigest()[:12]
+
+    def split(self, parts: int) -> list[Fleet]:
+        """The same cells in so many smaller fleets, whose sizes differ by one at most."""
+        edges = [len(self.cells) * part // parts for part in range(parts + 1)]
+        return [replace(self, cells=self.cells[start:end]) for start, end in pairwise(edges) if start < end]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run will do, before it does it."""
+
+    suite: Suite
+    tier: str
+    cells: tuple[Cell, ...]
+    timeout: float
+    plugins: dict[str, Any] = field(default_factory=dict)
+    shrinking: frozenset[str] = frozenset()
+    """Methods that remove units: only cells of one density have networks of one shape."""
+
+    def fleets(
+        self, cells: Iterable[Cell], device: str, workers: int, largest: int = 0, room: Room | None = None
+    ) -> list[Fleet]:
+        """Cells that can share a stacked model, in fleets that keep all workers busy and fit into their memory."""
+        groups: dict[str, list[Cell]] = {}
+        keys: dict[int, str] = {}
+        for cell in cells:
+            at = id(cell.setting)
+            keys.setdefault(at, cell.setting.fleet_text())
+            shape = f" at {cell.density}" if cell.setting.method.name in self.shrinking else ""
+            groups.setdefault(keys[at] + shape, []).append(cell)
+        limit = largest or (CPU_FLEET if device == "cpu" else CUDA_FLEET)
+        fleets = []
+        for members in groups.values():
+            ordered = sorted(members, key=lambda cell: (cell.density, cell.setting.row, cell.seed))
+            most = min(limit, room(ordered[0].setting)) if room else limit
+            count = -(-len(ordered) // most)
+            if len(groups) < workers:
+                count = min(len(ordered), -(-count // workers) * workers)
+            fleets += Fleet(tuple(ordered), self.timeout, device).split(count)
+        return fleets
+
+
+def make_plan(
+    suite: Suite,
+    tier: str,
+    plugins: Plugins,
+    selection: Selection | None = None,
+    device_class: str = "cpu",
+    precision: str = "fp32",
+) -> Plan:
+    """All cells of a tier that the selection keeps, each once, in the suite's order."""
+    selection = selection or Selection()
+    check_selection(suite, tier, selection)
+    resolver = Resolver(plugins)
+    chosen = suite.tier(tier)
+    seeds = chosen.seeds
+    if selection.seeds is not None:
+        extra = range(max(seeds) + 1, max(seeds) + 1 + max(0, selection.seeds - len(seeds)))
+        seeds = (*seeds, *extra)[: selection.seeds]
+    cells: dict[str, Cell] = {}
+    shrinking: set[str] = set()
+    for number, block in enumerate(chosen.blocks, 1):
+        where = f"suite '{suite.name}', tiers.{tier}.blocks (number {number})"
+        for setting, method in settings(suite, tier, block, resolver, selection, device_class, precision, where):
+            text = setting.text()
+            shrinking |= {setting.method.name} if method.removes_units else set()
+            fixed = method.fixed_density
+            for density in [fixed] if fixed is not None else (selection.densities or block.densities):
+                for seed in seeds:
+                    cell = make_cell(setting, text, float(density), seed)
+                    cells.setdefault(cell.key, cell)
+    if not cells:
+        raise SuiteError(f"nothing to run: no cell of suite '{suite.name}', tier {tier}, is left by the selection")
+    return Plan(suite, tier, tuple(cells.values()), chosen.timeout, plugins.recipe(), frozenset(shrinking))
+
+
+def settings(
+    suite: Suite,
+    tier: str,
+    block: Block,
+    resolver: Resolver,
+    selection: Selection,
+    device_class: str,
+    precision: str,
+    where: str,
+) -> Iterator[tuple[Setting, Method]]:
+    """Every combination of a block's axes, resolved."""
+    recipe = suite.recipes[block.recipe].text()
+    rows = list(rows_of(suite, tier, block, resolver.plugins, selection.methods))
+    probes = tuple(choose(resolver, "probe", probe, where) for probe in block.probes)
+    for task, model, protocol, initializer in product(*(selection.keeps(block, axis) for axis in selection.names())):
+        task_choice = choose(resolver, "task", task, where)
+        protocol_choice = choose(resolver, "protocol", protocol, where)
+        sources = stage_sources(resolver, task_choice, protocol_choice)
+        for label, row in rows:
+            method = resolver.item("method", row.method.name, row.method.options, where)
+            scorer = scorer_of(label, row, method, resolver, where)
+            yield (
+                Setting(
+                    suite.name, suite.version, tier, label,
+                    choose(resolver, "method", row.method, where), scorer,
+                    choose(resolver, "model", model, where), task_choice, protocol_choice,
+                    choose(resolver, "initializer", initializer, where), probes,
+                    block.recipe, recipe, precision, device_class, sources,
+                ),
+                method,
+            )  # fmt: skip
+
+
+def choose(resolver: Resolver, kind: str, entry: Entry, where: str) -> Choice:
+    """An entry of a suite file as a choice."""
+    return resolver.choice(kind, entry.name, entry.options, where)
+
+
+def stage_sources(resolver: Resolver, task: Choice, protocol: Choice) -> tuple[tuple[str, str], ...]:
+    """Fingerprints of the tasks that a protocol reaches beyond the cell's own."""
+    stages = resolver.chosen("protocol", protocol).stages(resolver.chosen("task", task), resolver.find_task)
+    parts = stages.tasks()
+    reached = {type(part): part for part in parts}
+    own = type(resolver.chosen("task", task))
+    return tuple(
+        (item.name, fingerprint(item, resolver.plugin_packages)) for kind, item in reached.items() if kind is not own
+    )
+
+
+def scorer_of(label: str, row: Row, method: Method, resolver: Resolver, where: str) -> Choice | None:
+    """The scorer a row ranks by: its own, or the method's default."""
+    entry = row.scorer or (Entry(name=method.ranks_by) if method.ranks_by else None)
+    if method.ranks_by is not None and entry is None:
+        raise SuiteError(f"row '{label}' ({where}): method '{method.name}' needs a scorer to rank by; add `scorer = …`")
+    if method.ranks_by is None and entry is not None:
+        raise SuiteError(f"row '{label}' ({where}): method '{method.name}' takes no scorer; leave `scorer` out")
+    return choose(resolver, "scorer", entry, where) if entry else None
+
+
+def rows_of(
+    suite: Suite, tier: str, block: Block, plugins: Plugins, wanted: Sequence[str]
+) -> Iterator[tuple[str, Row]]:
+    """A block's rows, or the wanted ones: rows of the suite first, then methods and scorers of plugins.
+
+    A row that other blocks of the tier have stays theirs; one that no block has runs in every block.
+    """
+    taken = {label for other in suite.tier(tier).blocks for label in other.methods} - set(block.methods)
+    for label in wanted or block.methods:
+        if label in taken:
+            continue
+        if label in suite.methods:
+            yield label, suite.methods[label]
+        elif label in plugins.items["method"]:
+            yield label, Row(method=Entry(name=label))
+        elif label in plugins.items["scorer"]:
+            yield label, Row(method=suite.scorers_run_as, scorer=Entry(name=label))
+        else:
+            names = {*suite.methods, *plugins.items["method"], *plugins.items["scorer"]}
+            raise UnknownNameError("method", label, names, "--method")
+
+
+def check_selection(suite: Suite, tier: str, selection: Selection) -> None:
+    """Wrong values on the command line, each by name."""
+    for density in selection.densities:
+        if not 0 < density <= 1:
+            raise OptionError(f"--density {density:g} is outside (0, 1]: it is the fraction of weights kept")
+    if selection.seeds is not None and selection.seeds < 1:
+        raise OptionError(f"--seeds {selection.seeds} is no number of seeds. Give 1 or more.")
+    for axis, wanted in selection.names().items():
+        known = {entry.name for block in suite.tier(tier).blocks for entry in getattr(block, axis)}
+        for name in wanted:
+            if name not in known:
+                word = axis.removesuffix("s")
+                raise UnknownNameError(word, name, known, f"--{word} (suite '{suite.name}', tier {tier})")
+
+
+def count_by(cells: Iterable[Cell], axis: str) -> Counter[str]:
+    """How many cells each value of an axis has, for a summary of the plan."""
+    return Counter(str(getattr(cell.setting, axis, None) or getattr(cell, axis)) for cell in cells)
+
+
+def find_suite(name: str, plugins: Plugins) -> Suite:
+    """A suite by its registered name, or by the path of a TOML file."""
+    from pathlib import Path
+
+    from ticketbench.suite.suite import read_suite
+
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        return read_suite(path)
+    suite = read_suite(plugins.find("suite", name, "--suite"))
+    if suite.name != name:
+        raise TicketbenchError(f"the suite file registered as '{name}' calls itself '{suite.name}'")
+    return suite

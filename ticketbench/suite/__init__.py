@@ -1,0 +1,1 @@
+"""Suite files: the matrix, its recipes, and what the paper says."""

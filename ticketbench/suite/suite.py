@@ -1,0 +1,221 @@
+"""Suites: a matrix in one TOML file, read into typed and validated objects."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+
+from ticketbench.errors import SuiteError, UnknownNameError, suggest
+from ticketbench.suite.base import Density, Name, Table
+from ticketbench.suite.paper import Aspect, Claim, Figure, Metric, Reference, Target, check_references
+from ticketbench.suite.recipe import Recipe
+
+SUITE_SCHEMA = 1
+ENTRIES = ("tasks", "models", "protocols", "initializers", "probes", "method", "scorer", "scorers_run_as")
+"""The keys under which a suite names registered things."""
+
+
+class Entry(Table):
+    """A registered name with options: `"name"` or `{ name = "name", option = value }`."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+def as_entry(value: Any) -> Any:
+    """A string or a flat table as the fields of an `Entry`."""
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict) and "name" in value and "options" not in value:
+        return {"name": value["name"], "options": {key: part for key, part in value.items() if key != "name"}}
+    return value
+
+
+EntryField = Annotated[Entry, BeforeValidator(as_entry)]
+Entries = Annotated[tuple[EntryField, ...], Field(min_length=1, strict=False)]
+
+
+class Row(Table):
+    """A row of the leaderboard: a method, and the scorer it ranks by if it needs one."""
+
+    method: EntryField
+    scorer: EntryField | None = None
+
+
+class Headline(Table):
+    """The one number a cell is compared by."""
+
+    metric: str
+    at: Literal["best", "last"] | int = "last"
+    """Which point of a budget sweep counts: the best, the last, or the one at this budget."""
+    higher_is_better: bool = True
+
+
+class Block(Table):
+    """A full cross product of its axes."""
+
+    tasks: Entries
+    models: Entries
+    protocols: Entries
+    initializers: Entries
+    methods: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+    densities: Annotated[tuple[Density, ...], Field(min_length=1, strict=False)]
+    recipe: str
+    probes: Annotated[tuple[EntryField, ...], Field(strict=False)] = ()
+
+
+class Tier(Table):
+    """One size of the suite."""
+
+    about: str
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
+    timeout: Annotated[float, Field(gt=0)]
+    """Seconds of wall-clock after which a cell is stopped."""
+    blocks: Annotated[tuple[Block, ...], Field(min_length=1, strict=False)]
+
+
+class Suite(Table):
+    """A suite file."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Name
+    version: Annotated[int, Field(ge=1)]
+    title: str
+    reference: str
+    headline: Headline
+    headlines: dict[Name, Headline] = Field(default_factory=dict)
+    """Task -> the number its cells are compared by, where it is another."""
+    scorers_run_as: EntryField
+    """How `--method SCORER` draws with a scorer that the suite does not list."""
+    methods: dict[Name, Row]
+    recipes: dict[str, Recipe]
+    tiers: Annotated[dict[Literal["smoke", "small", "hour", "paper"], Tier], Field(min_length=1)]
+    """In this order: seconds, ten minutes, an hour (where a suite has one between the others), and the paper's own."""
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    figures: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
+    claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
+    targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        for tier_name, tier in self.tiers.items():
+            for number, block in enumerate(tier.blocks, 1):
+                where = f"tiers.{tier_name}.blocks (number {number})"
+                for row in block.methods:
+                    if row not in self.methods:
+                        raise ValueError(f"{where}: no row [methods.{row}]. {suggest(row, self.methods)}")
+                if block.recipe not in self.recipes:
+                    raise ValueError(
+                        f"{where}: no recipe [recipes.{block.recipe}]. {suggest(block.recipe, self.recipes)}"
+                    )
+        tasks = {entry.name for tier in self.tiers.values() for block in tier.blocks for entry in block.tasks}
+        for task in self.headlines:
+            if task not in tasks:
+                raise ValueError(f"[headlines.{task}]: no block has this task. {suggest(task, tasks)}")
+        return self
+
+    @model_validator(mode="after")
+    def _paper(self) -> Self:
+        check_references(self.figures, self.claims, self.targets, self.methods, self.tiers)
+        return self
+
+    def headline_of(self, task: str) -> Headline:
+        """The number that cells of a task, given by its name or as the store writes it, are compared by."""
+        return self.headlines.get(task.partition(" ")[0], self.headline)
+
+    def metric(self, name: str) -> Metric:
+        """How a metric is read and shown."""
+        headline = next((one for one in (self.headline, *self.headlines.values()) if one.metric == name), None)
+        plain = Metric(title=name, higher_is_better=headline.higher_is_better if headline else True)
+        known = self.metrics.get(name, plain)
+        return known if known.title else known.model_copy(update={"title": name})
+
+    def tier(self, name: str) -> Tier:
+        """A tier by name; an `UnknownNameError` lists those there are."""
+        for known, tier in self.tiers.items():
+            if known == name:
+                return tier
+        raise UnknownNameError("tier", name, self.tiers, f"suite '{self.name}'")
+
+
+def read_suite(path: Path) -> Suite:
+    """Read and check a suite file; a `SuiteError` names the line, the key and what would work."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        remedy = "Give the path of a TOML file, or the name of a suite (`ticketbench list suites`)."
+        raise SuiteError(f"cannot read the suite file {path}: {error.strerror or error}. {remedy}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"{path} is not valid TOML: {error}") from error
+    found = data.get("schema")
+    if isinstance(found, int) and found > SUITE_SCHEMA:
+        raise SuiteError(
+            f"{path} is written for suite schema {found}; this ticketbench reads {SUITE_SCHEMA}. Update ticketbench."
+        )
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as error:
+        raise SuiteError(f"{path}: " + "; ".join(explain(part, Suite) for part in causes(error.errors()))) from None
+
+
+def causes(found: Sequence[Any]) -> list[Any]:
+    """pydantic's findings without the lists that are too short only because something in them is wrong."""
+    places = [part["loc"] for part in found]
+    return [
+        part
+        for part in found
+        if part["type"] != "too_short"
+        or not any(len(place) > len(part["loc"]) and place[: len(part["loc"])] == part["loc"] for place in places)
+    ]
+
+
+WORDS = {
+    "valid tuple": "list",
+    "valid dictionary or instance of Entry": "name, or a table with a name",
+    "valid dictionary or instance of ": "table: ",
+}
+"""pydantic's words, and those of someone who writes TOML."""
+
+
+def explain(error: Any, root: type[BaseModel]) -> str:
+    """One of pydantic's findings as a sentence with its place in the file."""
+    place = "".join(f" (number {part + 1})" if isinstance(part, int) else f".{part}" for part in error["loc"])[1:]
+    if error["type"] == "extra_forbidden":
+        known = known_keys(root, error["loc"][:-1])
+        return f"unknown key '{place}'. {suggest(str(error['loc'][-1]), known)}"
+    if error["type"] == "missing":
+        return f"'{place}' is missing"
+    if error["type"] == "too_short":
+        return f"'{place}' is empty: it needs at least one entry"
+    message = error["msg"].removeprefix("Value error, ")
+    for ours, users in WORDS.items():
+        message = message.replace(ours, users)
+    value = error.get("input")
+    shown = f" (it is {value!r})" if isinstance(value, (str, int, float, bool)) else ""
+    return f"'{place}': {message}{shown}" if place else message
+
+
+def known_keys(model: Any, location: tuple[Any, ...]) -> list[str]:
+    """The keys that a table at a location may have."""
+    tables: dict[str, type[BaseModel]] = {
+        "headline": Headline,
+        "headlines": Headline,
+        "methods": Row,
+        "recipes": Recipe,
+        "tiers": Tier,
+        "blocks": Block,
+        "metrics": Metric,
+        "figures": Figure,
+        "references": Reference,
+        "claims": Claim,
+        "than": Aspect,
+        "targets": Target,
+        **dict.fromkeys(ENTRIES, Entry),
+    }
+    for part in location:
+        model = tables.get(str(part), model)
+    return [field.alias or name for name, field in model.model_fields.items()]

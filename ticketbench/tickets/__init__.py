@@ -1,0 +1,1 @@
+"""Tickets as files: drawn, saved, inspected, compared, exported."""

@@ -1,0 +1,1 @@
+"""Units and the layers that make and read them; exact removal of those that take no part."""
