@@ -18,10 +18,10 @@ from ticketbench import Probe
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
 from ticketbench.engine.train import Goal, train
-from ticketbench.engine.trial import Trial
 from ticketbench.plan.plan import Plan, Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
+from ticketbench.plugin.trial import Trial
 from ticketbench.suite.suite import read_suite
 from ticketbench_methods.dynamic import DropAndGrow
 from ticketbench_methods.rigl import Rigl
@@ -92,7 +92,7 @@ class Cell:
         self.trial.prune(scope="erk")
         self.trial.set_out()
         self.trial.keep("another end")
-        self.trial.look_back(self.bench.data.task, self.bench.data.task.test())
+        self.trial.look_back(self.bench.stage.data.task, self.bench.stage.data.task.test())
 
     def steps(self, average: float | None = None) -> Callable[[], int]:
         """Training steps, with an average of the dense gradient or without."""
@@ -101,7 +101,7 @@ class Cell:
             stepper, _ = self.bench.stepper([0])
             stepper.keep_average(average)
             self.trial.restart()
-            train(stepper, self.bench.data, [self.trial.seed], STEPS, Goal("accuracy", True))
+            train(stepper, self.bench.stage.data, [self.trial.seed], STEPS, Goal("accuracy", True))
             return STEPS
 
         return work

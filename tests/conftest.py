@@ -16,11 +16,12 @@ from tiny_suite import TINY
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.trial import Trial
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import Plugins, load_plugins
+from ticketbench.plugin.trial import Trial
 from ticketbench.suite.suite import Suite, read_suite
 
 
@@ -87,7 +88,7 @@ def trial_of(plugins: Plugins) -> Callable[..., Trial]:
     def trial(cell: Cell) -> Trial:
         cast = Resolver(plugins).cast(cell.setting)
         bench = Bench([cell], [cast], torch.device("cpu"))
-        return Trial(bench, 0, cell.seed, cell.density, cast.scorer)
+        return MemberTrial(bench, 0)
 
     return trial
 

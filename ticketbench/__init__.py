@@ -29,12 +29,15 @@ _HOMES = {
     "Sizes": "ticketbench.plugin.examples",
     "Split": "ticketbench.plugin.examples",
     "Stages": "ticketbench.plugin.contracts",
-    "Train": "ticketbench.plugin.contracts",
-    "Trial": "ticketbench.engine.trial",
-    "Companion": "ticketbench.engine.stack",
+    "Train": "ticketbench.plugin.request",
+    "Trial": "ticketbench.plugin.trial",
+    "Regime": "ticketbench.plugin.regime",
+    "Noise": "ticketbench.plugin.regime",
+    "StepView": "ticketbench.plugin.regime",
+    "Companion": "ticketbench.plugin.trial",
     "Link": "ticketbench.units.link",
     "Recurrent": "ticketbench.plugin.recurrent",
-    "Snapshot": "ticketbench.engine.stack",
+    "Snapshot": "ticketbench.plugin.trial",
     "Ticket": "ticketbench.masks.ticket",
     "keep_top": "ticketbench.masks.ticket",
     "unit_chain": "ticketbench.units.chain",
@@ -58,10 +61,7 @@ __all__ = ["__version__", *sorted(_HOMES)]
 if TYPE_CHECKING:
     from ticketbench.datafiles.datafiles import data_folder as data_folder
     from ticketbench.datafiles.datafiles import verified_file as verified_file
-    from ticketbench.engine.stack import Companion as Companion
-    from ticketbench.engine.stack import Snapshot as Snapshot
     from ticketbench.engine.stacked import stacked_linear as stacked_linear
-    from ticketbench.engine.trial import Trial as Trial
     from ticketbench.errors import DataError as DataError
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
@@ -104,9 +104,6 @@ if TYPE_CHECKING:
     from ticketbench.plugin.contracts import (
         Task as Task,
     )
-    from ticketbench.plugin.contracts import (
-        Train as Train,
-    )
     from ticketbench.plugin.examples import Remote as Remote
     from ticketbench.plugin.examples import Shapes as Shapes
     from ticketbench.plugin.examples import Sizes as Sizes
@@ -114,6 +111,13 @@ if TYPE_CHECKING:
     from ticketbench.plugin.hookspecs import hookimpl as hookimpl
     from ticketbench.plugin.options import option as option
     from ticketbench.plugin.recurrent import Recurrent as Recurrent
+    from ticketbench.plugin.regime import Noise as Noise
+    from ticketbench.plugin.regime import Regime as Regime
+    from ticketbench.plugin.regime import StepView as StepView
+    from ticketbench.plugin.request import Train as Train
+    from ticketbench.plugin.trial import Companion as Companion
+    from ticketbench.plugin.trial import Snapshot as Snapshot
+    from ticketbench.plugin.trial import Trial as Trial
     from ticketbench.seeds import generator as generator
     from ticketbench.seeds import seed_of as seed_of
     from ticketbench.units.chain import unit_chain as unit_chain

@@ -16,16 +16,17 @@ from torch.nn import functional
 from torch.utils._pytree import tree_leaves
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
-from ticketbench.engine.trial import Trial
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.masks.scopes import kept_count
 from ticketbench.masks.ticket import check_scores
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.contracts import Initializer, Method, Model, Scorer, Shapes, Sizes, Split, Stages, Task
 from ticketbench.plugin.options import canonical, options_of
+from ticketbench.plugin.trial import Trial
 from ticketbench.seeds import generator
 from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.suite import Headline
@@ -181,9 +182,9 @@ def bench_for(method: Method, scorer: Scorer | None, density: float, seeds: Sequ
     return Bench(cells, [replace(cast) for _ in cells], torch.device("cpu"))
 
 
-def trial_for(scorer: Scorer) -> Trial:
+def trial_for(scorer: Scorer) -> MemberTrial:
     """A trial at initialization."""
-    return Trial(bench_for(Untrained(), scorer, 0.5, (0,)), 0, 0, 0.5, scorer)
+    return MemberTrial(bench_for(Untrained(), scorer, 0.5, (0,)), 0)
 
 
 def lives(method: Method, scorer: Scorer | None, density: float, seeds: Sequence[int]) -> list[Member]:

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ticketbench import Model, OptionError, Shapes, Sizes, Split, Stages, Task, Ticket, Trial
+from ticketbench import Model, OptionError, Shapes, Sizes, Split, Stages, Task, Ticket, Train
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import Order, in_streams
 from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
 from ticketbench.engine.train import Goal, train
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing import Blobs, Untrained, bench_for
 
@@ -120,8 +121,8 @@ def bench_of(members: int, task: Task | None = None) -> Bench:
 def go(bench: Bench, until: int, members: Sequence[int] = ()) -> None:
     """Train some members as the engine would."""
     chosen = list(members or range(len(bench.stack)))
-    stepper, part = bench.stepper(chosen)
-    train(stepper, bench.data, chosen, until, GOAL)
+    stepper, part = bench.steppers.for_members(list(chosen), [Train()])
+    train(stepper, bench.stage.data, chosen, until, GOAL)
     if part is not bench.stack:
         bench.stack.put(chosen, part)
 
@@ -238,7 +239,7 @@ def test_judging_reads_streams_from_zero(batch: int):
     go(bench, 2)
     before = bench.stack.carried["last"].clone()
     lengths = {1: [8], 3: [3, 3, 2], 4: [2] * 4, 500: [1] * 8}[batch]
-    found = evaluate(bench.network, bench.stack.parameters, bench.stack.buffers, split, batch)
+    found = evaluate(bench.stage.network, bench.stack.parameters, bench.stack.buffers, split, batch)
     for member in range(2):
         total, at = 0.0, 0
         for length in lengths:
@@ -248,13 +249,14 @@ def test_judging_reads_streams_from_zero(batch: int):
         assert at == 8
         assert found[member] == {"error": [pytest.approx(total / 24, rel=1e-12)]}
     assert bench.stack.carried["last"].equal(before)
-    assert evaluate(bench.network, bench.stack.parameters, bench.stack.buffers, split, batch) == found
+    assert evaluate(bench.stage.network, bench.stack.parameters, bench.stack.buffers, split, batch) == found
 
 
 def test_validating_in_an_epoch_does_not_disturb_it():
     """A validation an epoch, and the best one kept: the training is that of the loop, and what is kept has no state."""
     bench = bench_of(2)
-    bench.recipe = RECIPE.model_copy(update={"validate_every": 1, "select": "best"})
+    recipe = RECIPE.model_copy(update={"validate_every": 1, "select": "best"})
+    bench.use(replace(bench.stage, recipe=recipe), bench.stack)
     starts = [weights_of(bench, member) for member in range(2)]
     go(bench, 8)
     assert_trained(bench, starts, 8)
@@ -267,8 +269,8 @@ def test_looking_and_scoring_read_from_zero(examples: int):
     """Whatever the batch's size, in the middle of an epoch; the state stays."""
     bench = bench_of(2)
     go(bench, 2)
-    before, trial = bench.stack.carried["last"].clone(), Trial(bench, 1, 1, 1.0, None)
-    batch = Split(bench.data.train.inputs[:examples], bench.data.train.targets[:examples])
+    before, trial = bench.stack.carried["last"].clone(), MemberTrial(bench, 1)
+    batch = Split(bench.stage.data.train.inputs[:examples], bench.stage.data.train.targets[:examples])
     expected, _ = read(weights_of(bench, 1), batch.inputs, torch.zeros(examples, 3, dtype=torch.float64))
     for _ in range(2):
         assert_close(trial.outputs(batch.inputs), expected)
@@ -286,10 +288,10 @@ def test_nothing_that_is_kept_has_state(tmp_path):
     ticket = Ticket(bench.stack.mask(0), snapshot.weights | snapshot.buffers)
     ticket.save(tmp_path / "ticket.safetensors")
     loaded = Ticket.load(tmp_path / "ticket.safetensors")
-    for last in (snapshot.buffers["last"], bench.waiting[0].buffers["last"], loaded.weights["last"]):
+    for last in (snapshot.buffers["last"], bench.judge.waiting[0].buffers["last"], loaded.weights["last"]):
         assert last.shape == (0, 3)
     assert bench.stack.carried["last"].shape == (2, BATCH, 3)
-    assert bench.judge()[0][1]["wave"].keys() == {"error"}
+    assert bench.judge.judge(bench.stage.network, 500)[0][1]["wave"].keys() == {"error"}
 
 
 def test_shuffled_windows_carry_nothing():
@@ -303,7 +305,7 @@ def test_shuffled_windows_carry_nothing():
     split = Wave().test()
     outputs, _ = read(weights_of(bench, 0), split.inputs, torch.zeros(8, 3, dtype=torch.float64))
     expected = float((outputs - split.targets).square().mean())
-    found = evaluate(bench.network, bench.stack.parameters, bench.stack.buffers, split, 3)
+    found = evaluate(bench.stage.network, bench.stack.parameters, bench.stack.buffers, split, 3)
     assert found[0]["error"] == [pytest.approx(expected, rel=1e-12)]
 
 

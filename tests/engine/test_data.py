@@ -11,7 +11,8 @@ from torch import Tensor
 from ticketbench import Split, Task
 from ticketbench.engine.data import Order, Stored, TaskData, gather, placed, scoring_batches
 from ticketbench.engine.judge import evaluate
-from ticketbench.engine.network import Network, states_of
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import states_of
 from ticketbench.testing import Blobs, Tiny
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import torch
 
 from ticketbench import Scorer
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.resolve import Resolver
 
 

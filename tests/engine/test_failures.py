@@ -105,8 +105,7 @@ class Exploding(Method):
         yield trial.train(until=5)
         trial.prune(scores=trial.weights)
         if trial.seed == 1:
-            for weight in trial.parameters.values():
-                weight.mul_(float("inf"))
+            trial.set_weights({name: weight * float("inf") for name, weight in trial.parameters.items()})
 
 
 @dataclass(frozen=True)

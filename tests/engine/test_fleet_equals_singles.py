@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ticketbench import Model, Shapes
+from ticketbench import Model, Shapes, Train
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.train import Goal, train
 from ticketbench.plan.resolve import Resolver
@@ -123,8 +123,8 @@ def normed_bench(plugins, cells) -> Bench:
 
 def trained(bench: Bench, until: int) -> list[list[float]]:
     """The losses of every member over some steps."""
-    stepper, _ = bench.stepper(range(len(bench.cells)))
-    log = train(stepper, bench.data, [cell.seed for cell in bench.cells], until, Goal("accuracy", True))
+    stepper, _ = bench.steppers.for_members(list(range(len(bench.cells))), [Train()])
+    log = train(stepper, bench.stage.data, [cell.seed for cell in bench.cells], until, Goal("accuracy", True))
     losses: list[list[float]] = [[] for _ in bench.cells]
     for member, metric, _, value in log.points:
         assert metric == "train/loss"
@@ -139,7 +139,7 @@ def test_batch_norm_keeps_its_statistics_member_by_member(plugins, tiny_suite, c
     )
     _, cells = cells_of(path)
     fleet = normed_bench(plugins, cells)
-    assert (fleet.network.engine(8), fleet.network.engine(1)) == ("vmap", "loop")
+    assert (fleet.stage.network.engine(8), fleet.stage.network.engine(1)) == ("vmap", "loop")
     together = trained(fleet, 50)
     for member, cell in enumerate(cells):
         single = normed_bench(plugins, [cell])
@@ -158,9 +158,9 @@ def test_batch_norm_statistics_are_those_of_torch(plugins, tiny_suite, cells_of)
     _, cells = cells_of(path)
     bench = normed_bench(plugins, cells)
     weights = bench.stack.parameters["0.weight"].detach().clone()
-    stepper, _ = bench.stepper(range(2))
+    stepper, _ = bench.steppers.for_members(list(range(2)), [Train()])
     inputs = torch.randn(2, 20, 6, generator=torch.Generator().manual_seed(0))
-    with bench.network.mode(training=True):
+    with bench.stage.network.mode(training=True):
         stepper.step(inputs, torch.zeros(2, 20, dtype=torch.int64), 0.0, {})
     for member in range(2):
         hidden = inputs[member] @ weights[member].T

@@ -9,7 +9,7 @@ from places import HELPERS, STRANGER
 from ticketbench import Shapes
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.count import work_of
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver

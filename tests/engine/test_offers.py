@@ -7,7 +7,7 @@ import torch
 from places import HELPERS, STRANGER
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.masks.ticket import density_of
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
@@ -104,7 +104,7 @@ def test_controls_need_no_training_where_they_are_drawn(members_of):
 
 def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch):
     """It is found beside the probes, with the step; the points of the others stay."""
-    import ticketbench.engine.life as life
+    import ticketbench.engine.fleet_run as life
 
     real = life.train
 

@@ -16,7 +16,7 @@ from ticketbench import Adaptation, Method
 from ticketbench.cli import main
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import Plugins, load_plugins
@@ -97,7 +97,7 @@ def led(fleet, world: Plugins) -> Callable[..., tuple[Bench, list]]:
 def test_training_smaller_is_training_under_masks(led, monkeypatch, kind: str):
     """Same curves, judgements and probes as with the dropped units masked, under Adam with weight decay."""
     bench, smaller = led(kind, Halving())
-    monkeypatch.setattr("ticketbench.engine.life.shrink", lambda bench, living: None)
+    monkeypatch.setattr("ticketbench.engine.fleet_run.shrink", lambda bench, living: None)
     large, masked = led(kind, Halving())
     assert bench.stack.parameters["from_hidden"].shape[2] == 4
     assert large.stack.parameters["from_hidden"].shape[2] == 8
@@ -115,11 +115,11 @@ def test_training_smaller_is_training_under_masks(led, monkeypatch, kind: str):
 @pytest.mark.parametrize("kind", ["gru", "language lstm"])
 def test_what_a_stage_starts_anew_leaves_dropped_units_silent(led, monkeypatch, kind: str):
     """A fresh read-out where the ticket is trained, and fresh biases after it: the networks still get smaller."""
-    task = led(kind)[0].data.task
+    task = led(kind)[0].stage.data.task
     stages = {"fresh": ("read_out.*",), "adapt": Adaptation(task, {"steps": 4}, ("bias", "read_out.*"))}
     bench, smaller = led(kind, Halving(), **stages)
     assert bench.stack.parameters["from_hidden"].shape[2] == 4
-    monkeypatch.setattr("ticketbench.engine.life.shrink", lambda bench, living: None)
+    monkeypatch.setattr("ticketbench.engine.fleet_run.shrink", lambda bench, living: None)
     _, masked = led(kind, Halving(), **stages)
     for mine, theirs in zip(smaller, masked, strict=True):
         assert mine.status == theirs.status == "ok", mine.error
@@ -175,9 +175,9 @@ def test_ticket_and_solution_have_the_shapes_of_the_model(led, kind: str):
         member.solution.check()
         smaller = bench.module_of(index)
         assert smaller.hidden < 8
-        whole = bench.network.model.build(bench.data.task.shapes())
+        whole = bench.stage.network.model.build(bench.stage.data.task.shapes())
         whole.load_state_dict(member.solution.weights)
-        inputs = bench.data.train.inputs[:20]
+        inputs = bench.stage.data.train.inputs[:20]
         torch.testing.assert_close(whole(inputs), smaller(inputs), rtol=1e-5, atol=1e-6)
 
 

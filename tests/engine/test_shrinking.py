@@ -11,7 +11,7 @@ from torch import nn
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import read_suite
@@ -72,7 +72,7 @@ def test_the_networks_are_smaller(led):
 def test_training_smaller_is_training_under_masks(led, monkeypatch):
     """Same curves and the same accuracies as with the dropped units masked, weight decay and Adam included."""
     bench, smaller = led()
-    monkeypatch.setattr("ticketbench.engine.life.shrink", lambda bench, living: None)
+    monkeypatch.setattr("ticketbench.engine.fleet_run.shrink", lambda bench, living: None)
     large, masked = led()
     assert bench.stack.parameters["1.weight"].numel() < large.stack.parameters["1.weight"].numel()
     for mine, theirs in zip(smaller, masked, strict=True):

@@ -7,7 +7,7 @@ import torch
 from places import HELPERS, STRANGER
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.errors import SuiteError
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
@@ -68,7 +68,7 @@ def test_training_may_use_another_optimizer_than_drawing(led):
     bench, members = led("other_optimizer", rows='["imp"]', densities="[0.5]")
     assert [member.status for member in members] == ["ok", "ok"]
     assert set(bench.stack.slots) == {"momentum_buffer"}
-    assert bench.recipe.optimizer == "sgd"
+    assert bench.stage.recipe.optimizer == "sgd"
 
 
 def test_a_probe_trains_a_fresh_head_and_nothing_else(led):

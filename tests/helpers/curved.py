@@ -11,6 +11,7 @@ from torch import nn
 from ticketbench import Model, Shapes, Split, Stages, Trial
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.testing import Blobs, bench_for
 from ticketbench_methods.obs import OptimalBrainSurgeon
 
@@ -37,8 +38,8 @@ def trial_with(layers: nn.Module, examples: Split, density: float, task: Blobs) 
     bench = Bench(bench.cells, [cast], torch.device("cpu"))
     parameters = {name: part.detach().double() for name, part in layers.named_parameters()}
     buffers = {name: part.clone() for name, part in layers.named_buffers()}
-    bench.stack = Stack.of([(parameters, buffers)], bench.network.prunable)
-    bench.data.train = examples
-    assert bench.work  # counted once, in float32
-    bench.network.module.double()
-    return Trial(bench, 0, 0, density, None)
+    bench.stack = Stack.of([(parameters, buffers)], bench.stage.network.prunable)
+    bench.stage.data.train = examples
+    assert bench.stage.work  # counted once, in float32
+    bench.stage.network.module.double()
+    return MemberTrial(bench, 0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Headline
 

@@ -35,16 +35,16 @@ def exact_trial(tiny_suite, cells_of, trial_of, row: str, optimizer: str = "sgd"
     bench.stack.parameters = {
         name: part.detach().double().requires_grad_(True) for name, part in bench.stack.parameters.items()
     }
-    bench.data.train = Split(bench.data.train.inputs.double(), bench.data.train.targets)
+    bench.stage.data.train = Split(bench.stage.data.train.inputs.double(), bench.stage.data.train.targets)
     return made
 
 
 def follow(trial: Trial, request: Train) -> None:
     """Train as the engine would."""
-    stepper, _ = trial._bench.stepper([0])
+    stepper, _ = trial._bench.steppers.for_members([0], [Train()])
     stepper.keep_average(request.average)
     until = trial.total_steps if request.until is None else request.until
-    train(stepper, trial._bench.data, [trial.seed], until, Goal("accuracy", True))
+    train(stepper, trial._bench.stage.data, [trial.seed], until, Goal("accuracy", True))
 
 
 def gradient(weights: Sequence[Array], inputs: Array, targets: NDArray[np.int64]) -> list[Array]:
@@ -87,7 +87,7 @@ class Reference:
         weights = [trial.weights[name].numpy().copy() for name in NAMES]
         kinds = ("momentum_buffer",) if optimizer == "sgd" else ("exp_avg", "exp_avg_sq")
         made = cls(
-            trial._bench.data.train.inputs.numpy(), trial._bench.data.train.targets.numpy(),
+            trial._bench.stage.data.train.inputs.numpy(), trial._bench.stage.data.train.targets.numpy(),
             [trial.mask[name].numpy() for name in NAMES], weights, optimizer,
         )  # fmt: skip
         made.slots = {kind: [np.zeros_like(weight) for weight in weights] for kind in kinds}

@@ -83,8 +83,8 @@ def trial_with(trial: Trial, module: nn.Module, inputs: Tensor, mask: Mapping[st
     bench = trial._bench
     parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
     bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], list(module.layer.values()))
-    bench.network.module = copy.deepcopy(module)
-    bench.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+    bench.stage.network.module = copy.deepcopy(module)
+    bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
     if mask:
         trial.set_mask({**trial.mask, **mask})
     return trial

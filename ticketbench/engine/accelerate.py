@@ -21,7 +21,7 @@ WARM_STEPS = 3
 MOST_GRAPHS = 64
 """Forms of the keywords that are captured; further ones (a progressive loss has hundreds) are computed eagerly."""
 
-Step = Callable[[Tensor, Tensor, Mapping[str, Any]], Tensor]
+Step = Callable[[Tensor, Tensor, Mapping[str, Any], Mapping[str, Tensor]], Tensor]
 
 
 @dataclass
@@ -31,8 +31,10 @@ class Captured:
     graph: torch.cuda.CUDAGraph
     inputs: Tensor
     targets: Tensor
+    keywords: Mapping[str, Tensor]
+    """The keywords of the forward that are tensors."""
     drawn: Mapping[str, Tensor]
-    """The keywords that are tensors."""
+    """What models and regimes draw at random."""
     losses: Tensor
 
 
@@ -46,40 +48,44 @@ class Graphs:
         self.pool: Any = None
         self.how = "graph"
 
-    def __call__(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> Tensor:
+    def __call__(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]) -> Tensor:
         """One step: replayed if it was captured, captured if it is warm, eager otherwise."""
-        form = f"{form_of(call)} {tuple(inputs.shape)} {tuple(targets.shape)}"
+        form = f"{form_of(call)} {form_of(drawn)} {tuple(inputs.shape)} {tuple(targets.shape)}"
         self.seen[form] += 1
         known = self.captured.get(form)
         if known is None:
             room = len(self.captured) < MOST_GRAPHS and self.how == "graph"
             if self.seen[form] <= WARM_STEPS or not room:
-                return self.step(inputs, targets, call)
-            known = self.capture(inputs, targets, call)
+                return self.step(inputs, targets, call, drawn)
+            known = self.capture(inputs, targets, call, drawn)
             if known is None:
-                return self.step(inputs, targets, call)
+                return self.step(inputs, targets, call, drawn)
             self.captured[form] = known
         known.inputs.copy_(inputs)
         known.targets.copy_(targets)
-        for name, value in known.drawn.items():
-            value.copy_(call[name])
+        for mine, given in ((known.keywords, call), (known.drawn, drawn)):
+            for name, value in mine.items():
+                value.copy_(given[name])
         known.graph.replay()
         return known.losses.clone()
 
-    def capture(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> Captured | None:
+    def capture(
+        self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]
+    ) -> Captured | None:
         """Record a step without computing it; None, with the reason in `how`, where that fails."""
         if self.pool is None:
             self.pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
         own_inputs, own_targets = inputs.clone(), targets.clone()
-        drawn = {name: value.clone() for name, value in call.items() if isinstance(value, Tensor)}
+        keywords = {name: value.clone() for name, value in call.items() if isinstance(value, Tensor)}
+        own_drawn = {name: value.clone() for name, value in drawn.items()}
         try:
             with torch.cuda.graph(graph, pool=self.pool):
-                losses = self.step(own_inputs, own_targets, {**call, **drawn})
+                losses = self.step(own_inputs, own_targets, {**call, **keywords}, own_drawn)
         except RuntimeError as error:
             self.how = f"eager ({str(error).splitlines()[0]})"
             return None
-        return Captured(graph, own_inputs, own_targets, drawn, losses)
+        return Captured(graph, own_inputs, own_targets, keywords, own_drawn, losses)
 
 
 class Compiled:

@@ -1,53 +1,34 @@
-"""The bench a fleet works at: its stack, network, data and recipe; where networks are built and judged."""
+"""The bench a fleet works at: its cells, the stage where it stands, and its stack."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from functools import cached_property
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ticketbench.engine.data import TaskData, placed
-from ticketbench.engine.judge import Scores, evaluate
-from ticketbench.engine.network import Network, State, member_of, states_of
-from ticketbench.engine.stack import Snapshot, Stack
+from ticketbench.engine.judge import Candidate, Judge
+from ticketbench.engine.offers import Arrived, Offer
+from ticketbench.engine.regimes import seen
+from ticketbench.engine.stack import Stack
+from ticketbench.engine.stage import Stage
+from ticketbench.engine.state import State, cloned, member_of, states_of
 from ticketbench.engine.stepper import Stepper
-from ticketbench.engine.supermask import Supermasks
+from ticketbench.engine.steppers import Steppers
 from ticketbench.errors import SuiteError
 from ticketbench.plan.cell import Cell
-from ticketbench.plan.count import BACKWARD, Work, module_work
 from ticketbench.plan.fresh import fresh_module
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.contracts import Adaptation, Split, Task
+from ticketbench.plugin.contracts import Adaptation, Task
+from ticketbench.plugin.trial import Snapshot
 from ticketbench.seeds import generator
 from ticketbench.suite.recipe import Recipe
 from ticketbench.units.compaction import Cuts, expanded
 
-
-@dataclass(frozen=True)
-class Report:
-    """A network that waits to be judged."""
-
-    member: int
-    density: float
-    parameters: State
-    buffers: State
-    final: bool = False
-    """Whether it is the cell's own result, and not a point on the way to it."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A ticket drawn on the way that waits to be trained elsewhere."""
-
-    member: int
-    density: float
-    mask: State
-    start: Snapshot
+Carried = tuple[State, State, State]
+"""Weights, statistics and mask of a network that moves on."""
 
 
 class Bench:
@@ -58,26 +39,29 @@ class Bench:
         self.casts = casts
         self.device = device
         self.stages = casts[0].stages
-        self.recipe: Recipe = casts[0].changed_recipe(self.stages.draw_recipe)
-        self.waiting: list[Report] = []
-        self.offers: list[Offer] = []
+        self.judge = Judge(self.stages, device)
         self.cuts: list[Cuts] = []
         """What was taken out of each member, once units were removed."""
+        self.offers: list[Offer] = []
+        self.arrived: list[Arrived] = []
+        self.fresh_patterns: Sequence[str] = ()
+        """Parameters that the stage at hand started anew."""
         self.ahead = self.stages_ahead()
-        self.data = self.data_of(self.stages.draw_on)
-        self._tests: dict[str, Split] = {}
-        self._whole: Stepper | None = None
-        self._offered: list[tuple[Offer, tuple[State, State], Sequence[str]]] = []
         module, members = self.build(self.stages.draw_on)
-        self.network = self.network_of(module, self.stages.draw_on)
-        self.stack = Stack.of(members, self.network.prunable)
+        self.stage = self.stage_at(self.stages.draw_on, casts[0].changed_recipe(self.stages.draw_recipe), module)
+        self.use(self.stage, Stack.of(members, self.stage.network.prunable))
 
-    def data_of(self, task: Task) -> TaskData:
-        """A task's training data, with a validation split if the recipe needs one."""
-        data = TaskData(task, self.device)
-        if self.recipe.select == "best" and not len(data.validation):
-            raise SuiteError(f"the recipe selects the best validation, but task '{task.name}' has no validation split")
-        return data
+    def use(self, stage: Stage, stack: Stack) -> None:
+        """From here on the fleet stands at this stage, with this stack."""
+        self.stage = stage
+        self.stack = stack
+        self.steppers = Steppers(stage, stack, [cell.seed for cell in self.cells])
+
+    # -- networks ------------------------------------------------------------------------------------------
+
+    def stage_at(self, task: Task, recipe: Recipe, module: nn.Module) -> Stage:
+        """The fleet's stage on a task."""
+        return Stage.of(task, recipe, self.casts[0].model, module, self.cells[0].setting.precision, self.device)
 
     def build(self, task: Task) -> tuple[nn.Module, list[tuple[State, State]]]:
         """A module for its forward, and every member's freshly initialized parameters and buffers."""
@@ -88,14 +72,10 @@ class Bench:
         """A member's network as its initializer draws it, on the device."""
         return fresh_module(self.cells[member], self.casts[member], task, stream).to(self.device)
 
-    def network_of(self, module: nn.Module, task: Task) -> Network:
-        """The fleet's network for a task."""
-        return Network(self.casts[0].model, module, task, self.cells[0].setting.precision)
-
     def initialize_again(self, member: int, stream: str = "") -> None:
         """Let a sparse-aware initializer act now that the member's mask is known."""
         cast, cell = self.casts[member], self.cells[member]
-        module = copy.deepcopy(self.network.module).cpu()
+        module = copy.deepcopy(self.stage.network.module).cpu()
         mask = {name: part.cpu() for name, part in self.stack.mask(member).items()}
         own, weights = dict(module.named_parameters()), self.stack.weights(member)
         with torch.no_grad():
@@ -107,28 +87,35 @@ class Bench:
 
     def reinitialize(self, member: int, stream: str) -> None:
         """Draw all of a member's weights anew, under its present mask, with a fresh optimizer at step 0."""
-        weights, buffers = states_of(self.fresh(member, self.data.task, stream))
+        weights, buffers = states_of(self.fresh(member, self.stage.data.task, stream))
         self.stack.rewind(member, Snapshot(weights, buffers, 0))
 
     def module_of(self, member: int) -> nn.Module:
         """A copy of a member's network as an ordinary module."""
-        module = copy.deepcopy(self.network.module)
-        states = {**self.stack.weights(member), **member_of(self.stack.buffers, member)}
+        module = copy.deepcopy(self.stage.network.module)
+        states = {**seen(self.stack, member), **member_of(self.stack.buffers, member)}
         own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
         with torch.no_grad():
             for name, tensor in states.items():
                 own[name].copy_(tensor)
         return module
 
-    @cached_property
-    def work(self) -> Work:
-        """What one forward pass of the network costs on the task at hand."""
-        return module_work(self.network.module, self.data.task.shapes().inputs, {})
+    def fold(self, member: int) -> None:
+        """A regime is over: the weights that the forward saw become the weights."""
+        if self.stack.regimes[member] is not None:
+            weights = cloned(seen(self.stack, member))
+            self.stack.end(member)
+            self.stack.set_weights(member, weights)
 
-    def flops(self, mask: Mapping[str, Tensor], examples: int) -> float:
-        """FLOPs of a forward and a backward pass over so many examples under a mask."""
-        densities = {name: float(part.float().mean()) for name, part in mask.items()}
-        return BACKWARD * examples * self.work.flops(densities)
+    def best_or_present(self, member: int) -> tuple[State, State]:
+        """Copies of the weights and statistics to judge: the best validated, else the present ones."""
+        return self.stack.judged(member, seen(self.stack, member))
+
+    def full_size(self, member: int, state: State) -> State:
+        """A member's tensors in the shapes of the model, zero where units were removed."""
+        return expanded(state, self.cuts[member]) if self.cuts else state
+
+    # -- from stage to stage -------------------------------------------------------------------------------
 
     def stages_ahead(self) -> list[Adaptation]:
         """What comes after drawing: training elsewhere, if the protocol says so, and an adaptation, if it has one."""
@@ -141,94 +128,20 @@ class Bench:
 
         Parameters of the same name and shape keep their values and masks; others are new and dense.
         """
-        old, stage = self.stack, self.ahead.pop(0)
-        self.recipe = self.casts[0].changed_recipe(stage.recipe)
-        self.data = self.data_of(stage.task)
-        module, members = self.build(stage.task)
-        self.use(module, stage.task)
-        for pattern in stage.fresh:
+        old, ahead = self.stack, self.ahead.pop(0)
+        module, members = self.build(ahead.task)
+        stage = self.stage_at(ahead.task, self.casts[0].changed_recipe(ahead.recipe), module)
+        for pattern in ahead.fresh:
             if not any(fnmatchcase(name, pattern) for name in (*members[0][0], *members[0][1])):
                 known = ", ".join(members[0][0])
                 raise SuiteError(f"the protocol starts '{pattern}' anew, which no parameter's name matches: {known}")
         carried = [
             (old.weights(member), member_of(old.buffers, member), old.mask(member)) for member in range(len(members))
         ]
-        self.stack = self.carried(members, carried, stage.fresh)
-        self._offered = [(offer, members[offer.member], stage.fresh) for offer in self.offers]
+        self.fresh_patterns = ahead.fresh
+        self.use(stage, carried_over(members, carried, ahead.fresh, stage.network.prunable))
+        self.arrived = [Arrived(offer, members[offer.member]) for offer in self.offers]
         self.offers = []
-
-    def full_size(self, member: int, state: State) -> State:
-        """A member's tensors in the shapes of the model, zero where units were removed."""
-        return expanded(state, self.cuts[member]) if self.cuts else state
-
-    def use(self, module: nn.Module, task: Task) -> None:
-        """From here on the fleet has another network; its stack is to follow."""
-        self.network = self.network_of(module, task)
-        self._whole = None
-        self.__dict__.pop("work", None)
-        self.__dict__.pop("supermasks", None)
-
-    def carried(
-        self,
-        fresh: Sequence[tuple[State, State]],
-        carried: Sequence[tuple[State, State, State]],
-        patterns: Sequence[str],
-    ) -> Stack:
-        """A stack of fresh members that take over weights, statistics and masks where names and shapes agree."""
-        stack = Stack.of(fresh, self.network.prunable)
-        for member, (weights, buffers, masks) in enumerate(carried):
-            for mine, theirs in ((stack.weights(member), weights), (member_of(stack.buffers, member), buffers)):
-                for name, tensor in mine.items():
-                    anew = any(fnmatchcase(name, pattern) for pattern in patterns)
-                    if not anew and name in theirs and theirs[name].shape == tensor.shape:
-                        tensor.copy_(theirs[name])
-            own = stack.mask(member)
-            fitting = {name: mask for name, mask in masks.items() if name in own and own[name].shape == mask.shape}
-            stack.set_mask(member, {**own, **fitting})
-        return stack
-
-    def offered(self) -> Iterator[tuple[list[Offer], Stepper, Stack]]:
-        """The tickets that were offered while drawing, as stacks no larger than the fleet, at the stage at hand."""
-        waiting, self._offered = self._offered, []
-        for at in range(0, len(waiting), len(self.stack)):
-            offers, fresh, patterns = zip(*waiting[at : at + len(self.stack)], strict=True)
-            carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
-            stack = self.carried(fresh, carried, patterns[0])
-            yield list(offers), Stepper(self.network, stack, self.recipe), stack
-
-    @cached_property
-    def supermasks(self) -> Supermasks:
-        """The scores of members whose masks are trained."""
-        return Supermasks(self.stack, [cell.seed for cell in self.cells])
-
-    def stepper(
-        self, members: Sequence[int], masks: str = "", densities: Sequence[float] = ()
-    ) -> tuple[Stepper, Stack]:
-        """A stepper for some members: on the whole stack in place, or on a copy of a part.
-
-        Of their weights, or, where `masks` names a scope, of masks in it at each member's density.
-        """
-        if masks:
-            return self.supermasks.stepper(self.network, self.recipe, members, masks, densities)
-        if list(members) == list(range(len(self.stack))):
-            if self._whole is None:
-                self._whole = Stepper(self.network, self.stack, self.recipe)
-            return self._whole, self.stack
-        part = self.stack.take(members)
-        return Stepper(self.network, part, self.recipe), part
-
-    def engine(self) -> str:
-        """How the fleet was computed, for the record."""
-        how = self._whole.how if self._whole is not None else ""
-        return self.network.engine(len(self.stack)) + (f"+{how}" if how else "")
-
-    def report(self, member: int, density: float, final: bool = False) -> None:
-        """Put a copy of a member's network in the queue of those to be judged.
-
-        Where the protocol trains elsewhere, networks trained for drawing are no result and are not judged.
-        """
-        if final or not self.stages.trains_elsewhere:
-            self.waiting.append(Report(member, density, *self.stack.judged(member), final))
 
     def offer(self, member: int, density: float) -> bool:
         """Keep a member's present ticket to be trained where the protocol trains, if that is elsewhere."""
@@ -236,41 +149,61 @@ class Bench:
             self.offers.append(Offer(member, density, self.stack.mask(member), self.stack.snapshot(member)))
         return self.stages.trains_elsewhere
 
-    def judge(self) -> list[tuple[Report, dict[str, dict[str, list[float]]]]]:
-        """Judge everything in the queue: (report, label -> metric -> values over the sweep)."""
-        reports, self.waiting = self.waiting, []
-        if not reports:
-            return []
-        stacked = [
-            {name: torch.stack([report[name] for report in side]) for name in side[0]}
-            for side in ([r.parameters for r in reports], [r.buffers for r in reports])
-        ]
-        found: dict[str, Scores] = {}
-        for label, task in self.stages.judge_on.items():
-            if label not in self._tests:
-                self._tests[label] = placed(task, task.test(), self.device)
-            network = Network(self.network.model, self.network.module, task, self.network.precision)
-            found[label] = evaluate(
-                network, stacked[0], stacked[1], self._tests[label], self.recipe.judge_batch, self.sweep
-            )
-        return [(report, {label: found[label][at] for label in found}) for at, report in enumerate(reports)]
+    def take_offers(self) -> Iterator[tuple[list[Offer], Stepper, Stack]]:
+        """The tickets that were offered while drawing, as stacks no larger than the fleet, at the stage at hand."""
+        waiting, self.arrived = self.arrived, []
+        for at in range(0, len(waiting), len(self.stack)):
+            part = waiting[at : at + len(self.stack)]
+            offers = [one.offer for one in part]
+            carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
+            prunable = self.stage.network.prunable
+            stack = carried_over([one.fresh for one in part], carried, self.fresh_patterns, prunable)
+            yield offers, Stepper(self.stage.network, stack, self.stage.recipe), stack
 
-    def show(self, report: Report) -> None:
+    # -- judging -------------------------------------------------------------------------------------------
+
+    def report(self, member: int, density: float, final: bool = False) -> None:
+        """Hand a copy of a member's network to the judge.
+
+        Where the protocol trains elsewhere, networks trained for drawing are no result and are not judged.
+        """
+        if final or not self.stages.trains_elsewhere:
+            self.judge.take(Candidate(member, density, *self.best_or_present(member), final))
+
+    def show(self, candidate: Candidate) -> None:
         """Put the network that was judged in its place in the stack, for those who look at it afterwards."""
-        for mine, theirs in ((self.stack.weights(report.member), report.parameters),
-                             (member_of(self.stack.buffers, report.member), report.buffers)):  # fmt: skip
+        buffers = member_of(self.stack.buffers, candidate.member)
+        for mine, theirs in (
+            (self.stack.weights(candidate.member), candidate.parameters),
+            (buffers, candidate.buffers),
+        ):
             for name, tensor in mine.items():
                 tensor.copy_(theirs[name])
 
-    def judged_on(self) -> tuple[Task, Split]:
-        """The task that the headline was judged on, and its test split."""
-        label, task = next(iter(self.stages.judge_on.items()))
-        return task, self._tests[label]
+    def engine(self) -> str:
+        """How the fleet was computed, for the record."""
+        how = self.steppers.how
+        return self.stage.network.engine(len(self.stack)) + (f"+{how}" if how else "")
 
-    @property
-    def sweep(self) -> tuple[int, ...]:
-        """The budgets to judge at, if the model has a sweep."""
-        return self.stages.sweep if self.network.model.sweeps else ()
+
+def carried_over(
+    fresh: Sequence[tuple[State, State]],
+    carried: Sequence[Carried],
+    patterns: Sequence[str],
+    prunable: Sequence[str],
+) -> Stack:
+    """A stack of fresh members that take over weights, statistics and masks where names and shapes agree."""
+    stack = Stack.of(fresh, prunable)
+    for member, (weights, buffers, masks) in enumerate(carried):
+        for mine, theirs in ((stack.weights(member), weights), (member_of(stack.buffers, member), buffers)):
+            for name, tensor in mine.items():
+                anew = any(fnmatchcase(name, pattern) for pattern in patterns)
+                if not anew and name in theirs and theirs[name].shape == tensor.shape:
+                    tensor.copy_(theirs[name])
+        own = stack.mask(member)
+        fitting = {name: mask for name, mask in masks.items() if name in own and own[name].shape == mask.shape}
+        stack.set_mask(member, {**own, **fitting})
+    return stack
 
 
 def synchronize(device: torch.device) -> None:

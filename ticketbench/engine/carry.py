@@ -8,16 +8,13 @@ or record has any.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from torch import nn
+
+from ticketbench.engine.state import State
 from ticketbench.errors import OptionError
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from ticketbench.engine.network import Network, State
-    from ticketbench.engine.stack import Stack
-    from ticketbench.plugin.contracts import Model, Task
+from ticketbench.plugin.contracts import Model, Task
 
 
 def carried_by(model: Model, module: nn.Module, task: Task) -> tuple[str, ...]:
@@ -34,20 +31,18 @@ def carried_by(model: Model, module: nn.Module, task: Task) -> tuple[str, ...]:
     return names if names and task.contiguous else ()
 
 
-def zeros(network: Network, buffers: State, batch: int) -> State:
+def zeros(names: Sequence[str], buffers: State, batch: int) -> State:
     """The state of every member before the first of a batch's windows."""
-    return {
-        name: buffers[name].new_zeros(len(buffers[name]), batch, *buffers[name].shape[2:]) for name in network.carried
-    }
+    return {name: buffers[name].new_zeros(len(buffers[name]), batch, *buffers[name].shape[2:]) for name in names}
 
 
-def take_up(stack: Stack, network: Network, batch: int) -> None:
-    """Before a training: a stack has state for its batches; what it carries already stays."""
-    for name, state in zeros(network, stack.buffers, batch).items():
-        stack.carried.setdefault(name, state)
+def take_up(carried: State, names: Sequence[str], buffers: State, batch: int) -> None:
+    """Before a training: there is state for its batches; what is carried already stays."""
+    for name, state in zeros(names, buffers, batch).items():
+        carried.setdefault(name, state)
 
 
-def forget(stack: Stack) -> None:
+def forget(carried: State) -> None:
     """Before an epoch: every stream begins anew."""
-    for state in stack.carried.values():
+    for state in carried.values():
         state.zero_()

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead, out_of_memory
+from ticketbench.engine.fleet_run import lead, out_of_memory
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
 from ticketbench.errors import DeviceError
@@ -68,9 +68,9 @@ def execute_together(
     members = lead(bench, headline, progress, keep=keep_in is not None)
     if keep_in is not None:
         save_tickets(members, keep_in)
-    model, shapes = bench.network.model, bench.data.task.shapes()
+    model, shapes = bench.stage.network.model, bench.stage.data.task.shapes()
     size, work = size_of(model, shapes), work_of(model, shapes, {})
-    present = module_size(model, bench.network.module)  # smaller where a method has removed units
+    present = module_size(model, bench.stage.network.module)  # smaller where a method has removed units
     records = []
     for index, member in enumerate(members):
         rest = bench.stack.mask(index)
@@ -88,7 +88,7 @@ def execute_together(
                 "exact_density": total / max(1, size.prunable_total),
                 "parameters": present.parameters - sum(int((~part).sum()) for part in rest.values()),
                 "parameters_dense": size.parameters,
-                "flops": bench.work.flops(densities),
+                "flops": bench.stage.work.flops(densities),
                 "flops_dense": work.flops(),
                 "layers": [(name, kept[name], mask[name].numel()) for name in mask],
                 "peak_memory": peak_memory(device),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,12 +11,72 @@ from torch import Tensor
 from torch.func import vmap
 
 from ticketbench.engine.carry import zeros
-from ticketbench.engine.data import in_streams
-from ticketbench.engine.network import Network, State
-from ticketbench.plugin.contracts import Split
+from ticketbench.engine.data import in_streams, placed
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import State
+from ticketbench.plugin.contracts import Split, Stages, Task
 
 Scores = list[dict[str, list[float]]]
 """A member -> metric -> a value at every point of the sweep (one point without a sweep)."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network that waits to be judged."""
+
+    member: int
+    density: float
+    parameters: State
+    buffers: State
+    final: bool = False
+    """Whether it is the cell's own result, and not a point on the way to it."""
+
+
+class Judge:
+    """Judges the networks of a fleet, and is the only one that sees test splits."""
+
+    def __init__(self, stages: Stages, device: torch.device) -> None:
+        self.stages = stages
+        self.device = device
+        self.waiting: list[Candidate] = []
+        self.closed = False
+        """Whether nothing is judged at all: tickets are drawn, and no test split may be seen."""
+        self._tests: dict[str, Split] = {}
+
+    def sweep(self, network: Network) -> tuple[int, ...]:
+        """The budgets to judge at, if the model has a sweep."""
+        return self.stages.sweep if network.model.sweeps else ()
+
+    def take(self, candidate: Candidate) -> None:
+        """A network waits to be judged from here on, if anything is."""
+        if not self.closed:
+            self.waiting.append(candidate)
+
+    def withdraw(self, member: int) -> None:
+        """Judge nothing that a member has handed in so far."""
+        self.waiting = [candidate for candidate in self.waiting if candidate.member != member]
+
+    def judge(self, network: Network, batch: int) -> list[tuple[Candidate, dict[str, dict[str, list[float]]]]]:
+        """Judge everything that waits: (candidate, label -> metric -> values over the sweep)."""
+        candidates, self.waiting = self.waiting, []
+        if not candidates:
+            return []
+        parameters, buffers = (
+            {name: torch.stack([state[name] for state in side]) for name in side[0]}
+            for side in ([one.parameters for one in candidates], [one.buffers for one in candidates])
+        )
+        found: dict[str, Scores] = {}
+        for label, task in self.stages.judge_on.items():
+            if label not in self._tests:
+                self._tests[label] = placed(task, task.test(), self.device)
+            judged = Network(network.model, network.module, task, network.precision)
+            found[label] = evaluate(judged, parameters, buffers, self._tests[label], batch, self.sweep(network))
+        return [(one, {label: found[label][at] for label in found}) for at, one in enumerate(candidates)]
+
+    def judged_on(self) -> tuple[Task, Split]:
+        """The task that the headline was judged on, and its test split."""
+        label, task = next(iter(self.stages.judge_on.items()))
+        return task, self._tests[label]
 
 
 def evaluate(
@@ -27,7 +88,7 @@ def evaluate(
     before the first of each: the more streams, the more windows are read without what is before them.
     """
     call = network.model.sweep_call(sweep) if sweep else {}
-    carried = zeros(network, buffers, min(batch, len(split)))
+    carried = zeros(network.carried, buffers, min(batch, len(split)))
     sums: dict[str, Tensor] = {}
     with torch.no_grad(), network.mode(training=False):
         for where in batches(network, split, batch):

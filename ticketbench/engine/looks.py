@@ -1,64 +1,48 @@
-"""Looks: when a cell's probes look at it, and what they find. None of them disturbs it."""
+"""What the probes of a cell have found so far."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from ticketbench.plugin.contracts import Points, Probe
+from ticketbench.plugin.contracts import Points
 from ticketbench.store.schema import PROBE_SPLIT
-
-if TYPE_CHECKING:
-    from ticketbench.engine.trial import Trial
 
 Finding = tuple[str, str, str, float]
 """(probe or method, moment, name, value)."""
 Curve = tuple[str, str, str, int, str, float, float]
 """(split, judged on, metric, round, x name, x, value)."""
 AT_THE_END = ("trained", "judged")
+"""Moments that a curve's name does not say, as they come once and last."""
 
 
 @dataclass
 class Looks:
-    """What the probes of a cell have found so far."""
+    """Single numbers, and numbers along something."""
 
     findings: list[Finding] = field(default_factory=list)
     """Single numbers, and what the method noted."""
     points: list[Curve] = field(default_factory=list)
     """Numbers along training steps or along whatever the probe says."""
 
-    def at(self, trial: Trial, moment: str, label: str) -> None:
-        """Let the probes of a moment look; a number is stored under the label."""
-        for probe in trial.probes:
-            if moment in probe.moments:
-                self._look(trial, probe, label, label not in AT_THE_END)
-
-    def at_step(self, trial: Trial) -> None:
-        """Let the probes look that look at this step of the training."""
-        for probe in trial.probes:
-            if trial.step in probe.steps(trial.total_steps):
-                self._look(trial, probe, "", True, stepwise=True)
-
-    def at_mask(self, trial: Trial, when: str) -> None:
-        """Let the probes look that look before and after every change of the mask."""
-        for probe in trial.probes:
-            if "masked" in probe.moments:
-                self._look(trial, probe, when, True, stepwise=True)
-
-    def _look(self, trial: Trial, probe: Probe, label: str, say: bool, stepwise: bool = False) -> None:
-        start = time.perf_counter()
-        for name, value in probe.measure(trial.onlooker(probe.name)).items():
-            metric = f"{probe.name}/{name}" + (f" {label}" if label and say else "")
+    def at_moment(self, probe: str, moment: str, training: int, found: Mapping[str, float | Points]) -> None:
+        """What a probe found at a moment of the cell's life."""
+        for name, value in found.items():
             if isinstance(value, Points):
-                named = f"{metric} {trial.step}" if stepwise else metric
-                self._add(trial, named, value)
-            elif stepwise:
-                self._add(trial, metric, Points("step", ((trial.step, float(value)),)))
+                metric = f"{probe}/{name}" + (f" {moment}" if moment not in AT_THE_END else "")
+                self._add(metric, training, value)
             else:
-                self.findings.append((probe.name, label, name, float(value)))
-        trial.spent.looking += time.perf_counter() - start
+                self.findings.append((probe, moment, name, float(value)))
 
-    def _add(self, trial: Trial, metric: str, found: Points) -> None:
-        rows = [(PROBE_SPLIT, "", metric, trial.trainings, found.x_name, float(x), float(y)) for x, y in found.values]
+    def at_step(self, probe: str, when: str, training: int, step: int, found: Mapping[str, float | Points]) -> None:
+        """What a probe found at a step of a training; `when` says more where there are several looks at one step."""
+        for name, value in found.items():
+            metric = f"{probe}/{name}" + (f" {when}" if when else "")
+            if isinstance(value, Points):
+                self._add(f"{metric} {step}", training, value)
+            else:
+                self._add(metric, training, Points("step", ((step, float(value)),)))
+
+    def _add(self, metric: str, training: int, found: Points) -> None:
+        rows = [(PROBE_SPLIT, "", metric, training, found.x_name, float(x), float(y)) for x, y in found.values]
         self.points.extend(rows)

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ticketbench.engine.bench import Bench, Report
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.judge import Candidate
 from ticketbench.engine.looks import Curve
-from ticketbench.engine.trial import Trial
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Mask, Ticket
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.contracts import Train
+from ticketbench.plugin.request import Train
 from ticketbench.suite.suite import Headline
 
 
@@ -34,7 +35,7 @@ class Member:
     """Its place in the fleet."""
     cell: Cell
     cast: Cast
-    trial: Trial
+    trial: MemberTrial
     life: Iterator[Train | Together] = field(default_factory=lambda: iter(()))
     request: Train | Together | None = None
     status: str = ""
@@ -79,23 +80,26 @@ def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask
     """Book a stretch of training, under the member's present mask or another one."""
     member.train_steps += steps
     member.trial.spent.steps += steps
-    member.trial.spent.flops += bench.flops(mask or bench.stack.mask(member.index), steps * bench.recipe.batch)
+    member.trial.spent.flops += bench.stage.flops(
+        mask or bench.stack.mask(member.index), steps * bench.stage.recipe.batch
+    )
     spend(member, seconds)
 
 
 def note_judgement(
-    member: Member, report: Report, found: dict[str, dict[str, list[float]]], headline: Headline, bench: Bench
+    member: Member, judged: Candidate, found: dict[str, dict[str, list[float]]], headline: Headline, bench: Bench
 ) -> None:
     """Book a judgement: the sweep of the last one, and a point of the curve over densities for each."""
+    sweep = bench.judge.sweep(bench.stage.network)
     for label, scores in found.items():
         for metric, values in scores.items():
-            if report.final and bench.sweep:
-                points = zip(bench.sweep, values, strict=True)
-                name = bench.network.model.sweeps
+            if judged.final and sweep:
+                points = zip(sweep, values, strict=True)
+                name = bench.stage.network.model.sweeps
                 member.curves += [("test", label, metric, member.round, name, float(x), y) for x, y in points]
-            value = pick(values, bench.sweep, headline if metric == headline.metric else Headline(metric=metric))
-            member.curves.append(("test", label, metric, member.round, "density", report.density, value))
-            if report.final and metric == headline.metric and label == next(iter(found)):
+            value = pick(values, sweep, headline if metric == headline.metric else Headline(metric=metric))
+            member.curves.append(("test", label, metric, member.round, "density", judged.density, value))
+            if judged.final and metric == headline.metric and label == next(iter(found)):
                 member.headline = value
     member.round += 1
 

@@ -6,7 +6,7 @@ with a masked weight is computed; a truly sparse engine replaces this file and `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,11 +16,11 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
 from ticketbench.engine.carry import carried_by
+from ticketbench.engine.state import State, members_of
 from ticketbench.errors import OptionError
+from ticketbench.plugin.calls import form_of
+from ticketbench.plugin.chance import answering, numbers_of, step_numbers
 from ticketbench.plugin.contracts import Model, Task
-
-State = dict[str, Tensor]
-"""Parameter or buffer name -> tensor; stacked ones carry a leading fleet axis."""
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
@@ -37,6 +37,8 @@ class Network:
         self.prunable = tuple(model.prunable(module))
         self.carried = carried_by(model, module, task)
         """The buffers that hold state from batch to batch."""
+        self._numbers: dict[str, int] = {}
+        self._random: bool | None = None
 
     def engine(self, members: int) -> str:
         """How members are computed, for the record."""
@@ -44,40 +46,79 @@ class Network:
             return "stacked"
         return "vmap" if self.model.stackable and members > 1 else "loop"
 
-    def single(self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any]) -> Any:
+    def numbers(self, example: Tensor, call: Mapping[str, Any]) -> int:
+        """How many random numbers the forward of one member draws in training on a batch like the example.
+
+        A network that draws none when it is first looked at is not looked at again: whether a forward draws at all
+        does not depend on its keywords. Where it does all the same, the training refuses to be one.
+        """
+        if self._random is False:
+            return 0
+        form = f"{tuple(example.shape)} {form_of(call)}"
+        if form not in self._numbers:
+            self._numbers[form] = numbers_of(self.module, example, call)
+            self._random = self._random or self._numbers[form] > 0
+        return self._numbers[form]
+
+    def chance(self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], step: int) -> Tensor | None:
+        """What members draw at random in a training step on these batches; None where nothing is."""
+        count = self.numbers(inputs[0], call)
+        return step_numbers(count, seeds, step, inputs.device) if count else None
+
+    def single(
+        self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], chance: Tensor | None = None
+    ) -> Any:
         """The forward of one member."""
-        return functional_call(self.module, (parameters, buffers), (inputs,), dict(call))
+        with nullcontext() if chance is None else answering(chance):
+            return functional_call(self.module, (parameters, buffers), (inputs,), dict(call))
 
     def outputs(
-        self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], shared: bool = False
+        self,
+        parameters: State,
+        buffers: State,
+        inputs: Tensor,
+        call: Mapping[str, Any],
+        shared: bool = False,
+        chance: Tensor | None = None,
     ) -> Any:
-        """The forward of all members; `shared` inputs have no fleet axis."""
+        """The forward of all members; `shared` inputs have no fleet axis, `chance` is what each draws at random."""
         members = len(next(iter(parameters.values())))
         with self.autocast():
             if self.own_stacked is not None:
                 fleet_inputs = inputs.expand(members, *inputs.shape) if shared else inputs
-                return self.own_stacked(parameters, buffers, fleet_inputs, **call)
+                with nullcontext() if chance is None else answering(chance, stacked=True):
+                    return self.own_stacked(parameters, buffers, fleet_inputs, **call)
             if self.engine(members) == "vmap":
 
-                def one(weights: State, statistics: State, batch: Tensor) -> Any:
-                    return self.single(weights, statistics, batch, call)
+                def one(weights: State, statistics: State, batch: Tensor, numbers: Tensor | None) -> Any:
+                    return self.single(weights, statistics, batch, call, numbers)
 
-                return vmap(one, in_dims=(0, 0, None if shared else 0))(parameters, buffers, inputs)
+                axes = (0, 0, None if shared else 0, None if chance is None else 0)
+                return vmap(one, in_dims=axes)(parameters, buffers, inputs, chance)
             each = [
-                self.single(weights, statistics, inputs if shared else inputs[index], call)
+                self.single(
+                    weights, statistics, inputs if shared else inputs[index], call,
+                    None if chance is None else chance[index],
+                )
                 for index, (weights, statistics) in enumerate(
                     zip(members_of(parameters, members), members_of(buffers, members), strict=True)
                 )
-            ]
+            ]  # fmt: skip
             if members == 1:  # a view: outputs may be large
                 return tree_map(lambda part: part.unsqueeze(0), each[0])
             return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
 
     def losses(
-        self, parameters: State, buffers: State, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]
+        self,
+        parameters: State,
+        buffers: State,
+        inputs: Tensor,
+        targets: Tensor,
+        call: Mapping[str, Any],
+        chance: Tensor | None = None,
     ) -> Tensor:
         """The training objective of each member, a vector over the fleet."""
-        outputs = self.outputs(parameters, buffers, inputs, call)
+        outputs = self.outputs(parameters, buffers, inputs, call, chance=chance)
 
         def one(output: Any, target: Tensor, batch: Tensor) -> Tensor:
             return self.model.loss(output, target, batch, self.task.loss)
@@ -106,27 +147,9 @@ class Network:
             self.module.train(before)
 
 
-def members_of(state: State, members: int) -> list[State]:
-    """Every member's tensors, taken apart so that their gradients are stacked once and not added up."""
-    apart = {name: tensor.unbind(0) for name, tensor in state.items()}
-    return [{name: parts[index] for name, parts in apart.items()} for index in range(members)]
-
-
-def member_of(state: State, index: int) -> State:
-    """One member's tensors, as views."""
-    return {name: tensor[index] for name, tensor in state.items()}
-
-
 def set_precision(precision: str) -> None:
     """Make float32 products what the cell says they are."""
     if precision not in PRECISIONS:
         raise OptionError(f"unknown precision '{precision}'. Valid: {', '.join(PRECISIONS)}.")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
-
-
-def states_of(module: nn.Module) -> tuple[State, State]:
-    """A module's trainable parameters, and everything else that it holds."""
-    trainable = {name: part.detach() for name, part in module.named_parameters() if part.requires_grad}
-    fixed = {name: part.detach() for name, part in module.named_parameters() if not part.requires_grad}
-    return trainable, fixed | {name: part.detach() for name, part in module.named_buffers()}

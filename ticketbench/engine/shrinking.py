@@ -10,18 +10,15 @@ silenced as soon as it is drawn: with zeros there it stays silent in training, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 
-from ticketbench.engine.network import states_of
+from ticketbench.engine.bench import Bench
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.state import states_of
 from ticketbench.errors import TicketError
 from ticketbench.units.chain import unit_chain
 from ticketbench.units.compaction import beside, compact
-
-if TYPE_CHECKING:
-    from ticketbench.engine.bench import Bench
 
 
 def check_fresh(bench: Bench, member: int) -> None:
@@ -62,9 +59,10 @@ def shrink(bench: Bench, living: Sequence[int]) -> None:
     }
     # the dead keep their place in the fleet
     each = [smaller.get(member, smaller[living[0]]) for member in range(len(stack))]
-    bench.use(each[0].module, bench.data.task)
-    bench.cuts = [one.cuts for one in each]
-    bench.stack = Stack.of([states_of(one.module) for one in each], bench.network.prunable)
-    bench.stack.steps = list(stack.steps)
+    stage = bench.stage.with_module(each[0].module)
+    stack = Stack.of([states_of(one.module) for one in each], stage.network.prunable)
+    stack.steps = list(bench.stack.steps)
     for member, one in enumerate(each):
-        bench.stack.set_mask(member, one.mask)
+        stack.set_mask(member, one.mask)
+    bench.use(stage, stack)
+    bench.cuts = [one.cuts for one in each]

@@ -12,27 +12,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ticketbench.engine.network import State, member_of
+from ticketbench.engine.state import State, cloned, member_of
 from ticketbench.errors import TicketError, suggest
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A member's weights and statistics at a step, to rewind to."""
-
-    weights: State
-    buffers: State
-    step: int
-
-
-@dataclass(frozen=True)
-class Companion:
-    """A network that a method keeps beside its own: what others are compared with."""
-
-    weights: State
-    """Every trainable parameter; zero outside the mask."""
-    buffers: State
-    mask: State
+from ticketbench.plugin.regime import Regime
+from ticketbench.plugin.trial import Snapshot
 
 
 @dataclass
@@ -60,7 +43,14 @@ class Stack:
     """Prunable weight -> the running average of its dense gradient, where a training keeps one."""
     carried: State = field(default_factory=dict)
     """Buffer -> the state (fleet, batch, ...) that a training carries from batch to batch, where a model has any."""
+    extras: State = field(default_factory=dict)
+    """What regimes train or hold beside the weights, by the regime and the name that it gives."""
+    regimes: list[Regime | None] = field(default_factory=list)
+    """What is different about each member's steps."""
     best: Best | None = None
+
+    def __post_init__(self) -> None:
+        self.regimes = self.regimes or [None] * len(self.steps)
 
     @classmethod
     def of(cls, members: Sequence[tuple[State, State]], prunable: Sequence[str]) -> Stack:
@@ -84,6 +74,10 @@ class Stack:
         """A member's parameters, as views that do not ask for gradients."""
         return {name: tensor.detach()[member] for name, tensor in self.parameters.items()}
 
+    def statistics(self, member: int) -> State:
+        """A member's buffers and whatever else is not trained, as views."""
+        return member_of(self.buffers, member)
+
     def mask(self, member: int) -> dict[str, Tensor]:
         """A member's mask, as a copy."""
         return {name: mask[member].clone() for name, mask in self.masks.items()}
@@ -105,7 +99,8 @@ class Stack:
         self.restart(member, start.step)
 
     def restart(self, member: int, step: int) -> None:
-        """A fresh optimizer at a step of the schedule; the weights stay."""
+        """A fresh optimizer at a step of the schedule; the weights stay, what a regime trained beside them does not."""
+        self.end(member)
         self.steps[member] = step
         self.updates[member] = 0
         for state in (*self.slots.values(), self.averages, self.carried):
@@ -126,6 +121,57 @@ class Stack:
             values = values.to(own[name])
             own[name].copy_(values.where(self.masks[name][member], 0) if name in self.masks else values)
         self.forget_best(member)
+
+    def extra_keys(self, regime: Regime) -> dict[str, str]:
+        """The name of each of a regime's extras -> its key in `extras`."""
+        start = f"{type(regime).__module__}.{regime!r} "
+        return {key.removeprefix(start): key for key in self.extras if key.startswith(start)}
+
+    def extras_of(self, member: int) -> State:
+        """A member's extras by their own names, as views."""
+        regime = self.regimes[member]
+        keys = {} if regime is None else self.extra_keys(regime)
+        return {name: self.extras[key].detach()[member] for name, key in keys.items()}
+
+    def begin(self, member: int, regime: Regime, extras: State) -> None:
+        """A member is trained under a regime; what the same class of regime trained beside its weights goes on."""
+        before = self.regimes[member]
+        old = self.extra_keys(before) if before is not None and type(before) is type(regime) else {}
+        for name, value in extras.items():
+            key = f"{type(regime).__module__}.{regime!r} {name}"
+            if key not in self.extras:
+                rows = torch.zeros(len(self), *value.shape, dtype=value.dtype, device=value.device)
+                self.extras[key] = rows.requires_grad_(bool(regime.rate(name)))
+            goes_on = name in old and self.extras[old[name]].shape == self.extras[key].shape
+            places = [(self.extras, value)]
+            places += [
+                (slot, torch.zeros_like(value))
+                for slot in self.slots.values()
+                if key in slot or (goes_on and old[name] in slot)
+            ]
+            for state, fresh in places:
+                mine = state.setdefault(key, torch.zeros_like(self.extras[key]))
+                mine.detach()[member].copy_(state[old[name]].detach()[member] if goes_on else fresh)
+        self.regimes[member] = regime
+
+    def set_extras(self, member: int, extras: Mapping[str, Tensor]) -> None:
+        """Other values for some of a member's extras. Slots stay."""
+        own = self.extras_of(member)
+        for name, values in extras.items():
+            if name not in own:
+                raise TicketError(f"there are no extras '{name}' to set. {suggest(name, own)}")
+            if values.shape != own[name].shape:
+                raise TicketError(f"the extras '{name}' have shape {tuple(own[name].shape)}, not {tuple(values.shape)}")
+            own[name].copy_(values)
+
+    def end(self, member: int) -> None:
+        """A member's regime is over; extras that nobody uses any more are dropped."""
+        self.regimes[member] = None
+        used = {key for regime in self.regimes if regime is not None for key in self.extra_keys(regime).values()}
+        for key in self.extras.keys() - used:
+            del self.extras[key]
+            for slot in self.slots.values():
+                slot.pop(key, None)
 
     def set_mask(self, member: int, mask: Mapping[str, Tensor]) -> None:
         """A new mask. Dropped weights and slots become zero; grown ones start at zero; the rest stay."""
@@ -152,24 +198,30 @@ class Stack:
         if self.best is not None:
             self.best.values[member] = None
 
-    def keep_best(self, values: Sequence[float], higher_is_better: bool) -> None:
-        """Remember the members whose validation is the best since their mask last changed."""
+    def keep_best(self, values: Sequence[float], higher_is_better: bool, seen: State | None = None) -> None:
+        """Remember the members whose validation is the best since their mask last changed.
+
+        `seen` are the parameters as the forward saw them, where a regime computes some of them.
+        """
+        seen = self.parameters if seen is None else seen
         if self.best is None:
-            self.best = Best(cloned(self.parameters), cloned(self.buffers), [None] * len(self))
+            self.best = Best(cloned(seen), cloned(self.buffers), [None] * len(self))
         for member, value in enumerate(values):
             known = self.best.values[member]
             if known is None or (value > known if higher_is_better else value < known):
                 self.best.values[member] = value
-                for mine, theirs in ((self.best.parameters, self.parameters), (self.best.buffers, self.buffers)):
+                for mine, theirs in ((self.best.parameters, seen), (self.best.buffers, self.buffers)):
                     for name, tensor in mine.items():
                         tensor[member].copy_(theirs[name].detach()[member])
 
-    def judged(self, member: int) -> tuple[State, State]:
-        """Copies of the weights and statistics to judge: the best validated, else the present ones."""
-        source = (self.parameters, self.buffers)
-        if self.best is not None and self.best.values[member] is not None:
-            source = (self.best.parameters, self.best.buffers)
-        return cloned(member_of(source[0], member)), cloned(member_of(source[1], member))
+    def judged(self, member: int, seen: State | None = None) -> tuple[State, State]:
+        """Copies of the weights and statistics to judge: the best validated, else the present ones.
+
+        `seen` are a member's parameters as the forward sees them, where a regime computes some of them.
+        """
+        if self.best is None or self.best.values[member] is None:
+            return cloned(self.weights(member) if seen is None else seen), cloned(self.statistics(member))
+        return cloned(member_of(self.best.parameters, member)), cloned(member_of(self.best.buffers, member))
 
     def take(self, members: Sequence[int]) -> Stack:
         """A stack of copies of some members."""
@@ -187,6 +239,8 @@ class Stack:
             {name: pick(slot) for name, slot in self.slots.items()},
             pick(self.averages),
             pick(self.carried),
+            {key: tensor.requires_grad_(self.extras[key].requires_grad) for key, tensor in pick(self.extras).items()},
+            [self.regimes[member] for member in members],
         )
         if self.best is not None:
             values = [self.best.values[member] for member in members]
@@ -195,9 +249,14 @@ class Stack:
 
     def put(self, members: Sequence[int], part: Stack) -> None:
         """Copy a part back to where it was taken from."""
+        for key, tensor in part.extras.items():
+            rows = tensor.detach().new_zeros(len(self), *tensor.shape[1:])
+            self.extras.setdefault(key, rows.requires_grad_(tensor.requires_grad))
         for name, slot in part.slots.items():
             if name not in self.slots:
-                self.slots[name] = {key: torch.zeros_like(self.parameters[key]) for key in slot}
+                self.slots[name] = {}
+            for key, tensor in slot.items():
+                self.slots[name].setdefault(key, tensor.new_zeros(len(self), *tensor.shape[1:]))
         for name in part.averages:
             self.averages.setdefault(name, torch.zeros_like(self.masks[name], dtype=self.parameters[name].dtype))
         for name, state in part.carried.items():
@@ -205,7 +264,7 @@ class Stack:
         if part.best is not None and self.best is None:
             self.best = Best(cloned(self.parameters), cloned(self.buffers), [None] * len(self))
         pairs = [(self.parameters, part.parameters), (self.buffers, part.buffers), (self.averages, part.averages)]
-        pairs += [(self.carried, part.carried)]
+        pairs += [(self.carried, part.carried), (self.extras, part.extras)]
         pairs += [(self.slots[name], slot) for name, slot in part.slots.items()]
         if part.best is not None and self.best is not None:
             pairs += [(self.best.parameters, part.best.parameters), (self.best.buffers, part.best.buffers)]
@@ -214,6 +273,7 @@ class Stack:
                 for name, tensor in theirs.items():
                     mine[name].detach()[member].copy_(tensor.detach()[at])
             self.steps[member], self.updates[member] = part.steps[at], part.updates[at]
+            self.regimes[member] = part.regimes[at]
             if part.best is not None and self.best is not None:
                 self.best.values[member] = part.best.values[at]
 
@@ -227,8 +287,3 @@ class Stack:
                 leaks = int(torch.count_nonzero(tensor.detach().masked_fill(mask, 0)))
                 if leaks and bool(torch.isfinite(tensor).all()):
                     raise TicketError(f"{leaks} entries of the {kind} of '{name}' are masked but not zero")
-
-
-def cloned(state: State) -> State:
-    """Detached copies."""
-    return {name: tensor.detach().clone() for name, tensor in state.items()}

@@ -7,7 +7,7 @@ zero and therefore stay exactly zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,26 +15,43 @@ from torch import Tensor
 
 from ticketbench.engine.accelerate import Compiled, Graphs, Step
 from ticketbench.engine.network import Network
+from ticketbench.engine.regimes import StackedRegime
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.state import State
 from ticketbench.errors import SuiteError
+from ticketbench.plugin.regime import Regime
 from ticketbench.suite.recipe import Recipe
+
+CHANCE = "chance"
+"""What the members' forwards draw at random, among what differs from step to step."""
 
 
 class Stepper:
     """Moves a stack along its gradient, step by step."""
 
-    def __init__(self, network: Network, stack: Stack, recipe: Recipe, accelerate: bool | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        stack: Stack,
+        recipe: Recipe,
+        accelerate: bool | None = None,
+        regime: Regime | None = None,
+        losses: Callable[..., Tensor] | None = None,
+    ) -> None:
         self.network = network
         self.stack = stack
         self.recipe = recipe
+        self.regime = None if regime is None else StackedRegime(regime, stack)
         names = [name for name in stack.parameters if recipe.trains(name)]
         self.weights = [stack.parameters[name] for name in names]
-        self.optimizer = make_optimizer(recipe, stack)
+        self.names = names
+        self.extras = {} if self.regime is None else {name: self.regime.keys[name] for name in self.regime.trained}
+        self.optimizer = make_optimizer(recipe, stack, self.regime)
         self.on_cuda = self.weights[0].is_cuda
-        self.losses: Callable[..., Tensor] = network.losses
+        self.losses: Callable[..., Tensor] = losses or network.losses
         self.compute: Step = self.eager
         if self.on_cuda if accelerate is None else accelerate:
-            self.losses = Compiled(network.losses)
+            self.losses = Compiled(self.losses)
         if self.on_cuda:
             self.compute = Graphs(self.eager)
         self.masks = {name: mask for name, mask in stack.masks.items() if name in names}
@@ -70,34 +87,62 @@ class Stepper:
                     gate.copy_(mask)
         adopt_slots(self.optimizer, self.stack)
 
-    def step(self, inputs: Tensor, targets: Tensor, learning_rate: float, call: Mapping[str, Any]) -> Tensor:
-        """One step of every member on its own batch; returns the losses before it."""
+    def drawn(self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], step: int, total: int) -> State:
+        """What differs from step to step beside batch and keywords: what models and regimes draw at random."""
+        drawn = {} if self.regime is None else self.regime.drawn(seeds, step, total, inputs.device)
+        chance = self.network.chance(inputs, call, seeds, step)
+        return drawn if chance is None else {**drawn, CHANCE: chance}
+
+    def step(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        learning_rate: float,
+        call: Mapping[str, Any],
+        drawn: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """One step of every member on its own batch; returns the losses before it, penalties left out."""
         for group in self.optimizer.param_groups:
             rate = learning_rate * group["factor"]
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-        return self.compute(inputs, targets, call)
+        return self.compute(inputs, targets, call, drawn or {})
 
-    def eager(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> Tensor:
+    def eager(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]) -> Tensor:
         """The step at the learning rates that are set."""
-        losses, gradients = self.gradients(inputs, targets, call)
+        losses, gradients = self.gradients(inputs, targets, call, drawn)
         if self.recipe.clip is not None:
             clip_by_member(gradients, self.recipe.clip)
         if self.recipe.decoupled and self.recipe.weight_decay:
             self.shrink()
-        for weight, gradient in zip(self.weights, gradients, strict=True):
+        for weight, gradient in zip(self.trained(), gradients, strict=True):
             weight.grad = gradient
         self.optimizer.step()
         return losses
 
-    def gradients(self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]) -> tuple[Tensor, list[Tensor]]:
+    def trained(self) -> list[Tensor]:
+        """Everything that moves: weights, then a regime's extras."""
+        return [*self.weights, *(self.stack.extras[key] for key in self.extras.values())]
+
+    def gradients(
+        self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
         """Each member's loss and its gradient, masked."""
         buffers = {**self.stack.buffers, **self.stack.carried}
-        losses = self.losses(self.stack.parameters, buffers, inputs, targets, call)
-        found = torch.autograd.grad(losses.sum(), self.weights, allow_unused=True, materialize_grads=True)
+        parameters, chance = self.stack.parameters, [drawn[CHANCE]] if CHANCE in drawn else []
+        if self.regime is None:
+            losses = total = self.losses(parameters, buffers, inputs, targets, call, *chance)
+        else:
+            seen = {**parameters, **self.regime.computed(parameters, drawn)}
+            losses = self.losses(seen, buffers, inputs, targets, call, *chance)
+            penalties = self.regime.penalties(parameters, drawn)
+            total = losses if penalties is None else losses + penalties
+        found = torch.autograd.grad(total.sum(), self.trained(), allow_unused=True, materialize_grads=True)
         gradients = [gradient.contiguous() for gradient in found]  # the fused optimizers read memory in order
+        if self.regime is not None:
+            self.steer(gradients, drawn)
         if self.average is not None:
             for name, (index, _) in zip(self.masks, self.gates, strict=True):
                 self.stack.averages[name].lerp_(gradients[index], 1 - self.average)
@@ -105,23 +150,41 @@ class Stepper:
             torch._foreach_mul_([gradients[index] for index, _ in self.gates], [gate for _, gate in self.gates])
         return losses.detach(), gradients
 
+    @torch.no_grad()
+    def steer(self, gradients: list[Tensor], drawn: Mapping[str, Tensor]) -> None:
+        """Let the regime put other gradients in the place of those that were found."""
+        assert self.regime is not None
+        places = {name: at for at, name in enumerate([*self.names, *self.extras])}
+        found = {name: gradients[at] for name, at in places.items()}
+        for name, other in self.regime.steered(found, self.stack.parameters, drawn).items():
+            if name in places:  # what the recipe does not train stays as it is
+                gradients[places[name]] = other.contiguous()
+
+    def seen(self) -> State:
+        """The stacked parameters as the forward sees them when they are judged."""
+        if self.regime is None:
+            return self.stack.parameters
+        with torch.no_grad():
+            return {**self.stack.parameters, **self.regime.computed(self.stack.parameters, None)}
+
     def shrink(self) -> None:
         """Decoupled weight decay: θ ← θ·(1 − lr·λ), beside the update."""
         with torch.no_grad():
             for group in self.optimizer.param_groups:
-                torch._foreach_mul_(group["params"], 1 - group["lr"] * self.recipe.weight_decay)
+                if group["decays"]:
+                    torch._foreach_mul_(group["params"], 1 - group["lr"] * self.recipe.weight_decay)
 
     def moved(self, steps: int) -> None:
         """Note steps that were taken."""
         for member in range(len(self.stack)):
             self.stack.steps[member] += steps
             self.stack.updates[member] += steps
-        for weight in self.weights:
+        for weight in self.trained():
             weight.grad = None
 
 
-def make_optimizer(recipe: Recipe, stack: Stack) -> torch.optim.Optimizer:
-    """torch's optimizer over the stacked weights, a group for each learning-rate factor."""
+def make_optimizer(recipe: Recipe, stack: Stack, regime: StackedRegime | None = None) -> torch.optim.Optimizer:
+    """torch's optimizer over the stacked weights, a group for each learning-rate factor; a regime's extras apart."""
     by_factor: dict[float, list[Tensor]] = {}
     for name, weight in stack.parameters.items():
         if recipe.trains(name):
@@ -129,11 +192,19 @@ def make_optimizer(recipe: Recipe, stack: Stack) -> torch.optim.Optimizer:
     if not by_factor:
         raise SuiteError(f"no parameter matches train_only = {list(recipe.train_only)}: {', '.join(stack.parameters)}")
     on_cuda = next(iter(stack.parameters.values())).is_cuda
-    groups: list[dict[str, Any]] = []
-    for factor, weights in by_factor.items():  # on CUDA a rate is a tensor, so that a captured step can read it
-        rate: Any = torch.tensor(recipe.learning_rate, device=weights[0].device) if on_cuda else recipe.learning_rate
-        groups.append({"params": weights, "factor": factor, "lr": rate})
+    beside: dict[float, list[Tensor]] = {}
+    for name in regime.trained if regime is not None else ():
+        assert regime is not None
+        beside.setdefault(regime.regime.rate(name), []).append(stack.extras[regime.keys[name]])
     decay = 0.0 if recipe.decoupled else recipe.weight_decay
+    groups: list[dict[str, Any]] = []
+    for decays, sorted_by_factor in ((True, by_factor), (False, beside)):
+        for factor, weights in sorted_by_factor.items():
+            # on CUDA a rate is a tensor, so that a captured step can read it
+            rate: Any = recipe.learning_rate
+            rate = torch.tensor(rate, device=weights[0].device) if on_cuda else rate
+            group = {"params": weights, "factor": factor, "lr": rate, "decays": decays}
+            groups.append(group if decays else {**group, "weight_decay": 0.0})
     if recipe.optimizer == "adam":
         return torch.optim.Adam(
             groups, betas=recipe.betas, eps=recipe.epsilon, weight_decay=decay, fused=True, capturable=on_cuda
@@ -153,11 +224,14 @@ def slot_names(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
 
 def adopt_slots(optimizer: torch.optim.Optimizer, stack: Stack) -> None:
     """Let the optimizer work on the stack's own slots: zeros where they are new."""
-    trained = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
-    weights = {name: weight for name, weight in stack.parameters.items() if id(weight) in trained}
+    moving = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+    every = {**stack.parameters, **stack.extras}
+    weights = {name: weight for name, weight in every.items() if id(weight) in moving}
     for slot in slot_names(optimizer):
-        if slot not in stack.slots:
-            stack.slots[slot] = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        mine = stack.slots.setdefault(slot, {})
+        for name, weight in weights.items():
+            if name not in mine:
+                mine[name] = torch.zeros_like(weight.detach())
     for name, weight in weights.items():
         state: dict[str, Any] = {slot: stack.slots[slot][name] for slot in slot_names(optimizer)}
         if isinstance(optimizer, torch.optim.Adam):

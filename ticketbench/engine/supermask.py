@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ticketbench.engine.network import Network, State
+from ticketbench.engine.accelerate import Compiled
+from ticketbench.engine.network import Network
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.state import State
 from ticketbench.engine.stepper import Stepper
 from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import allocate, kept_count
@@ -50,7 +52,13 @@ class StraightThrough(torch.autograd.Function):
         return gradient * weights, None, None
 
 
-class MaskStepper(Stepper):
+def straight_through(sizes: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
+    """`StraightThrough` as a function."""
+    kept: Tensor = StraightThrough.apply(sizes, weights, mask)  # type: ignore[no-untyped-call]
+    return kept
+
+
+class MaskStepper:
     """Moves scores along their gradient; the stack has the frozen weights under the mask that the scores give."""
 
     def __init__(
@@ -62,19 +70,23 @@ class MaskStepper(Stepper):
         pools: Sequence[Pool],
         home: tuple[Supermasks, Sequence[int]] | None = None,
     ) -> None:
+        self.network = network
+        self.stack = stack
+        self.recipe = recipe
         self.scores = scores
         """Scores as parameters, frozen weights as buffers, and as masks the weights that may be kept."""
         self.pools = pools
         self.home = home
         """Where stack and scores were copied from, and which members they are; None if they are no copies."""
-        super().__init__(network, scores, recipe)
-        self.stack = stack
-        self.plain, self.losses = self.losses, self.losses_of_scores
+        on_cuda = next(iter(stack.parameters.values())).is_cuda
+        self.plain: Callable[..., Tensor] = Compiled(network.losses) if on_cuda else network.losses
+        self.steps = Stepper(network, scores, recipe, accelerate=False, losses=self.losses_of_scores)
 
     @property
     def how(self) -> str:
         """How steps are computed, for the record."""
-        return "+".join(way for way in (getattr(self.plain, "how", ""), getattr(self.compute, "how", "")) if way)
+        plain = self.plain.how if isinstance(self.plain, Compiled) else ""
+        return "+".join(way for way in (plain, self.steps.how) if way)
 
     def keep_average(self, decay: float | None) -> None:
         """There is no gradient of weights here to average."""
@@ -83,21 +95,45 @@ class MaskStepper(Stepper):
 
     def refresh(self) -> None:
         """Take up optimizer states of the scores that changed since the last step."""
-        stack, self.stack = self.stack, self.scores
-        super().refresh()
-        self.stack = stack
+        self.steps.refresh()
+
+    def drawn(self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], step: int, total: int) -> State:
+        """What models draw at random in a step."""
+        return self.steps.drawn(inputs, call, seeds, step, total)
+
+    def step(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        learning_rate: float,
+        call: Mapping[str, Any],
+        drawn: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """One step of every member's scores on its own batch; returns the losses before it."""
+        return self.steps.step(inputs, targets, learning_rate, call, drawn)
+
+    def seen(self) -> State:
+        """The stacked parameters as the forward sees them when they are judged."""
+        return self.stack.parameters
 
     def losses_of_scores(
-        self, parameters: State, buffers: State, inputs: Tensor, targets: Tensor, call: Mapping[str, Any]
+        self,
+        scores: State,
+        frozen_weights: State,
+        inputs: Tensor,
+        targets: Tensor,
+        call: Mapping[str, Any],
+        *chance: Tensor,
     ) -> Tensor:
         """Each member's loss as a function of its scores."""
-        kept, through = self.best(), cast(Callable[..., Tensor], StraightThrough.apply)
+        kept = self.best()
         chosen = {
-            name: through(self.scores.parameters[name].abs(), weights, kept[name])
+            name: straight_through(scores[name].abs(), weights, kept[name])
             for name, weights in self.scores.buffers.items()
         }
-        frozen = {name: tensor.detach() for name, tensor in parameters.items() if name not in chosen}
-        return self.plain({**frozen, **chosen}, buffers, inputs, targets, call)
+        frozen = {name: tensor.detach() for name, tensor in self.stack.parameters.items() if name not in chosen}
+        buffers = {**self.stack.buffers, **self.stack.carried}
+        return self.plain({**frozen, **chosen}, buffers, inputs, targets, call, *chance)
 
     @torch.no_grad()
     def best(self) -> State:
@@ -112,10 +148,10 @@ class MaskStepper(Stepper):
 
     def moved(self, steps: int) -> None:
         """Note steps that were taken, and give the stack the mask that they led to."""
-        super().moved(steps)
-        for member in range(len(self.scores)):
-            self.scores.steps[member] += steps
-            self.scores.updates[member] += steps
+        self.steps.moved(steps)
+        for member in range(len(self.stack)):
+            self.stack.steps[member] += steps
+            self.stack.updates[member] += steps
         masks = self.best()
         for member in range(len(self.stack)):
             self.stack.set_mask(member, {name: mask[member] for name, mask in masks.items()})
@@ -150,7 +186,7 @@ class Supermasks:
 
     def stepper(
         self, network: Network, recipe: Recipe, members: Sequence[int], scope: str, densities: Sequence[float]
-    ) -> tuple[Stepper, Stack]:
+    ) -> tuple[MaskStepper, Stack]:
         """A stepper for some members at their densities: on the whole stack in place, or on a copy of a part."""
         for member in members:
             if not self.goes_on(member):

@@ -14,8 +14,11 @@ from ticketbench.engine.data import Order, TaskData, augmented, gather
 from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.state import State
 from ticketbench.engine.stepper import Stepper
+from ticketbench.engine.supermask import MaskStepper
 from ticketbench.plugin.calls import placed_on
+from ticketbench.plugin.chance import unmoved
 from ticketbench.seeds import common
 from ticketbench.suite.recipe import Recipe
 
@@ -41,7 +44,7 @@ class Goal:
 
 
 def train(
-    stepper: Stepper,
+    stepper: Stepper | MaskStepper,
     data: TaskData,
     seeds: Sequence[int],
     until: int,
@@ -56,22 +59,24 @@ def train(
     """
     stack, recipe, network = stepper.stack, stepper.recipe, stepper.network
     log, examples, start = Log(), len(data.train), stack.steps[0]
+    total = recipe.total_steps(examples)
     order = Order(seeds, examples, recipe.batch, data.device, data.task.contiguous)
-    take_up(stack, network, order.batch)
+    take_up(stack.carried, network.carried, stack.buffers, order.batch)
     losses = torch.zeros(len(stack), device=data.device)
     noted = start
     stepper.refresh()
-    with network.mode(training=not recipe.train_only):
+    with unmoved(f"model '{network.model.name}' or its task"), network.mode(training=not recipe.train_only):
         for step in range(start, until):
             if step in stops:
                 stepper.moved(step - stack.steps[0])
                 look(step)
             if step % order.per_epoch == 0:
-                forget(stack)
+                forget(stack.carried)
             inputs, targets = gather(data.train, order.batch_at(step))
             inputs = augmented(data.task, inputs, seeds, step)
             call = placed_on(data.device, network.model.training_call(common("training call", step)))
-            losses += stepper.step(inputs, targets, recipe.learning_rate_at(step, examples), call)
+            drawn = stepper.drawn(inputs, call, seeds, step, total)
+            losses += stepper.step(inputs, targets, recipe.learning_rate_at(step, examples), call, drawn)
             done = step + 1
             if done % recipe.log_every == 0 or done == until:
                 note_losses(log, losses, done, done - noted)
@@ -81,9 +86,9 @@ def train(
                     break
             if validation_is_due(recipe, done, order.per_epoch) and len(data.validation):
                 stepper.moved(done - stack.steps[0])
-                validate(stack, network, recipe, data, goal, log)
+                validate(stack, stepper.seen(), network, recipe, data, goal, log)
     stepper.moved(noted - stack.steps[0])
-    if start < until in stops and until == recipe.total_steps(examples):
+    if start < until in stops and until == total:
         look(until)
     return log
 
@@ -103,11 +108,11 @@ def validation_is_due(recipe: Recipe, done: int, per_epoch: int) -> bool:
     return bool(recipe.validate_every) and done % (recipe.validate_every * per_epoch) == 0
 
 
-def validate(stack: Stack, network: Network, recipe: Recipe, data: TaskData, goal: Goal, log: Log) -> None:
+def validate(stack: Stack, seen: State, network: Network, recipe: Recipe, data: TaskData, goal: Goal, log: Log) -> None:
     """Validate every member, and keep the best if the recipe says so."""
-    found = evaluate(network, stack.parameters, stack.buffers, data.validation, recipe.judge_batch)
+    found = evaluate(network, seen, stack.buffers, data.validation, recipe.judge_batch)
     for member, scores in enumerate(found):
         for name, values in scores.items():
             log.points.append((member, f"validation/{name}", stack.steps[member], values[-1]))
     if recipe.select == "best":
-        stack.keep_best([scores[goal.metric][-1] for scores in found], goal.higher_is_better)
+        stack.keep_best([scores[goal.metric][-1] for scores in found], goal.higher_is_better, seen)

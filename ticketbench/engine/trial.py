@@ -1,79 +1,267 @@
-"""What a method, a scorer or a probe gets of a cell: one network, its mask, training data, and no test data."""
+"""A trial of one member of a fleet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from typing_extensions import override
 
 from ticketbench import seeds
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.data import scoring_batches
 from ticketbench.engine.looks import Finding, Looks
-from ticketbench.engine.stack import Companion, Snapshot
-from ticketbench.engine.view import View
+from ticketbench.engine.regimes import begin, seen
+from ticketbench.engine.state import State, cloned
 from ticketbench.errors import OptionError, TicketError, suggest
 from ticketbench.masks.scopes import SCOPES, kept_count
-from ticketbench.masks.ticket import Mask, mask_from_scores
-from ticketbench.plugin.contracts import Probe, Scorer, Split, Task, Train
+from ticketbench.masks.ticket import Mask, density_of, mask_from_scores
+from ticketbench.plugin.chance import answering
+from ticketbench.plugin.contracts import Points, Probe, Split, Task
+from ticketbench.plugin.examples import Shapes
+from ticketbench.plugin.regime import Regime
+from ticketbench.plugin.request import Train
+from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
 
-if TYPE_CHECKING:
-    from ticketbench.engine.bench import Bench
+
+@dataclass(frozen=True)
+class Seen:
+    """What a trial knows beside the network itself: what onlookers share with it."""
+
+    origin: State = field(default_factory=dict)
+    """The parameters that the present training started from."""
+    companions: Mapping[str, Companion] = field(default_factory=dict)
+    judged: tuple[Task, Split] | None = None
+    """The task and the test split that the network was judged on, once it was."""
+    trainings: int = 0
+    untouched: bool = True
+    """Whether the weights are as the initializer drew them."""
 
 
-class Trial(View):
-    """One member of a fleet, as if it were alone, for someone who acts."""
+class MemberTrial(Trial):
+    """One member of a fleet, as if it were alone."""
 
-    def __init__(self, bench: Bench, member: int, seed: int, density: float, scorer: Scorer | None) -> None:
-        super().__init__(bench, member, seed, density, scorer)
+    def __init__(self, bench: Bench, index: int, scorer: Ranking | None = None) -> None:
+        self._bench = bench
+        self._member = index
+        cell = bench.cells[index]
+        self.seed, self.density = cell.seed, cell.density
+        self.scorer = scorer or bench.casts[index].scorer
+        self.spent = Spent()
+        self.looks = Looks()
+        self._draws = cell.seed
+        """The seed of what is drawn here: an onlooker has another."""
+        self._generators: dict[str, torch.Generator] = {}
+        self._scoring_calls = 0
+        self._forwards = 0
         self._reports = 0
         self._offers = 0
         self._redrawn = 0
-        self.trainings = 0
-        """How many trainings have begun."""
-        self.untouched = True
-        """Whether the weights are as the initializer drew them."""
         self._settled: Mask = {}
-        self.looks = Looks()
-        """What probes measured and the method noted."""
+        self._seen = Seen()
+
+    # -- the network -------------------------------------------------------------------------------------
 
     @property
-    def findings(self) -> list[Finding]:
-        """The single numbers that probes measured and the method noted."""
-        return self.looks.findings
+    @override
+    def weights(self) -> State:
+        every = self._bench.stack.weights(self._member)
+        return cloned({name: every[name] for name in self._bench.stack.masks})
+
+    @property
+    @override
+    def parameters(self) -> State:
+        return cloned(self._bench.stack.weights(self._member))
+
+    @property
+    @override
+    def extras(self) -> State:
+        return cloned(self._bench.stack.extras_of(self._member))
+
+    @property
+    @override
+    def computed(self) -> State:
+        return cloned(seen(self._bench.stack, self._member))
+
+    @property
+    @override
+    def mask(self) -> Mask:
+        return self._bench.stack.mask(self._member)
+
+    @property
+    @override
+    def shapes(self) -> Shapes:
+        return self._bench.stage.data.task.shapes()
+
+    @property
+    @override
+    def device(self) -> torch.device:
+        return self._bench.stage.data.device
+
+    @property
+    @override
+    def total_weights(self) -> int:
+        return sum(mask[0].numel() for mask in self._bench.stack.masks.values())
+
+    @property
+    @override
+    def present_density(self) -> float:
+        return density_of(self.mask)
+
+    @property
+    @override
+    def module(self) -> nn.Module:
+        return self._bench.module_of(self._member)
+
+    @override
+    def outputs(
+        self,
+        inputs: Tensor,
+        weights: Mapping[str, Tensor] | None = None,
+        buffers: Mapping[str, Tensor] | None = None,
+        *,
+        training: bool = True,
+    ) -> Any:
+        self.spent.flops += self._bench.stage.flops(self.mask, len(inputs))
+        parameters = {**seen(self._bench.stack, self._member), **(weights or {})}
+        dtype = next(iter(parameters.values())).dtype
+        statistics = {
+            name: (buffer.to(dtype) if buffer.is_floating_point() else buffer).clone()
+            for name, buffer in {**self._bench.stack.statistics(self._member), **(buffers or {})}.items()
+        }
+        network = self._bench.stage.network
+        with network.mode(training):
+            count = network.numbers(inputs, {}) if training else 0
+            if not count:
+                return functional_call(network.module, (parameters, statistics), (inputs,))
+            self._forwards += 1
+            source = seeds.generator(self._draws, "forward", self._forwards)
+            with answering(torch.rand(count, generator=source).to(inputs.device)):
+                return functional_call(network.module, (parameters, statistics), (inputs,))
+
+    @override
+    def loss(self, batch: Split, weights: Mapping[str, Tensor] | None = None) -> Tensor:
+        return self.criterion(self.outputs(batch.inputs, weights), batch)
+
+    @override
+    def criterion(self, outputs: Tensor, batch: Split) -> Tensor:
+        return self._task.loss(outputs, batch.targets, batch.inputs)
+
+    @override
+    def metrics(self, outputs: Tensor, batch: Split) -> dict[str, float]:
+        found = self._task.metrics(outputs, batch.targets, batch.inputs)
+        return dict(self._task.summarize({name: float(values.double().mean()) for name, values in found.items()}))
+
+    @override
+    def bill(self, passes: float, examples: int) -> None:
+        self.spent.flops += self._bench.stage.flops(self.mask, examples) * passes * 2 / 3
+
+    @override
+    def gradient(self, batch: Split) -> State:
+        every = self.computed
+        leaves = {name: every[name].requires_grad_(True) for name in self._bench.stack.masks}
+        found = torch.autograd.grad(self.loss(batch, leaves), list(leaves.values()), allow_unused=True)
+        return {
+            name: torch.zeros_like(leaf) if part is None else part
+            for (name, leaf), part in zip(leaves.items(), found, strict=True)
+        }
+
+    @property
+    @override
+    def average_gradient(self) -> State:
+        averages = self._bench.stack.averages
+        if not averages:
+            raise TicketError("no average of the gradient is kept: ask for one by train(average=0.9)")
+        return {name: part[self._member].clone() for name, part in averages.items()}
+
+    # -- data and randomness -----------------------------------------------------------------------------
+
+    @override
+    def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
+        self._scoring_calls += 1
+        stage = self._bench.stage
+        return scoring_batches(stage.data.train, self._draws, self._scoring_calls, count, size or stage.recipe.batch)
+
+    @override
+    def generator(self, purpose: str) -> torch.Generator:
+        if purpose not in self._generators:
+            self._generators[purpose] = seeds.generator(self._draws, purpose)
+        return self._generators[purpose]
+
+    @property
+    @override
+    def origin(self) -> State:
+        return cloned(self._seen.origin) or self.parameters
+
+    @property
+    @override
+    def companions(self) -> Mapping[str, Companion]:
+        return {
+            name: Companion(cloned(one.weights), cloned(one.buffers), cloned(one.mask))
+            for name, one in self._seen.companions.items()
+        }
+
+    @property
+    @override
+    def judged(self) -> Split:
+        if self._seen.judged is None:
+            raise TicketError("the judged examples are there for probes only, and at the moment 'judged' only")
+        split = self._seen.judged[1]
+        if isinstance(split.inputs, Tensor) and isinstance(split.targets, Tensor):
+            return Split(split.inputs.clone(), split.targets.clone())
+        return split  # whose examples are read anew at every look
+
+    @property
+    def _task(self) -> Task:
+        return self._seen.judged[0] if self._seen.judged else self._bench.stage.data.task
 
     # -- the schedule ------------------------------------------------------------------------------------
 
     @property
+    @override
     def step(self) -> int:
-        """The step of the schedule that the network has reached."""
         return self._bench.stack.steps[self._member]
 
     @property
+    @override
     def total_steps(self) -> int:
-        """How many steps one training takes."""
-        return self._bench.recipe.total_steps(len(self._bench.data.train))
+        return self._bench.stage.total_steps
 
     @property
+    @override
     def steps_per_epoch(self) -> int:
-        """How many steps one epoch takes."""
-        return self._bench.recipe.steps_per_epoch(len(self._bench.data.train))
+        return self._bench.stage.recipe.steps_per_epoch(len(self._bench.stage.data.train))
 
+    @property
+    @override
+    def trainings(self) -> int:
+        return self._seen.trainings
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the weights are as the initializer drew them."""
+        return self._seen.untouched
+
+    @override
     def learning_rate(self, step: int | None = None) -> float:
-        """The learning rate of a step (default: the next one)."""
-        at = self.step if step is None else step
-        return self._bench.recipe.learning_rate_at(at, len(self._bench.data.train))
+        stage = self._bench.stage
+        return stage.recipe.learning_rate_at(self.step if step is None else step, len(stage.data.train))
 
+    @override
     def train(
-        self, until: int | None = None, average: float | None = None, order: int = 0, masks: str = "",
+        self,
+        until: int | None = None,
+        average: float | None = None,
+        order: int = 0,
+        masks: str = "",
         density: float | None = None,
-    ) -> Train:  # fmt: skip
-        """A request to yield: train until this step, or to the end of the schedule.
-
-        `average`: the decay of a running average of the dense gradient that is kept on the way, from zero at the start
-        of a training. `order`: another order of the examples. `masks`: a scope; what is trained is not weights but
-        which of them to keep, at the density given or the cell's.
-        """
+        regime: Regime | None = None,
+    ) -> Train:
         if until is not None and not self.step <= until <= self.total_steps:
             raise TicketError(f"cannot train until step {until}: at step {self.step} of {self.total_steps}")
         if average is not None and not 0 <= average < 1:
@@ -82,30 +270,35 @@ class Trial(View):
             raise OptionError(f"cannot train masks in the scope '{masks}'. {suggest(masks, SCOPES)}")
         if masks and average is not None:
             raise TicketError("where masks are trained, no average of the gradient is kept: drop `average`")
+        if masks and regime is not None:
+            raise TicketError("where masks are trained, the weights are frozen and a regime has no step: drop `regime`")
+        if regime is not None and not isinstance(regime, Regime):
+            raise TicketError(f"a regime is an object of a subclass of `Regime`, not {regime!r}")
         if not masks:
-            return Train(until, average, order)
+            return Train(until, average, order, regime=regime)
         wanted = self.density if density is None else density
         kept_count(wanted, self.total_weights)  # or it says what a density is
         return Train(until, average, order, masks, wanted)
 
+    @override
     def snapshot(self) -> Snapshot:
-        """A copy of the present weights, statistics and step."""
         return self._bench.stack.snapshot(self._member)
 
+    @override
     def rewind(self, start: Snapshot) -> None:
-        """Back to a snapshot under the present mask: its weights bit for bit, its step, a fresh optimizer."""
         self._bench.stack.rewind(self._member, start)
-        self.untouched = False
+        self._seen = replace(self._seen, untouched=False)
 
+    @override
     def restart(self) -> None:
-        """The schedule from its start with a fresh optimizer, on the present weights."""
+        self._bench.fold(self._member)
         self._bench.stack.restart(self._member, 0)
 
+    @override
     def reinitialize(self) -> None:
-        """All weights drawn anew by the cell's initializer, under the present mask, at step 0, each time others."""
         self._redrawn += 1
         self._bench.reinitialize(self._member, f" {self._redrawn}")
-        self.untouched, self._settled = True, {}
+        self._seen, self._settled = replace(self._seen, untouched=True), {}
         self.settle()
 
     def settle(self) -> None:
@@ -120,58 +313,69 @@ class Trial(View):
                 self._bench.initialize_again(self._member, f" {self._redrawn}" if self._redrawn else "")
                 self._settled = mask
 
+    @override
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
-        """Other values for some parameters; outside the mask they become zero. Step and optimizer slots stay."""
         self._bench.stack.set_weights(self._member, weights)
-        self.untouched = False
+        self._seen = replace(self._seen, untouched=False)
 
-    def set_out(self) -> None:
-        """A training begins: note where from, if it is not the continuation of one. The engine says so."""
-        self.untouched = False
+    @override
+    def set_extras(self, extras: Mapping[str, Tensor]) -> None:
+        self._bench.stack.set_extras(self._member, extras)
+
+    def set_out(self, regime: Regime | None = None) -> None:
+        """A training begins, under a regime if there is one: note where from, if it is no continuation of another.
+
+        The engine says so.
+        """
+        self._seen = replace(self._seen, untouched=False)
         if self._bench.stack.updates[self._member] == 0:
             self.start_from(self.parameters)
-            self.trainings += 1
+            self._seen = replace(self._seen, trainings=self.trainings + 1)
+        if regime is None:
+            self._bench.fold(self._member)
+        else:
+            begin(self._bench.stack, self._member, regime, self.generator("regime"))
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Remember where the present training started from."""
-        self._origin = {name: weight.clone() for name, weight in weights.items()}
+        self._seen = replace(self._seen, origin=cloned(dict(weights)))
 
+    @override
     def keep(self, name: str) -> None:
-        """Keep a copy of the present network under a name, for probes to compare with.
-
-        Where the recipe selects the best validation, that network is kept, as it is the one that would be judged.
-        """
-        if name in self._companions:
+        if name in self._seen.companions:
             raise TicketError(f"a network is kept as '{name}' already")
-        self.meet(name, Companion(*self._bench.stack.judged(self._member), self.mask))
+        self.meet(name, Companion(*self._bench.best_or_present(self._member), self.mask))
 
     def meet(self, name: str, companion: Companion) -> None:
         """Have a network to compare with."""
-        self._companions[name] = companion
+        self._seen = replace(self._seen, companions={**self._seen.companions, name: companion})
 
     # -- what is reported ----------------------------------------------------------------------------------
 
+    @override
     def report(self) -> None:
-        """Have the present network judged as a point of the accuracy-density curve. Nothing comes back."""
         self._bench.report(self._member, self.present_density)
         self.look("reported")
         self._reports += 1
 
+    @override
     def offer(self) -> bool:
-        """Have the present ticket trained where the protocol trains, as a point of the accuracy-density curve.
-
-        False, and nothing happens, where a ticket is trained where it is drawn: there the method trains it and
-        reports. What it reports elsewhere is no result and is not judged.
-        """
         taken = self._bench.offer(self._member, self.present_density)
         self._offers += taken
         return taken
 
+    @override
     def note(self, name: str, value: float) -> None:
-        """Record a number of the method's own; it is stored with the probes, under the round last reported."""
         method = self._bench.casts[self._member].method
         at = max(0, self._reports - 1, self._offers - 1)
         self.looks.findings.append((method.name, f"round {at}", name, float(value)))
+
+    # -- probes ----------------------------------------------------------------------------------------------
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The single numbers that probes measured and the method noted."""
+        return self.looks.findings
 
     @property
     def probes(self) -> Sequence[Probe]:
@@ -180,43 +384,73 @@ class Trial(View):
 
     def look(self, moment: str) -> None:
         """Let the probes of a moment measure. Each gets random numbers of its own; its time is nobody's."""
-        self.looks.at(self, moment, f"round {self._reports}" if moment == "reported" else moment)
+        label = f"round {self._reports}" if moment == "reported" else moment
+        self._let(
+            lambda probe: moment in probe.moments,
+            lambda name, found: self.looks.at_moment(name, label, self.trainings, found),
+        )
 
-    def onlooker(self, purpose: str) -> Trial:
-        """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
-        other = Trial(self._bench, self._member, self.seed, self.density, self.scorer)
-        other._draws = seeds.seed_of(self.seed, "probe", purpose)
-        other._origin, other._companions, other._judged = self._origin, self._companions, self._judged
-        other.trainings, other.untouched = self.trainings, self.untouched
-        other.spent = replace(self.spent)
-        return other
+    def look_at_step(self) -> None:
+        """Let the probes measure that look at this step of the training."""
+        self._let(
+            lambda probe: self.step in probe.steps(self.total_steps),
+            lambda name, found: self.looks.at_step(name, "", self.trainings, self.step, found),
+        )
+
+    def steps_to_look_at(self) -> set[int]:
+        """The steps of a training at which probes look."""
+        return {step for probe in self.probes for step in probe.steps(self.total_steps)}
+
+    def look_at_mask(self, when: str) -> None:
+        """Let the probes measure that look before and after every change of the mask."""
+        self._let(
+            lambda probe: "masked" in probe.moments,
+            lambda name, found: self.looks.at_step(name, when, self.trainings, self.step, found),
+        )
 
     def look_back(self, task: Task, split: Split) -> None:
         """Let probes look at the judged network and at what it was judged on. The engine says when."""
-        self._judged = (task, split)
+        self._seen = replace(self._seen, judged=(task, split))
         self.look("judged")
+
+    def _let(self, looks: Callable[[Probe], bool], store: Callable[[str, Mapping[str, float | Points]], None]) -> None:
+        for probe in self.probes:
+            if looks(probe):
+                start = time.perf_counter()
+                with torch.random.fork_rng(devices=[]):
+                    found = probe.measure(self.onlooker(probe.name))
+                store(probe.name, found)
+                self.spent.looking += time.perf_counter() - start
+
+    def onlooker(self, purpose: str) -> MemberTrial:
+        """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
+        other = MemberTrial(self._bench, self._member, self.scorer)
+        other._draws = seeds.seed_of(self.seed, "probe", purpose)
+        other._seen = self._seen
+        other.spent = replace(self.spent)
+        return other
 
     # -- the mask ----------------------------------------------------------------------------------------
 
-    def score(self, scorer: Scorer | None = None) -> dict[str, Tensor]:
-        """Scores of the weights as they are now, by the row's scorer or another one."""
+    @override
+    def score(self, scorer: Ranking | None = None) -> dict[str, Tensor]:
         chosen = scorer or self.scorer
         if chosen is None:
             raise TicketError("this row names no scorer: give score() one, or prune() the scores")
         return dict(chosen.score(self))
 
+    @override
     def prune(
         self, density: float | None = None, scope: str = "global", scores: Mapping[str, Tensor] | None = None
     ) -> None:
-        """Keep exactly the best weights that are left, by the row's scorer (or given scores) and a scope."""
         count = kept_count(self.density if density is None else density, self.total_weights)
         self.set_mask(mask_from_scores(self.score() if scores is None else scores, self.mask, count, scope))
 
+    @override
     def set_mask(self, mask: Mapping[str, Tensor]) -> None:
-        """A mask of the method's own making. Dropped weights and slots become zero, grown ones start there."""
         missing = [name for name in self._bench.stack.masks if name not in mask]
         if missing:
             raise TicketError(f"the mask lacks '{missing[0]}'")
-        self.looks.at_mask(self, "before")
+        self.look_at_mask("before")
         self._bench.stack.set_mask(self._member, mask)
-        self.looks.at_mask(self, "after")
+        self.look_at_mask("after")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from ticketbench.engine.trial import Trial
+    from ticketbench.plugin.request import Train
+    from ticketbench.plugin.trial import Trial
 
     StackedForward = Callable[..., Any]
 
@@ -44,21 +45,6 @@ class Scorer(Contract):
     @abstractmethod
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """A finite score for every prunable weight, in tensors of the weights' shapes."""
-
-
-@dataclass(frozen=True)
-class Train:
-    """A method's request to the engine: train my network until this step (None: to the end)."""
-
-    until: int | None = None
-    average: float | None = None
-    """The decay of a running average of the dense gradient that is kept on the way; None keeps none."""
-    order: int = 0
-    """Which order of the examples, each as random as the others; a contiguous task has one only."""
-    masks: str = ""
-    """"" trains weights. A scope freezes them and trains scores, one a weight: the mask is at every step the best
-    `density` of them within that scope."""
-    density: float = 1.0
 
 
 class Method(Contract):

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.stack import Companion, Snapshot
-from ticketbench.engine.trial import Trial
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import OptionError, TicketError
 from ticketbench.masks.ticket import Ticket
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.contracts import Points, Probe
+from ticketbench.plugin.trial import Companion, Snapshot
 from ticketbench.tickets.origin import build_network, cell_of
 
 
@@ -48,7 +48,7 @@ def look(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], reso
     ]
 
 
-def stand(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], resolver: Resolver) -> Trial:
+def stand(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], resolver: Resolver) -> MemberTrial:
     """A trial of the cell that a ticket came from, with the ticket's mask, weights and statistics."""
     ticket = tickets[path]
     build_network(ticket, path, resolver)  # or it says what is wrong with the file
@@ -62,7 +62,7 @@ def stand(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], res
         bench.move_on()
     if set(ticket.mask) != set(bench.stack.masks):
         raise TicketError(f"{path}: it masks {', '.join(ticket.mask)}; its cell prunes {', '.join(bench.stack.masks)}")
-    trial = Trial(bench, 0, cell.seed, cell.density, cast.scorer)
+    trial = MemberTrial(bench, 0)
     trial.set_mask(ticket.mask)
     trial.rewind(snapshot_of(trial, ticket))
     for other, companion in tickets.items():
@@ -77,7 +77,7 @@ def stand(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], res
     return trial
 
 
-def snapshot_of(trial: Trial, ticket: Ticket) -> Snapshot:
+def snapshot_of(trial: MemberTrial, ticket: Ticket) -> Snapshot:
     """A ticket's tensors as weights and statistics at step 0."""
     now = trial.snapshot()
     weights = {name: ticket.weights[name] for name in now.weights}

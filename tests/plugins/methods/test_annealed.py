@@ -71,7 +71,7 @@ def test_training_equals_a_step_by_step_reference(trial):
 
 def test_layers_share_as_the_scope_says(trial):
     """Layerwise, 36 kept are 24 of 48 and 12 of 24, also where the first layer's are a thousand times larger."""
-    trial.parameters["1.weight"].mul_(1000)
+    trial.set_weights({"1.weight": trial.parameters["1.weight"] * 1000})
     for request in Annealed(every=5, scope="layerwise").draw(trial):
         trial._bench.stack.steps[0] = request.until
     assert [int(trial.mask[name].sum()) for name in NAMES] == [24, 12]

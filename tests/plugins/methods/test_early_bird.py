@@ -35,7 +35,7 @@ def epochs(trial: Trial, method: EarlyBird, *swaps: tuple[int, int] | None) -> l
             weights = torch.tensor(ROW)
             one, other = swaps[number]
             weights[[one, other]] = weights[[other, one]]
-        next(iter(trial.weights.values())).copy_(weights.view(2, 5))
+        trial.set_weights({next(iter(trial.weights)): weights.view(2, 5)})
         trial._bench.stack.steps[0] = trial.total_steps if request.until is None else request.until
     return asked
 
@@ -143,8 +143,8 @@ def normed() -> Trial:
 def test_the_channel_mask_has_the_largest_scales():
     """Three of ten by |γ|; the bias of the norm has no say, and of equals the first is kept."""
     trial = normed()
-    trial.parameters["1.weight"].copy_(torch.tensor([0.5, -2.0, 0.1, 0.5, 0.2, 0.0, 1.0, 0.3, -0.5, 0.4]))
-    trial.parameters["1.bias"].fill_(9.0)
+    trial.set_weights({"1.weight": torch.tensor([0.5, -2.0, 0.1, 0.5, 0.2, 0.0, 1.0, 0.3, -0.5, 0.4])})
+    trial.set_weights({"1.bias": torch.full_like(trial.parameters["1.bias"], 9.0)})
     assert channel_mask(trial, ["1.weight"]).nonzero().flatten().tolist() == [0, 1, 6]
 
 
@@ -156,7 +156,7 @@ def test_by_batch_norm_the_scales_decide_when():
         for weight in trial.weights.values():
             weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
         now = scales.flip(0) if number == 1 else scales
-        trial.parameters["1.weight"].copy_(now)
+        trial.set_weights({"1.weight": now})
         trial._bench.stack.steps[0] = request.until
     assert [value for _, value in notes(trial)] == [0.6, 0.6, 0.6, 0.0, 5]
     assert kept(trial) == 27  # of 90 weights: channels decide when, not what

@@ -9,7 +9,7 @@ import torch
 
 from ticketbench import Train
 from ticketbench.engine.member import Member
-from ticketbench.engine.network import states_of
+from ticketbench.engine.state import states_of
 from ticketbench.engine.train import Goal, train
 from ticketbench.plan.fresh import fresh_module
 from ticketbench.testing import bench_for, check_method, lives, trial_for
@@ -79,7 +79,7 @@ def test_a_found_network_beats_the_one_of_untrained_scores(tiny_suite, cells_of,
         bench = trial._bench
         stepper, _ = bench.stepper([0], "layerwise", [0.5])
         for until in (0, 100):
-            train(stepper, bench.data, [cell.seed], until, Goal("accuracy", True))
+            train(stepper, bench.stage.data, [cell.seed], until, Goal("accuracy", True))
             bench.report(0, 0.5)
         accuracies.append([found["blobs"]["accuracy"][-1] for _, found in bench.judge()])
     assert len(accuracies) == 4

@@ -17,7 +17,7 @@ from torch import nn
 
 from ticketbench import Link, Model, Shapes, Split, Stages, Task, TicketbenchError, Train, Trial, generator
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.suite.suite import Headline
 from ticketbench.testing import Blobs, bench_for, check_method
 from ticketbench_methods.filters import Filters, strongest, units_left, without_units

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ticketbench import Link, Shapes, Split, TicketError, Trial
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.suite import Headline
 from ticketbench.testing import Blobs, bench_for, check_method
 from ticketbench_methods.filters import shrinkable
@@ -257,7 +258,7 @@ def test_a_layer_without_a_bias_cannot_take_a_mean():
     """An error before training that says what would work; zeros need no bias."""
     bench = bench_for(MeanReplacement(), None, 0.5, (0,))
     bench = Bench(bench.cells, [replace(bench.casts[0], model=MLP(hidden=(5,), bias=False))], torch.device("cpu"))
-    trial = Trial(bench, 0, 0, 0.5, None)
+    trial = MemberTrial(bench, 0)
     with pytest.raises(TicketError, match=r"'3.weight' has no trainable bias .* replace = \"zero\""):
         next(MeanReplacement().draw(trial))
     assert next(MeanReplacement(replace="zero").draw(trial)).until is None

@@ -39,9 +39,9 @@ def regression(density: float, bias: bool = True) -> tuple[Trial, np.ndarray, np
     layer = nn.Linear(FEATURES, 2, bias=bias)
     examples = Split(torch.from_numpy(inputs), torch.from_numpy(targets))
     trial = trial_with(nn.Sequential(layer), examples, density, Numbers())
-    trial.parameters["0.weight"].copy_(torch.from_numpy(best[:FEATURES].T.copy()))
+    trial.set_weights({"0.weight": torch.from_numpy(best[:FEATURES].T.copy())})
     if bias:
-        trial.parameters["0.bias"].copy_(torch.from_numpy(best[FEATURES].copy()))
+        trial.set_weights({"0.bias": torch.from_numpy(best[FEATURES].copy())})
     return trial, design, targets
 
 
@@ -227,7 +227,7 @@ def test_outer_products_are_added_up_over_many_examples():
     whole = outer_products(trial, trial.parameters, 0)
     parts = torch.zeros_like(whole)
     for at in range(0, 150, 50):
-        trial._bench.data.train = Split(examples.inputs[at : at + 50], examples.targets[at : at + 50])
+        trial._bench.stage.data.train = Split(examples.inputs[at : at + 50], examples.targets[at : at + 50])
         parts += outer_products(trial, trial.parameters, 0) / 3
     torch.testing.assert_close(whole, parts, rtol=1e-9, atol=1e-12)
 

@@ -11,7 +11,7 @@ from stepwise import EXAMPLES, NAMES, gradient
 
 from ticketbench import OptionError, Trial
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Headline
@@ -158,7 +158,7 @@ def test_the_order_of_the_judged_network_is_that_of_the_pruning_solution(lived, 
 def test_training_again_equals_a_step_by_step_reference(lived):
     """20 steps of masked momentum from the kept starts, in NumPy: lottery, scratch and the judged network."""
     trial = lived(*WHOLE, companions=1, weights="fresh").trial
-    data = trial._bench.data.train
+    data = trial._bench.stage.data.train
     inputs, targets = data.inputs.double().numpy(), data.targets.numpy()
     masks = [trial.mask[name].numpy() for name in NAMES]
     pairs = [

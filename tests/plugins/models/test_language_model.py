@@ -19,9 +19,10 @@ from torch.nn import functional
 
 from ticketbench import OptionError, Recurrent, Shapes, Sizes, Split, Stages, Task, Ticket
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.judge import evaluate
-from ticketbench.engine.life import lead
-from ticketbench.engine.network import Network, states_of
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import states_of
 from ticketbench.plan.count import work_of
 from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.suite import Headline
@@ -321,7 +322,7 @@ def test_a_text_is_learned(cell: Any, softmax: Any, tmp_path):
     base, task = bench_for(Untrained(), None, 1.0, (0, 1)), Text()
     changed = {"model": model, "recipe": RECIPE, "stages": Stages(task, task, {"text": task})}
     bench = Bench(base.cells, [replace(cast, **changed) for cast in base.casts], CPU)
-    start = evaluate(bench.network, bench.stack.parameters, bench.stack.buffers, task.test(), 4)
+    start = evaluate(bench.stage.network, bench.stack.parameters, bench.stack.buffers, task.test(), 4)
     members = lead(bench, Headline(metric="perplexity", higher_is_better=False), lambda phase, steps: None, keep=True)
     for member, before in zip(members, start, strict=True):
         assert member.status == "ok", member.reason
@@ -330,7 +331,9 @@ def test_a_text_is_learned(cell: Any, softmax: Any, tmp_path):
         assert member.ticket is not None
         member.ticket.save(tmp_path / "ticket.safetensors")
         kept = Ticket.load(tmp_path / "ticket.safetensors").weights
-        assert [kept[name].shape for name in bench.network.carried] == [(0, 16)] * len(bench.network.carried)
+        assert [kept[name].shape for name in bench.stage.network.carried] == [(0, 16)] * len(
+            bench.stage.network.carried
+        )
         assert kept["embedding.weight"].shape == (WORDS, 8)
     first, second = (member.ticket.weights["embedding.weight"] for member in members if member.ticket)
     assert not first.equal(second)

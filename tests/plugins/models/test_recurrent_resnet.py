@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import Shapes
-from ticketbench.engine.network import Network, member_of
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import member_of
 from ticketbench.testing import Blobs, check_model
 from ticketbench_models.recurrent_resnet import RecurrentResNet
 

@@ -50,9 +50,9 @@ def trial_of(kind: str, density: float, method: Method) -> tuple[Trial, nn.Modul
     trained = {name: part.detach().clone() for name, part in module.named_parameters() if part.requires_grad}
     fixed = {name: part.detach().clone() for name, part in module.named_parameters() if not part.requires_grad}
     fixed |= {name: part.clone() for name, part in module.named_buffers()}
-    bench.stack = Stack.of([(trained, fixed)], bench.network.prunable)
+    bench.stack = Stack.of([(trained, fixed)], bench.stage.network.prunable)
     assert bench.work  # counted once, in float32
-    bench.network.module.double()
+    bench.stage.network.module.double()
     return Trial(bench, 0, 0, density, Magnitude()), module, task
 
 
@@ -177,7 +177,7 @@ def test_units_that_say_nothing_go_without_a_trace(kind: str):
 def test_a_network_without_a_linear_read_out_says_so():
     """The error names units, and is the same for both methods."""
     trial, _, _ = trial_of("rnn", 0.5, Filters())
-    trial._bench.network.module = Straight([[1.0]], [[1.0]])
+    trial._bench.stage.network.module = Straight([[1.0]], [[1.0]])
     weights = {"taken": torch.ones(1, 1), "kept": torch.ones(1, 1)}
     trial._bench.stack = Stack.of([(weights, {})], list(weights))
     for method in (Filters(), MeanReplacement()):

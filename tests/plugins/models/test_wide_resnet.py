@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import OptionError, Shapes
-from ticketbench.engine.network import Network, member_of
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import member_of
 from ticketbench.plugin.loading import Plugins
 from ticketbench.plugin.options import configure
 from ticketbench.testing import Blobs, check_model

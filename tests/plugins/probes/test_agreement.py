@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ticketbench import Split, TicketError, Trial
-from ticketbench.engine.stack import Companion
+from ticketbench.plugin.trial import Companion
 from ticketbench_probes.agreement import Agreement
 
 INPUTS = torch.eye(4)
@@ -22,7 +22,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     path = tiny_suite(('"blobs"', '{ name = "blobs", features = 4 }'), ("hidden = [8]", "hidden = [], bias = false"))
     _, cells = cells_of(path)
     made = trial_of(cells[0])
-    made._judged = (made._bench.data.task, Split(INPUTS, TARGETS))
+    made._judged = (made._bench.stage.data.task, Split(INPUTS, TARGETS))
     return made
 
 

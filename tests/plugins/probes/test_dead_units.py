@@ -60,9 +60,9 @@ def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
         trial = trial_of(cells[0])
         bench = trial._bench
         parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.network.model.prunable(module))
-        bench.network.module = module
-        bench.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
+        bench.stage.network.module = module
+        bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
         mask = trial.mask
         for name, places in cut.items():
             mask[f"{name.removeprefix('at_').replace('_', '.')}.weight"][places] = False
@@ -164,8 +164,8 @@ def test_silent_units_by_hand(gates):
 
 def test_a_unit_that_fires_on_one_example_of_any_batch_is_not_silent(gates):
     """The whole split in batches of two; the second one holds the only example above 4."""
-    gates._bench.recipe = type("Recipe", (), {"batch": 2})()
-    gates._bench.data.train = Split(torch.tensor([[1.0], [1.0], [5.0]]), torch.zeros(3, dtype=torch.int64))
+    gates._bench.stage.recipe = type("Recipe", (), {"batch": 2})()
+    gates._bench.stage.data.train = Split(torch.tensor([[1.0], [1.0], [5.0]]), torch.zeros(3, dtype=torch.int64))
     assert DeadUnits(examples=0).measure(gates)["silent 1"] == 1.0
 
 

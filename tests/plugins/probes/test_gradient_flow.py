@@ -40,7 +40,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     made.parameters["3.weight"].copy_(torch.tensor([[1.0, -1.0], [2.0, -2.0]]))
     made.parameters["1.bias"].zero_()
     made.parameters["3.bias"].zero_()
-    made._bench.data.train = Split(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
+    made._bench.stage.data.train = Split(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
     return made
 
 
@@ -53,9 +53,9 @@ def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
         made = trial_of(cells[0])
         bench, module = made._bench, module.double()
         parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.network.model.prunable(module))
-        bench.network.module = copy.deepcopy(module)
-        bench.data.train = Split(inputs, targets)
+        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
+        bench.stage.network.module = copy.deepcopy(module)
+        bench.stage.data.train = Split(inputs, targets)
         return made
 
     return make
@@ -94,15 +94,15 @@ def test_biases_count_on_request(trial):
 def test_the_gradient_is_that_of_the_mean_over_the_examples(trial):
     """Both targets for the same input cancel; three of one and one of the other leave half of the error."""
     inputs = torch.tensor([[1.0, 2.0]])
-    trial._bench.data.train = Split(inputs.repeat(2, 1), torch.tensor([0, 1]))
+    trial._bench.stage.data.train = Split(inputs.repeat(2, 1), torch.tensor([0, 1]))
     assert GradientFlow().measure(trial)["total"] == pytest.approx(0.0)
-    trial._bench.data.train = Split(inputs.repeat(4, 1), torch.tensor([0, 0, 1, 0]))
+    trial._bench.stage.data.train = Split(inputs.repeat(4, 1), torch.tensor([0, 0, 1, 0]))
     assert GradientFlow().measure(trial)["total"] == pytest.approx(3.5 / 4)
 
 
 def test_as_many_examples_as_asked(trial, monkeypatch):
     """Three of thirty; all of them when more are asked for than there are."""
-    trial._bench.data.train = Split(torch.ones(30, 2), torch.zeros(30, dtype=torch.int64))
+    trial._bench.stage.data.train = Split(torch.ones(30, 2), torch.zeros(30, dtype=torch.int64))
     seen: list[int] = []
     outputs = trial.outputs
     monkeypatch.setattr(trial, "outputs", lambda inputs, *rest: (seen.append(len(inputs)), outputs(inputs, *rest))[1])

@@ -36,9 +36,9 @@ def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
         made = trial_of(cells[0])
         bench = made._bench
         parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.network.model.prunable(module))
-        bench.network.module = copy.deepcopy(module).float()
-        bench.data.train = Split(inputs, targets)
+        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
+        bench.stage.network.module = copy.deepcopy(module).float()
+        bench.stage.data.train = Split(inputs, targets)
         mask = made.mask
         for part in mask.values():
             part.view(-1)[3::10] = not prune

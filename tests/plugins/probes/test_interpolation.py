@@ -25,7 +25,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     path = tiny_suite(('"blobs"', '{ name = "blobs", features = 2, classes = 2 }'), ("hidden = [8]", "hidden = [2]"))
     _, cells = cells_of(path)
     made = trial_of(cells[0])
-    made._bench.data.train = Split(torch.tensor(INPUTS).float(), torch.tensor(TARGETS))
+    made._bench.stage.data.train = Split(torch.tensor(INPUTS).float(), torch.tensor(TARGETS))
     put(made, 1.0)
     return made
 
@@ -101,8 +101,8 @@ def test_statistics_are_interpolated_and_counters_are_not(trial):
     weights = {"1.weight": torch.tensor([[1.0, 0.0], [0.0, 0.0]])}
     buffers = {name: part.clone() for name, part in module.named_buffers()}
     bench.stack = Stack.of([(weights, buffers)], ["1.weight"])
-    bench.network.module = module
-    bench.data.train = Split(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))
+    bench.stage.network.module = module
+    bench.stage.data.train = Split(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))
     own = bench.stack.buffers
     own["0.running_mean"].fill_(1.0), own["0.running_var"].fill_(1.0)
     own["0.num_batches_tracked"].fill_(7)
@@ -135,7 +135,7 @@ def test_as_many_examples_as_asked_and_the_same_ones_for_all(trial, monkeypatch)
     Interpolation(examples=0, points=2).measure(trial)
     assert {len(part) for part in seen} == {3}
     seen.clear()
-    trial._bench.data.train = Split(torch.ones(2500, 2), torch.zeros(2500, dtype=torch.int64))
+    trial._bench.stage.data.train = Split(torch.ones(2500, 2), torch.zeros(2500, dtype=torch.int64))
     found = Interpolation(examples=0, points=2).measure(trial)
     assert [len(part) for part in seen[:3]] == [1000, 1000, 500]
     assert math.isfinite(found["barrier from a end"])

@@ -38,9 +38,9 @@ def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
         made = trial_of(cells[0])
         bench = made._bench
         parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.network.model.prunable(module))
-        bench.network.module = copy.deepcopy(module)
-        bench.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
+        bench.stage.network.module = copy.deepcopy(module)
+        bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
         return made
 
     return make

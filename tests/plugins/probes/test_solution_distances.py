@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ticketbench import TicketError, Trial
-from ticketbench.engine.stack import Companion
+from ticketbench.plugin.trial import Companion
 from ticketbench_probes.solution_distances import SolutionDistances
 
 

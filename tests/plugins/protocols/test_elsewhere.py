@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ticketbench import OptionError, Protocol, Shapes, Sizes, Split, Stages, Task, generator
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.plan.cell import Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
@@ -201,7 +201,7 @@ def probed() -> tuple[Bench, list[Member]]:
 
 def network(bench: Bench, member: int) -> nn.Module:
     """A member as an ordinary module."""
-    module = MODEL.build(bench.network.task.shapes())
+    module = MODEL.build(bench.stage.network.task.shapes())
     state = bench.stack.parameters | bench.stack.buffers
     module.load_state_dict({name: tensor.detach()[member] for name, tensor in state.items()})
     return module.eval()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ticketbench import OptionError, Stages, Task, Ticket
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.life import lead
+from ticketbench.engine.fleet_run import lead
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.plugin.loading import load_plugins
@@ -115,8 +115,8 @@ def state(bench: Bench) -> SimpleNamespace:
     """A copy of what a bench holds."""
     stack = bench.stack
     return SimpleNamespace(
-        task=bench.data.task,
-        recipe=bench.recipe,
+        task=bench.stage.data.task,
+        recipe=bench.stage.recipe,
         slots=sorted(name for name, slot in stack.slots.items() if any(bool(part.any()) for part in slot.values())),
         updates=list(stack.updates),
         steps=list(stack.steps),
@@ -303,7 +303,7 @@ def test_the_optimizer_changes_between_drawing_and_training(led):
 def test_training_is_momentum_sgd_by_hand(led):
     """Six whole-batch steps from SNIP's ticket, in plain PyTorch: v ← 0.9 v + g, θ ← θ − 0.05 v, under the mask."""
     life = led(protocol_text("optimizers", "transferred"), "snip", ("batch = 20", "batch = 80"))
-    split = life.bench.data.task.training()[0]
+    split = life.bench.stage.data.task.training()[0]
     for member in life.members:
         weights = {name: weight.double().requires_grad_(True) for name, weight in member.ticket.weights.items()}
         optimizer = torch.optim.SGD(list(weights.values()), lr=0.05, momentum=0.9)
@@ -325,7 +325,7 @@ def test_the_own_ticket_is_drawn_with_the_targets_optimizer(led):
     recipe = ('optimizer = "adam"\nlearning_rate = 1e-2', 'optimizer = "sgd"\nlearning_rate = 0.05\nmomentum = 0.9')
     direct = led('"same"', "imp", recipe)
     assert own.seen == []
-    assert own.bench.recipe == direct.bench.recipe
+    assert own.bench.stage.recipe == direct.bench.stage.recipe
     for one, two, three in zip(own.members, direct.members, moved.members, strict=True):
         assert same_tensors(one.ticket.mask, two.ticket.mask)
         assert same_tensors(one.solution.weights, two.solution.weights)

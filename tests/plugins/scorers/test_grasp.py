@@ -30,7 +30,7 @@ def trial_with(tiny_suite, cells_of, trial_of):
         stack = trial._bench.stack
         assert stack.parameters.keys() == weights.keys()
         stack.parameters = {name: weights[name].clone().unsqueeze(0).requires_grad_(True) for name in stack.parameters}
-        trial._bench.data.train = Split(inputs, targets)
+        trial._bench.stage.data.train = Split(inputs, targets)
         return trial
 
     return make

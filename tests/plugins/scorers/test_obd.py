@@ -66,9 +66,11 @@ def trial_with(tiny_suite, cells_of, trial_of):
         trial = trial_of(cells[0])
         bench, module = trial._bench, module.double()
         parameters = {name: weight.detach() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.network.model.prunable(module))
-        bench.network.module = copy.deepcopy(module).float()  # where costs are counted; the weights are the stack's
-        bench.data.train = Split(inputs, targets)
+        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
+        bench.stage.network.module = copy.deepcopy(
+            module
+        ).float()  # where costs are counted; the weights are the stack's
+        bench.stage.data.train = Split(inputs, targets)
         return trial
 
     return make

@@ -36,7 +36,7 @@ def trial_with(tiny_suite, cells_of, trial_of):
         stack.parameters = {
             name: torch.tensor(weights[name]).unsqueeze(0).requires_grad_(True) for name in stack.parameters
         }
-        trial._bench.data.train = Split(torch.tensor(inputs), torch.tensor(targets))
+        trial._bench.stage.data.train = Split(torch.tensor(inputs), torch.tensor(targets))
         return trial
 
     return make
@@ -160,7 +160,7 @@ def test_batch_norm_sees_the_batch_and_forgets_it(plugins, tiny_suite, cells_of)
     _, cells = cells_of(tiny_suite())
     cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
     trial = Trial(Bench(cells[:1], [cast], torch.device("cpu")), 0, 0, 1.0, None)
-    module, split = Normed().build(Shapes((6,), 3)).train(), trial._bench.data.train
+    module, split = Normed().build(Shapes((6,), 3)).train(), trial._bench.stage.data.train
     module.load_state_dict({**trial.parameters, **{name: part[0] for name, part in trial._bench.stack.buffers.items()}})
     module(split.inputs)  # other statistics than those at initialization change no gradient in training mode
     nn.functional.cross_entropy(module(split.inputs), split.targets).backward()

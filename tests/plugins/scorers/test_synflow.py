@@ -54,8 +54,8 @@ def thinker_of(tiny_suite, cells_of, trial_of):
 
 def by_hand(trial: Trial) -> None:
     """W₁ = ((1, −2), (3, 4)) and W₂ = ((−1, 2), (0, −5))."""
-    trial.parameters["1.weight"].copy_(torch.tensor([[1.0, -2.0], [3.0, 4.0]]))
-    trial.parameters["3.weight"].copy_(torch.tensor([[-1.0, 2.0], [0.0, -5.0]]))
+    trial.set_weights({"1.weight": torch.tensor([[1.0, -2.0], [3.0, 4.0]])})
+    trial.set_weights({"3.weight": torch.tensor([[-1.0, 2.0], [0.0, -5.0]])})
 
 
 def test_the_score_by_hand(mlp_of):
