@@ -136,7 +136,8 @@ def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -
     size = min(size, len(split))
     if count == 0:
         for at in range(0, len(split), size):
-            yield Split(split.inputs[at : at + size], split.targets[at : at + size])
+            # copies: whoever scores may write to them
+            yield Split(split.inputs[at : at + size].clone(), split.targets[at : at + size].clone())
         return
     source = generator(seed, "scoring", call)
     waiting = torch.empty(0, dtype=torch.int64)

@@ -124,9 +124,14 @@ class FleetRun:
     def train_together(self, mine: list[Member], until: int) -> None:
         """Train a group to a step, let probes look on the way, and hand each member its curves."""
         start = time.perf_counter()
+        for member in mine:
+            with guarded(member):
+                assert isinstance(member.request, Train)
+                member.trial.set_out(member.request.regime)
+        mine = [member for member in mine if not member.status]
+        if not mine:
+            return
         requests = [request for member in mine if isinstance(request := member.request, Train)]
-        for member, request in zip(mine, requests, strict=True):
-            member.trial.set_out(request.regime)
         together = [member.index for member in mine]
         stepper, part = self.bench.steppers.for_members(together, requests)
         stepper.keep_average(requests[0].average)

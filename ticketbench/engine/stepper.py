@@ -45,7 +45,10 @@ class Stepper:
         names = [name for name in stack.parameters if recipe.trains(name)]
         self.weights = [stack.parameters[name] for name in names]
         self.names = names
-        self.extras = {} if self.regime is None else {name: self.regime.keys[name] for name in self.regime.trained}
+        self.extras = [] if self.regime is None else self.regime.trained
+        """The names of what a regime trains beside the weights."""
+        self.trained = [*self.weights, *(extra for _, extra in self.beside())]
+        """Everything that moves."""
         self.optimizer = make_optimizer(recipe, stack, self.regime)
         self.on_cuda = self.weights[0].is_cuda
         self.losses: Callable[..., Tensor] = losses or network.losses
@@ -59,6 +62,13 @@ class Stepper:
         self.gating = True
         self.average: float | None = None
         self.refresh()
+
+    def beside(self) -> list[tuple[str, Tensor]]:
+        """What a regime trains beside the weights, as the stack has it now; without what it has dropped."""
+        if self.regime is None:
+            return []
+        keys = ((name, self.regime.keys[name]) for name in self.extras)
+        return [(name, self.stack.extras[key]) for name, key in keys if key in self.stack.extras]
 
     @property
     def how(self) -> str:
@@ -117,14 +127,10 @@ class Stepper:
             clip_by_member(gradients, self.recipe.clip)
         if self.recipe.decoupled and self.recipe.weight_decay:
             self.shrink()
-        for weight, gradient in zip(self.trained(), gradients, strict=True):
+        for weight, gradient in zip(self.trained, gradients, strict=True):
             weight.grad = gradient
         self.optimizer.step()
         return losses
-
-    def trained(self) -> list[Tensor]:
-        """Everything that moves: weights, then a regime's extras."""
-        return [*self.weights, *(self.stack.extras[key] for key in self.extras.values())]
 
     def gradients(
         self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]
@@ -139,7 +145,7 @@ class Stepper:
             losses = self.losses(seen, buffers, inputs, targets, call, *chance)
             penalties = self.regime.penalties(parameters, drawn)
             total = losses if penalties is None else losses + penalties
-        found = torch.autograd.grad(total.sum(), self.trained(), allow_unused=True, materialize_grads=True)
+        found = torch.autograd.grad(total.sum(), self.trained, allow_unused=True, materialize_grads=True)
         gradients = [gradient.contiguous() for gradient in found]  # the fused optimizers read memory in order
         if self.regime is not None:
             self.steer(gradients, drawn)
@@ -179,7 +185,7 @@ class Stepper:
         for member in range(len(self.stack)):
             self.stack.steps[member] += steps
             self.stack.updates[member] += steps
-        for weight in self.trained():
+        for weight in self.trained:
             weight.grad = None
 
 
@@ -243,7 +249,7 @@ def adopt_slots(optimizer: torch.optim.Optimizer, stack: Stack) -> None:
 
 def clip_by_member(gradients: list[Tensor], limit: float) -> None:
     """Scale each member's gradient to a norm of at most `limit`, as torch's clip_grad_norm_ does for one."""
-    norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
+    norms = [torch.linalg.vector_norm(gradient.reshape(len(gradient), -1), dim=1) for gradient in gradients]
     total = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     factors = (limit / (total + 1e-6)).clamp(max=1.0)
     for gradient in gradients:

@@ -51,8 +51,7 @@ class Steppers:
 
     def _fits(self, stepper: Stepper, request: Train) -> bool:
         known = None if stepper.regime is None else stepper.regime.regime
-        same = all(
-            any(extra is own for own in self.stack.extras.values())
-            for extra in stepper.trained()[len(stepper.weights) :]
-        )
+        extras = stepper.trained[len(stepper.weights) :]
+        now = [extra for _, extra in stepper.beside()]  # others, where a regime has ended and begun again
+        same = len(now) == len(extras) and all(one is other for one, other in zip(now, extras, strict=True))
         return known == request.regime and same

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from ticketbench.errors import OptionError
+from ticketbench.plugin.chance import numbers_of
 from ticketbench.plugin.contracts import Model, Shapes
 
 BACKWARD = 3.0
@@ -107,6 +109,21 @@ def work_of(model: Model, shapes: Shapes, call: Mapping[str, Any], inputs: Seque
     with torch.device("meta"):
         module = model.build(shapes)
     return module_work(module, inputs or shapes.inputs, call)
+
+
+def check_chance(model: Model, shapes: Shapes, call: Mapping[str, Any], swept: Mapping[str, Any]) -> None:
+    """What the model draws at random in training can be drawn from a cell's seed, and in judging it draws nothing.
+
+    `call` are the forward's keywords at a training step, `swept` those of judging. If not, an `OptionError` says why.
+    """
+    with torch.device("meta"):
+        module = model.build(shapes)
+    example = torch.zeros((2, *shapes.inputs), device="meta")
+    try:
+        if numbers_of(module, example, call, training=True):
+            numbers_of(module, example, swept, training=False)
+    except OptionError as error:
+        raise OptionError(f"model '{model.name}': {error}") from None
 
 
 def module_work(module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Work:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ticketbench.plan.cell import Cell, Setting
-from ticketbench.plan.count import BACKWARD, Size, Work, size_of, work_of
+from ticketbench.plan.count import BACKWARD, Size, Work, check_chance, size_of, work_of
 from ticketbench.plan.plan import CPU_FLEET, Fleet, Room
 from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.plugin.calls import form_of
@@ -129,6 +129,8 @@ def count(cast: Cast) -> Cost:
     calls = {
         form_of(call): call for call in (model.training_call(common("training call", step)) for step in range(SAMPLES))
     }
+    sweep = cast.stages.sweep if model.sweeps else ()
+    check_chance(model, task.shapes(), next(iter(calls.values())), model.sweep_call(sweep[:2]) if sweep else {})
     works = [work_of(model, task.shapes(), call) for call in calls.values()]
     mean = Work(
         other=sum(work.flops() for work in works) / len(works),
