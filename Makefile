@@ -16,6 +16,7 @@ lint: env
 	$(BIN)/ruff check ticketbench plugins tests benchmarks
 	$(BIN)/ruff format --check ticketbench plugins tests benchmarks
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: env
 	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name -s
