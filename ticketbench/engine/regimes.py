@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,12 +12,31 @@ from torch.func import vmap
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.errors import TicketError, suggest
-from ticketbench.plugin.regime import Noise, Parts, Regime, StepView
+from ticketbench.plugin.regime import Noise, Regime, StepView
 from ticketbench.seeds import generator
 
 NOISE = "noise of "
 """What stands before the name of a noise, among what differs from step to step."""
 PROGRESS = "progress"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which parts of a step a regime changes."""
+
+    computes: bool
+    penalises: bool
+    steers: bool
+
+    @classmethod
+    def of(cls, regime: Regime) -> Parts:
+        """What the regime's class overrides."""
+        kind = type(regime)
+        return cls(
+            kind.computed is not Regime.computed,
+            kind.penalty is not Regime.penalty,
+            kind.gradient is not Regime.gradient,
+        )
 
 
 class StackedRegime:
@@ -77,13 +97,15 @@ class StackedRegime:
 
         return self._each(one, parameters, drawn, gradients)
 
-    def _each(self, one: object, parameters: State, drawn: Mapping[str, Tensor] | None, *before: State) -> State:
+    def _each(
+        self, one: Callable[..., State], parameters: State, drawn: Mapping[str, Tensor] | None, *before: State
+    ) -> State:
         noise = None if drawn is None else {name: drawn[NOISE + name] for name in self.noises}
         first = next(iter(parameters.values()))
         progress = torch.ones((), device=first.device) if drawn is None else drawn[PROGRESS]
         given = [*before, parameters, self.stack.masks, self.extras(), noise, progress]
         axes = tuple(0 if value else None for value in given[:-1])
-        found: State = vmap(one, in_dims=(*axes, None))(*given)  # type: ignore[arg-type]
+        found: State = vmap(one, in_dims=(*axes, None))(*given)
         return found
 
 

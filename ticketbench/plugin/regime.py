@@ -8,7 +8,7 @@ It is written for one network, in operations that `torch.func.vmap` can stack; t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -84,22 +84,3 @@ class Regime:
     def gradient(self, gradients: Tensors, step: StepView) -> Tensors:
         """Other gradients, for those names where they change; of θ and of the extras, before mask and clipping."""
         return {}
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Which parts of a step a regime changes."""
-
-    computes: bool = field(default=False)
-    penalises: bool = field(default=False)
-    steers: bool = field(default=False)
-
-    @classmethod
-    def of(cls, regime: Regime) -> Parts:
-        """What the regime's class overrides."""
-        kind = type(regime)
-        return cls(
-            kind.computed is not Regime.computed,
-            kind.penalty is not Regime.penalty,
-            kind.gradient is not Regime.gradient,
-        )
