@@ -92,7 +92,7 @@ def numbers_of(module: nn.Module, example: Tensor, call: Mapping[str, Any], trai
     words = {name: value.to("meta") if isinstance(value, Tensor) else value for name, value in call.items()}
     before = foreign_states()
     with torch.no_grad(), Refusing(), Answers(take):
-        shadow(torch.empty_like(example, device="meta"), **words)
+        shadow(shadow_of(example, shadow), **words)
     if before != foreign_states():
         raise OptionError(
             "the model's forward draws from Python's or NumPy's own random numbers, which belong to no cell. "
@@ -104,6 +104,12 @@ def numbers_of(module: nn.Module, example: Tensor, call: Mapping[str, Any], trai
             "`self.training` is true"
         )
     return total[0]
+
+
+def shadow_of(example: Tensor, module: nn.Module) -> Tensor:
+    """A batch of the example's shape, in the precision of the module: who looks may compute in another one."""
+    precision = next((part.dtype for part in module.parameters() if part.is_floating_point()), example.dtype)
+    return torch.empty_like(example, device="meta", dtype=precision if example.is_floating_point() else None)
 
 
 def foreign_states() -> tuple[object, ...]:
