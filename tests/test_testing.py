@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ticketbench import Method, Scorer, Shapes
-from ticketbench.testing import check_method, check_model, check_scorer
+from ticketbench.testing import check_method, check_model, check_scorer, trial_for
 
 
 @pytest.mark.parametrize("name", ["random", "magnitude", "snip", "grasp", "synflow", "fisher"])
@@ -43,13 +43,33 @@ class Careless(Scorer):
 
 @dataclass(frozen=True)
 class Vandal(Scorer):
-    """Writes to the weights it should only read."""
+    """Gives the cell other weights, which it should only read."""
 
     name = "vandal"
     summary = "changes what it scores"
 
     def score(self, trial):
-        return {name: weight.mul_(2).abs() for name, weight in trial.weights.items()}
+        trial.set_weights({name: weight * 2 for name, weight in trial.weights.items()})
+        return {name: weight.abs() for name, weight in trial.weights.items()}
+
+
+@dataclass(frozen=True)
+class Scribbler(Scorer):
+    """Writes to the copies that it is given."""
+
+    name = "scribbler"
+    summary = "computes in place"
+
+    def score(self, trial):
+        for state in (trial.weights, trial.parameters, trial.computed, trial.origin):
+            for weight in state.values():
+                weight.mul_(2)
+        for part in trial.mask.values():
+            part.zero_()
+        for batch in (*trial.batches(2), *trial.batches(0)):
+            batch.inputs.zero_()
+            batch.targets.zero_()
+        return {name: weight.mul_(2).abs_() for name, weight in trial.weights.items()}
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,19 @@ def test_a_scorer_that_changes_weights_is_caught():
     """Scoring only looks."""
     with pytest.raises(AssertionError, match="changed the weight"):
         check_scorer(Vandal())
+
+
+def test_a_scorer_may_compute_in_place_on_what_it_is_given():
+    """All that a trial hands out are copies: neither the cell nor its data change."""
+    scorer = Scribbler()
+    trial = trial_for(scorer)
+    stack, data = trial._bench.stack, trial._bench.stage.data.train
+    states = (stack.weights(0), stack.masks, {"inputs": data.inputs, "targets": data.targets})
+    before = [{name: part.clone() for name, part in state.items()} for state in states]
+    scorer.score(trial)
+    for state, copies in zip(states, before, strict=True):
+        assert all(part.equal(copies[name]) for name, part in state.items())
+    check_scorer(scorer)
 
 
 def test_a_method_that_keeps_one_weight_too_many_is_caught():

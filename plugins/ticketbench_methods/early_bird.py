@@ -93,7 +93,8 @@ def weight_mask(trial: Trial, scope: str) -> Tensor:
 
 def channel_mask(trial: Trial, scales: Sequence[str]) -> Tensor:
     """The mask of the channels with the largest |γ|, over all batch norms."""
-    sizes = joined([trial.parameters[name].abs() for name in scales])
+    parameters = trial.parameters
+    sizes = joined([parameters[name].abs() for name in scales])
     return keep_top(sizes, max(1, kept_count(trial.density, sizes.numel())))
 
 

@@ -94,8 +94,9 @@ class MeanReplacement(Method):
 
     def check_biases(self, trial: Trial, links: Links) -> None:
         """Every layer that reads a unit can take its mean."""
+        parameters = trial.parameters
         for reader in (reader for link in links.values() for reader in link.readers):
-            if self.replace == "mean" and bias_of(reader) not in trial.parameters:
+            if self.replace == "mean" and bias_of(reader) not in parameters:
                 raise TicketError(
                     f"the layer of '{reader}' has no trainable bias to take over the means of dropped units. What "
                     f'would work: replace = "zero", or a model whose layers have biases'
@@ -136,11 +137,12 @@ def best_of_all(
 def folded(trial: Trial, links: Links, units: Mapping[str, Tensor], seen: Mapping[str, Seen]) -> dict[str, Tensor]:
     """Every reader's bias with the means of the units that go: b + Σ W_u·ā_u."""
     biases: dict[str, Tensor] = {}
+    parameters = trial.parameters
     for name, link in links.items():
         for reader, positions in link.readers.items():
             gone = ~units[name].repeat_interleave(positions)
-            weight, bias = trial.parameters[reader].double(), bias_of(reader)
+            weight, bias = parameters[reader].double(), bias_of(reader)
             by_input = weight.reshape(*weight.shape[:2], -1).sum(dim=2)  # a constant meets the whole kernel
             mean = seen[reader if reader in link.loops else name].mean
-            biases[bias] = biases.get(bias, trial.parameters[bias]) + by_input @ mean.where(gone, 0)
+            biases[bias] = biases.get(bias, parameters[bias]) + by_input @ mean.where(gone, 0)
     return biases

@@ -17,7 +17,7 @@ from ticketbench_probes.forward import evaluated
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Companion, Trial
+    from ticketbench import Companion, Split, Trial
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Agreement(Probe):
         ends = {name: companion for name, companion in trial.companions.items() if name.split()[-1:] == ["end"]}
         if not ends:
             return {}
-        mine = log_probabilities(trial)
-        logs = {name: log_probabilities(trial, companion) for name, companion in ends.items()}
+        judged = trial.judged
+        mine = log_probabilities(trial, judged)
+        logs = {name: log_probabilities(trial, judged, companion) for name, companion in ends.items()}
         found: dict[str, float] = {}
         for name, log in logs.items():
             if log.shape != mine.shape:
@@ -62,14 +63,14 @@ class Agreement(Probe):
                     f"{mine.shape[1]}. Leave the probe out where a head is replaced."
                 )
             found |= {f"disagreement with {name}": disagreement(mine, log), f"kl to {name}": divergence(mine, log)}
-            found |= {f"{metric} of {name}": value for metric, value in trial.metrics(log, trial.judged).items()}
+            found |= {f"{metric} of {name}": value for metric, value in trial.metrics(log, judged).items()}
         for group, names in self.groups(logs).items():
             members = [*(logs[name] for name in names), *([mine] if group == self.joins else [])]
             if self.against in logs and self.against not in names:
                 apart = [disagreement(member, logs[self.against]) for member in members]
                 found[f"disagreement of {group} with {self.against}"] = fmean(apart)
             if len(members) > 1:
-                found |= {f"{what} {group}": value for what, value in together(trial, members).items()}
+                found |= {f"{what} {group}": value for what, value in together(trial, judged, members).items()}
         return found
 
     def groups(self, names: Iterable[str]) -> dict[str, list[str]]:
@@ -81,10 +82,10 @@ class Agreement(Probe):
         return found | ({self.joins: []} if self.joins and self.joins not in found else {})
 
 
-def log_probabilities(trial: Trial, companion: Companion | None = None) -> Tensor:
+def log_probabilities(trial: Trial, judged: Split, companion: Companion | None = None) -> Tensor:
     """log p of the judged examples, (examples, classes), by a companion or by the network itself."""
     weights, buffers = (companion.weights, companion.buffers) if companion else (None, None)
-    outputs = evaluated(trial, trial.judged.inputs, weights, buffers)
+    outputs = evaluated(trial, judged.inputs, weights, buffers)
     if outputs.ndim != 2:
         raise TicketError(
             f"agreement compares the classes of inputs, from outputs of shape (inputs, classes); here they have shape "
@@ -93,15 +94,15 @@ def log_probabilities(trial: Trial, companion: Companion | None = None) -> Tenso
     return outputs.double().log_softmax(1)
 
 
-def together(trial: Trial, members: Sequence[Tensor]) -> dict[str, float]:
+def together(trial: Trial, judged: Split, members: Sequence[Tensor]) -> dict[str, float]:
     """What is said of a group of two or more."""
     ensemble = torch.stack(list(members)).logsumexp(0) - math.log(len(members))
-    each = [trial.metrics(member, trial.judged) for member in members]
+    each = [trial.metrics(member, judged) for member in members]
     found = {
         "disagreement within": fmean(disagreement(*pair) for pair in combinations(members, 2)),
         "kl within": fmean(divergence(*pair) for pair in permutations(members, 2)),
     }
-    for metric, value in trial.metrics(ensemble, trial.judged).items():
+    for metric, value in trial.metrics(ensemble, judged).items():
         found |= {f"mean {metric} of": fmean(one[metric] for one in each), f"ensemble {metric} of": value}
     return found
 

@@ -71,7 +71,8 @@ def named(of: str, live: float, dense: float) -> dict[str, float]:
 
 def gradient_at(trial: Trial, names: Collection[str], batch: Split) -> dict[str, Tensor]:
     """∂L/∂θ of these parameters, pruned places included; zero where the loss does not depend on them."""
-    leaves = {name: trial.parameters[name].clone().requires_grad_(True) for name in names}
+    parameters = trial.parameters
+    leaves = {name: parameters[name].requires_grad_(True) for name in names}
     parts = torch.autograd.grad(
         trial.loss(batch, leaves), list(leaves.values()), allow_unused=True, materialize_grads=True
     )

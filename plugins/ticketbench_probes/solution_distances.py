@@ -47,11 +47,12 @@ class SolutionDistances(Probe):
                 f"keep it under another one, such as 'prune {taken[0]}'"
             )
         networks = {name: companion.weights for name, companion in trial.companions.items()}
-        networks |= {"start": trial.origin, "end": trial.parameters}
-        mask, names = trial.mask, list(trial.parameters if self.unpruned else trial.mask)
+        mask, own = trial.mask, trial.parameters
+        networks |= {"start": trial.origin, "end": own}
+        names = list(own if self.unpruned else mask)
         for called, network in networks.items():
             for name in names:
-                if name not in network or network[name].shape != mask.get(name, trial.parameters[name]).shape:
+                if name not in network or network[name].shape != own[name].shape:
                     raise TicketError(
                         f"'{called}' and this network have no distance: their '{name}' are not of one shape. "
                         f"Leave solution_distances out where a network is kept on one task and trained on another."

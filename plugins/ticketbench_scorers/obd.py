@@ -55,9 +55,10 @@ class OptimalBrainDamage(Scorer):
         """h·θ² / 2."""
         batches = list(trial.batches(self.batches, self.batch or None))
         total = sum(len(examples) for examples in batches)
-        diagonal = {name: torch.zeros_like(weight) for name, weight in trial.weights.items()}
+        weights = trial.weights
+        diagonal = {name: torch.zeros_like(weight) for name, weight in weights.items()}
         for examples in batches:
-            leaves = {name: weight.clone().requires_grad_(True) for name, weight in trial.weights.items()}
+            leaves = {name: weight.clone().requires_grad_(True) for name, weight in weights.items()}
             outputs = trial.outputs(examples.inputs, leaves)
             live = sum(int(leaf.count_nonzero()) for leaf in leaves.values())
             self.check_cost(len(batches) * (live if self.curvature == "exact" else outputs.numel()))
@@ -68,7 +69,7 @@ class OptimalBrainDamage(Scorer):
                 found = gauss_newton_diagonal(outputs, leaves, *criterion_roots(trial, outputs, examples))
             for name, part in found.items():
                 diagonal[name] += part * (len(examples) / total)
-        return {name: diagonal[name] * weight.square() / 2 for name, weight in trial.weights.items()}
+        return {name: diagonal[name] * weight.square() / 2 for name, weight in weights.items()}
 
     def check_cost(self, needed: int) -> None:
         """Refuse what would take hours, with the ways out."""

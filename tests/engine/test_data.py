@@ -93,6 +93,22 @@ def test_scoring_batches_are_prepared(task: type[Bytes], count: int, size: int):
         assert torch.equal(mine.targets, theirs.targets)
 
 
+@pytest.mark.parametrize("task", [Blobs, Kept])
+def test_whoever_writes_to_examples_writes_to_copies(task: type[Blobs]):
+    """Scoring batches, drawn or in order, and slices of what stays on the host: what is stored stays as it is."""
+    train = TaskData(task(), CPU).train
+    taken = [*scoring_batches(train, 5, 1, 2, 40), *scoring_batches(train, 5, 2, 0, 40)]
+    if task is Kept:
+        taken.append(Split(train.inputs[:96], train.targets[:96]))
+    for batch in taken:
+        batch.inputs.zero_()
+        batch.targets.fill_(-1)
+    expected = task().training()[0]
+    places = torch.arange(96)
+    assert train.inputs[places].equal(expected.inputs)
+    assert train.targets[places].equal(expected.targets)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_judging_prepares_batch_by_batch(task: type[Bytes]):
     """Of 60 examples 25, 25 and 10; the accuracy is that of the whole split at once."""

@@ -29,7 +29,8 @@ class Stored:
 
     def __getitem__(self, index: slice | Tensor) -> Tensor:
         where = index.to(self.stored.device) if isinstance(index, Tensor) else index
-        return self.prepare(self.stored[where].to(self.device))
+        # a slice would be a view of what is stored
+        return self.prepare(self.stored[where].to(self.device, copy=isinstance(index, slice)))
 
     def split(self, size: int) -> Iterator[Tensor]:
         """All examples, so many at a time, as a tensor's method has it."""
@@ -131,12 +132,11 @@ def augmented(task: Task, inputs_fb: Tensor, seeds: Sequence[int], step: int) ->
 def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -> Iterator[Split]:
     """`count` batches drawn for scoring (0: the whole split, in order), from the cell's own seed.
 
-    Further calls draw further batches; an epoch is reshuffled when it runs out.
+    Further calls draw further batches; an epoch is reshuffled when it runs out. All are copies.
     """
     size = min(size, len(split))
     if count == 0:
         for at in range(0, len(split), size):
-            # copies: whoever scores may write to them
             yield Split(split.inputs[at : at + size].clone(), split.targets[at : at + size].clone())
         return
     source = generator(seed, "scoring", call)

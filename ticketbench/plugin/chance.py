@@ -19,15 +19,12 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ticketbench.errors import OptionError
+from ticketbench.plugin.answers import ANSWERS, OFFERED, REFUSED
 from ticketbench.seeds import generator
-
-Uniform = Callable[[Sequence[int]], Tensor]
-"""Gives uniform numbers in [0, 1) of a shape."""
 
 
 class Answers(TorchFunctionMode):
@@ -92,7 +89,7 @@ def numbers_of(module: nn.Module, example: Tensor, call: Mapping[str, Any], trai
     words = {name: value.to("meta") if isinstance(value, Tensor) else value for name, value in call.items()}
     before = foreign_states()
     with torch.no_grad(), Refusing(), Answers(take):
-        shadow(torch.empty_like(example, device="meta"), **words)
+        shadow(shadow_of(example, shadow), **words)
     if before != foreign_states():
         raise OptionError(
             "the model's forward draws from Python's or NumPy's own random numbers, which belong to no cell. "
@@ -104,6 +101,12 @@ def numbers_of(module: nn.Module, example: Tensor, call: Mapping[str, Any], trai
             "`self.training` is true"
         )
     return total[0]
+
+
+def shadow_of(example: Tensor, module: nn.Module) -> Tensor:
+    """A batch of the example's shape, in the precision of the module: who looks may compute in another one."""
+    precision = next((part.dtype for part in module.parameters() if part.is_floating_point()), example.dtype)
+    return torch.empty_like(example, device="meta", dtype=precision if example.is_floating_point() else None)
 
 
 def foreign_states() -> tuple[object, ...]:
@@ -153,162 +156,3 @@ def step_numbers(count: int, seeds: Sequence[int], step: int, device: torch.devi
     """Each member's uniform numbers for a training step, (fleet, count)."""
     each = [torch.rand(count, generator=generator(seed, "model", step)) for seed in seeds]
     return torch.stack(each).to(device)
-
-
-# -- how calls are answered ------------------------------------------------------------------------------------
-
-
-def dropout(uniform: Uniform, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """x·[u ≥ p] / (1 − p)."""
-    if not training or p == 0:
-        return input
-    return scaled(input, uniform(input.shape) >= p, p)
-
-
-def raw_dropout(uniform: Uniform, input: Tensor, p: float, train: bool) -> Tensor:
-    """`torch.dropout`, whose arguments go by other names."""
-    return dropout(uniform, input, p, train)
-
-
-def channel_dropout(spatial: int) -> Callable[..., Tensor]:
-    """Whole channels are dropped, where an example has `spatial` axes behind them."""
-
-    def drop(uniform: Uniform, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        if not training or p == 0:
-            return input
-        shape = (*input.shape[: input.ndim - spatial], *[1] * spatial)
-        return scaled(input, uniform(shape) >= p, p)
-
-    return drop
-
-
-def scaled(input: Tensor, kept: Tensor, p: float) -> Tensor:
-    """What is kept, divided by its share."""
-    return input * kept.to(input.dtype) / (1 - p) if p < 1 else input * 0
-
-
-def alpha_dropout(
-    uniform: Uniform, input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
-) -> Tensor:
-    """Dropped values become −α′, then all are moved so that mean and variance stay (Klambauer et al., 2017)."""
-    if not training or p == 0:
-        return input
-    saturated = -1.7580993408473766
-    scale = ((1 - p) * (1 + p * saturated**2)) ** -0.5 if p < 1 else 0.0
-    kept = uniform(input.shape) >= p
-    moved: Tensor = scale * (torch.where(kept, input, saturated) - p * saturated)
-    return moved
-
-
-def bernoulli(uniform: Uniform, input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
-    """[u < p], p a number or a tensor of the result's shape."""
-    return (uniform(input.shape) < (input if p is None else p)).to(input.dtype)
-
-
-def normals(uniform: Uniform, shape: Sequence[int]) -> Tensor:
-    """Normal numbers from uniform ones: √2·erf⁻¹(2u − 1)."""
-    numbers = uniform(shape).clamp(min=2.0**-25)
-    return math.sqrt(2) * torch.erfinv(2 * numbers - 1)
-
-
-def size_of_call(sizes: Sequence[Any]) -> tuple[int, ...]:
-    """The shape that `torch.rand(2, 3)` or `torch.rand((2, 3))` asks for."""
-    return tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else tuple(sizes)
-
-
-def rand(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """u."""
-    numbers = uniform(size_of_call(sizes) if size is None else tuple(size))
-    return numbers if dtype is None else numbers.to(dtype)
-
-
-def randn(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """Normal numbers."""
-    numbers = normals(uniform, size_of_call(sizes) if size is None else tuple(size))
-    return numbers if dtype is None else numbers.to(dtype)
-
-
-def rand_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """u in a tensor's shape."""
-    return uniform(input.shape).to(words.get("dtype") or input.dtype)
-
-
-def randn_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """Normal numbers in a tensor's shape."""
-    return normals(uniform, input.shape).to(words.get("dtype") or input.dtype)
-
-
-def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, **words: Any) -> Tensor:
-    """mean + std·N(0, 1)."""
-    shape = tuple(size) if size is not None else (mean if isinstance(mean, Tensor) else std).shape
-    numbers: Tensor = mean + std * normals(uniform, shape)
-    return numbers
-
-
-def gumbel_softmax(uniform: Uniform, logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10,
-                   dim: int = -1) -> Tensor:  # fmt: skip
-    """softmax((logits − log(−log u)) / τ); hard: its one-hot maximum, with the soft one's gradient."""
-    numbers = uniform(logits.shape).to(logits.dtype).clamp(min=2.0**-25)
-    soft: Tensor = ((logits - (-numbers.log()).log()) / tau).softmax(dim)
-    if not hard:
-        return soft
-    one_hot = torch.zeros_like(soft).scatter(dim, soft.argmax(dim, keepdim=True), 1.0)
-    straight: Tensor = one_hot - soft.detach() + soft
-    return straight
-
-
-ANSWERS: dict[Any, Callable[..., Tensor]] = {
-    functional.dropout: dropout,
-    torch.dropout: raw_dropout,
-    functional.dropout1d: channel_dropout(1),
-    functional.dropout2d: channel_dropout(2),
-    functional.dropout3d: channel_dropout(3),
-    functional.alpha_dropout: alpha_dropout,
-    functional.gumbel_softmax: gumbel_softmax,
-    torch.bernoulli: bernoulli,
-    Tensor.bernoulli: bernoulli,
-    torch.rand: rand,
-    torch.randn: randn,
-    torch.rand_like: rand_like,
-    torch.randn_like: randn_like,
-    torch.normal: normal,
-}
-OFFERED = (
-    "nn.Dropout and its kin, torch.bernoulli, torch.rand, torch.randn, torch.rand_like, torch.randn_like or "
-    "torch.normal"
-)
-"""What a forward may draw by, in words."""
-
-
-class Refusal:
-    """A call that cannot be answered, and when it would draw at all."""
-
-    def __init__(self, name: str, draws: Callable[..., bool] = lambda *args, **words: True) -> None:
-        self.draws = draws
-        self.text = (
-            f"the model draws random numbers by {name}, which cannot be drawn from a cell's seed. Use {OFFERED}."
-        )
-
-
-def attention_draws(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-                    *rest: Any, **words: Any) -> bool:  # fmt: skip
-    """Attention draws where it drops."""
-    return bool(dropout_p)
-
-
-REFUSED: dict[Any, Refusal] = {
-    functional.scaled_dot_product_attention: Refusal(
-        "scaled_dot_product_attention with dropout_p", attention_draws
-    ),
-    **{
-        getattr(Tensor, name): Refusal(f"Tensor.{name}, in place")
-        for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "random_", "cauchy_", "geometric_",
-                     "log_normal_")
-    },
-    **{
-        getattr(torch, name): Refusal(f"torch.{name}")
-        for name in ("randint", "randint_like", "randperm", "multinomial", "poisson", "binomial")
-    },
-    functional.rrelu: Refusal("rrelu", lambda *args, **words: bool(words.get("training"))),
-    functional.feature_alpha_dropout: Refusal("feature_alpha_dropout"),
-}  # fmt: skip

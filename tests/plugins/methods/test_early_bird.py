@@ -7,6 +7,7 @@ import torch
 from rewinding import kept
 
 from ticketbench import OptionError, Trial
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.testing import bench_for, check_method, lives
 from ticketbench_methods.early_bird import EarlyBird, channel_mask, distance, weight_mask
 from ticketbench_scorers.magnitude import Magnitude
@@ -137,7 +138,7 @@ def test_the_mask_of_weights_is_the_one_that_pruning_gives(tiny_suite, cells_of,
 def normed() -> Trial:
     """A network with 10 batch-norm scales at density 0.3."""
     bench = bench_for(EarlyBird(by="batch_norm"), Magnitude(), 0.3, (0,))
-    return Trial(bench, 0, 0, 0.3, Magnitude())
+    return MemberTrial(bench, 0)
 
 
 def test_the_channel_mask_has_the_largest_scales():
@@ -153,8 +154,9 @@ def test_by_batch_norm_the_scales_decide_when():
     trial = normed()
     scales = torch.linspace(1, 0.1, 10)
     for number, request in enumerate(EarlyBird(by="batch_norm", window=3).draw(trial)):
-        for weight in trial.weights.values():
-            weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
+        for name, weight in trial.weights.items():
+            source = torch.Generator().manual_seed(number)
+            trial.set_weights({name: torch.randn(weight.shape, generator=source)})
         now = scales.flip(0) if number == 1 else scales
         trial.set_weights({"1.weight": now})
         trial._bench.stack.steps[0] = request.until
@@ -223,7 +225,6 @@ def test_unrelated_masks_do_not_agree_at_a_low_density(tiny_suite, cells_of, tri
     for number, request in enumerate(EarlyBird().draw(trial)):
         trial._bench.stack.steps[0] = trial.total_steps if request.until is None else request.until
         source = torch.Generator().manual_seed(number)
-        for weight in trial.parameters.values():
-            weight.copy_(torch.randn(weight.shape, generator=source))
+        trial.set_weights({name: torch.randn(part.shape, generator=source) for name, part in trial.parameters.items()})
     assert [name for name, _ in notes(trial)][-1] == "no epoch found"
     assert min(value for name, value in notes(trial) if "distance" in name) > 0.5

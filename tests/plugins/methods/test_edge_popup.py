@@ -77,11 +77,11 @@ def test_a_found_network_beats_the_one_of_untrained_scores(tiny_suite, cells_of,
     for cell in cells_of(path, methods=["magnitude"])[1]:
         trial = trial_of(cell)
         bench = trial._bench
-        stepper, _ = bench.stepper([0], "layerwise", [0.5])
+        stepper, _ = bench.steppers.for_members([0], [Train(masks="layerwise", density=0.5)])
         for until in (0, 100):
             train(stepper, bench.stage.data, [cell.seed], until, Goal("accuracy", True))
             bench.report(0, 0.5)
-        accuracies.append([found["blobs"]["accuracy"][-1] for _, found in bench.judge()])
+        accuracies.append([found["blobs"]["accuracy"][-1] for _, found in bench.judge.judge(bench.stage.network, 500)])
     assert len(accuracies) == 4
     assert sum(before for before, _ in accuracies) / 4 < 0.5
     assert min(after for _, after in accuracies) > 0.9

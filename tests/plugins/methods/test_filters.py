@@ -18,6 +18,7 @@ from torch import nn
 from ticketbench import Link, Model, Shapes, Split, Stages, Task, TicketbenchError, Train, Trial, generator
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import lead
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.suite import Headline
 from ticketbench.testing import Blobs, bench_for, check_method
 from ticketbench_methods.filters import Filters, strongest, units_left, without_units
@@ -71,7 +72,7 @@ def mlp(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
 
 def conv(density: float, head: bool = True) -> Trial:
     """A trial of the small convolutional network."""
-    return Trial(bench_of(SmallConv(head), Blobs(), density), 0, 0, density, Magnitude())
+    return MemberTrial(bench_of(SmallConv(head), Blobs(), density), 0)
 
 
 def bench_of(model: Model, task: Task, *densities: float) -> Bench:
@@ -98,15 +99,14 @@ def test_the_right_units_are_dropped_with_what_reads_them(mlp):
     cancel harm unit 6, nor does it matter for the second layer which units of the first one go.
     """
     trial = mlp(0.5)
-    first, second, third = (trial.parameters[f"{at}.weight"] for at in (1, 3, 5))
     requests = Filters().draw(trial)
     next(requests)
-    first.copy_(torch.tensor([0.5, 3.0, 1.0, 4.0, 2.0, 0.6, 5.0, 0.7]).view(8, 1).expand(8, 6))
+    first = torch.tensor([0.5, 3.0, 1.0, 4.0, 2.0, 0.6, 5.0, 0.7]).view(8, 1).repeat(1, 6)
     first[0] = torch.tensor([4.0, 0, 0, 0, 0, 0])
     first[6] = torch.tensor([5.0, -5.0, 5.0, -5.0, 5.0, -5.0])
-    second.copy_(torch.tensor([1.0, 2.0, 0.5, 0.1]).view(4, 1).expand(4, 8))
+    second = torch.tensor([1.0, 2.0, 0.5, 0.1]).view(4, 1).repeat(1, 8)
     second[2, 0] = 20.0  # read from a unit that goes
-    third.fill_(1.0)
+    trial.set_weights({"1.weight": first, "3.weight": second, "5.weight": torch.ones(3, 4)})
     assert next(requests, None) is None
     # sums of the first layer: 4, 18, 6, 24, 12, 3.6, 30, 4.2; of the second: 8, 16, 23.5, 0.8
     units = torch.tensor([False, True, True, True, True, False, True, False])
@@ -122,9 +122,9 @@ def test_a_flattened_filter_goes_with_all_its_positions():
     trial = conv(0.5)
     requests = Filters().draw(trial)
     next(requests)
-    filters, units = trial.parameters["1.weight"], trial.parameters["4.weight"]
-    filters.copy_(torch.tensor([3.0, 1.0, -4.0, 2.0]).view(4, 1, 1, 1).expand(4, 1, 2, 2))
-    units.copy_(torch.tensor([1.0, 5.0, 4.0, -3.0, 2.0]).view(5, 1).expand(5, 48))
+    filters = torch.tensor([3.0, 1.0, -4.0, 2.0]).view(4, 1, 1, 1).expand(4, 1, 2, 2)
+    units = torch.tensor([1.0, 5.0, 4.0, -3.0, 2.0]).view(5, 1).expand(5, 48)
+    trial.set_weights({"1.weight": filters, "4.weight": units})
     assert next(requests, None) is None
     channels, rows = torch.tensor([True, False, True, True]), torch.tensor([False, True, True, True, False])
     assert trial.mask["1.weight"].equal(channels.view(4, 1, 1, 1).expand(4, 1, 2, 2))
@@ -230,7 +230,7 @@ def test_what_the_small_network_starts_from(mlp, then: str):
     trial = mlp(0.5)
     start = copied(trial)
     trained = drop(trial, Filters(then=then))
-    assert (trial.step, [report.density for report in trial._bench.waiting]) == (0, [1.0])
+    assert (trial.step, [report.density for report in trial._bench.judge.waiting]) == (0, [1.0])
     old = {"finetune": [trained], "rewind": [start], "scratch": []}[then]
     for known in (trained, start):
         expected = under(trial, known)

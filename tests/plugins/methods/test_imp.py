@@ -47,7 +47,7 @@ def test_every_level_is_reported_with_its_density(trial):
     """The curve over densities has the dense network and every ticket but the last, which the engine judges."""
     trial.density = 0.512
     list(rounds(trial, Imp()))
-    reports = trial._bench.waiting
+    reports = trial._bench.judge.waiting
     assert [report.density for report in reports] == [1.0, 574 / 718, 460 / 718]
     assert [int(sum(torch.count_nonzero(report.parameters[name]) for name in trial.mask)) for report in reports] == [
         718, 574, 460,

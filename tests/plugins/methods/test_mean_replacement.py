@@ -57,6 +57,13 @@ def drawn(kind: str, density: float = 0.6, count: int = 9) -> tuple[Trial, nn.Se
     return trial_with(module, examples, density, Blobs(Shapes((6,), 3))), module.double().eval(), examples
 
 
+def scaled(trial: Trial, name: str, unit: int, factor: float) -> None:
+    """Scale the weights that lead into a unit."""
+    weight = trial.parameters[name]
+    weight[unit] *= factor
+    trial.set_weights({name: weight})
+
+
 def loss_with(module: nn.Sequential, examples: Split, at: int, change) -> float:
     """The loss if what layer `at` reads is changed."""
     with torch.no_grad():
@@ -146,8 +153,8 @@ def test_units_that_never_change_go_without_a_trace(kind: str, scope: str):
     """Two units of the first layer have a bias alone: they score zero, go first, and all outputs stay."""
     trial, _, examples = drawn(kind)
     first, links = next(iter(trial.weights)), shrinkable(trial)
-    for unit in (1, 3):
-        trial.parameters[first][unit] = 0
+    scaled(trial, first, 1, 0)
+    scaled(trial, first, 3, 0)
     consumer, positions = links[first].consumer, links[first].positions
     a_unit = trial.weights[first][0].numel() + trial.weights[consumer][:, :positions].numel()
     trial.density = 1 - 2 * a_unit / trial.total_weights
@@ -173,7 +180,7 @@ def test_the_loss_moves_by_the_score_to_first_order():
     errors = []
     for spread in (1e-2, 1e-3):
         trial, module, examples = drawn("linear")
-        trial.parameters["0.weight"][2] *= spread
+        scaled(trial, "0.weight", 2, spread)
         with torch.no_grad():
             module[0].weight[2] *= spread
         links = shrinkable(trial)
@@ -189,8 +196,8 @@ def test_the_loss_moves_by_the_score_to_first_order():
 def test_zeros_beyond_a_border_are_the_only_difference():
     """With padding, the fold is the mean beyond the border, too: as if the map went on."""
     trial, module, examples = drawn("padded", density=0.99)
-    for weight in (trial.parameters["1.weight"], module[1].weight.data):
-        weight[2] *= 1e-6  # a map that hardly varies goes first
+    scaled(trial, "1.weight", 2, 1e-6)  # a map that hardly varies goes first
+    module[1].weight.data[2] *= 1e-6
     dropped(trial, MeanReplacement(scope="global", examples=0))
     (unit,) = (~trial.mask["1.weight"].flatten(1).any(dim=1)).nonzero().flatten().tolist()
     with torch.no_grad():
@@ -267,7 +274,9 @@ def test_a_layer_without_a_bias_cannot_take_a_mean():
 def test_weights_that_are_not_numbers_are_an_error():
     """A training that diverged."""
     trial, _, _ = drawn("linear")
-    trial.parameters["0.weight"][0, 0] = torch.nan
+    weight = trial.parameters["0.weight"]
+    weight[0, 0] = torch.nan
+    trial.set_weights({"0.weight": weight})
     with pytest.raises(TicketError, match="not finite"):
         dropped(trial, MeanReplacement())
 
@@ -279,7 +288,7 @@ def test_what_comes_after(then: str, step: int):
     other = dropped(drawn("linear")[0], MeanReplacement(then="stop"))
     assert (trial.step, trial._bench.stack.updates[0]) == (step, 0)
     assert all(part.equal(other.parameters[name]) for name, part in trial.parameters.items())
-    assert [report.density for report in trial._bench.waiting] == [1.0]
+    assert [report.density for report in trial._bench.judge.waiting] == [1.0]
 
 
 def test_at_density_one_there_is_nothing_to_do():

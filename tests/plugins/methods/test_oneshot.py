@@ -15,7 +15,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     """A 6-8-3 network, magnitude scores and density ½; the second layer's weights are ten times as large."""
     _, cells = cells_of(tiny_suite(('["dense", "magnitude"]', '["magnitude"]')))
     made = trial_of(cells[0])
-    made.parameters["3.weight"].mul_(10)
+    made.set_weights({"3.weight": made.parameters["3.weight"] * 10})
     return made
 
 

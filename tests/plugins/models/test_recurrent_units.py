@@ -16,6 +16,7 @@ from torch.nn import functional
 from ticketbench import Link, Method, Shapes, Split, Task, TicketError, Train, Trial
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.testing import Blobs, bench_for
 from ticketbench_methods.filters import Filters, shrinkable, strengths, units_left
 from ticketbench_methods.mean_replacement import MeanReplacement, folded
@@ -51,9 +52,9 @@ def trial_of(kind: str, density: float, method: Method) -> tuple[Trial, nn.Modul
     fixed = {name: part.detach().clone() for name, part in module.named_parameters() if not part.requires_grad}
     fixed |= {name: part.clone() for name, part in module.named_buffers()}
     bench.stack = Stack.of([(trained, fixed)], bench.stage.network.prunable)
-    assert bench.work  # counted once, in float32
+    assert bench.stage.work  # counted once, in float32
     bench.stage.network.module.double()
-    return Trial(bench, 0, 0, density, Magnitude()), module, task
+    return MemberTrial(bench, 0), module, task
 
 
 def loss_of(module: nn.Module, task: Task) -> float:
@@ -163,9 +164,10 @@ def test_biases_take_over_the_means_of_the_units_that_go(kind: str):
 def test_units_that_say_nothing_go_without_a_trace(kind: str):
     """Units 1 and 4 have neither weights nor biases: their score is zero, they go first, and all outputs stay."""
     trial, module, task = trial_of(kind, 0.7, MeanReplacement())
-    for unit in (1, 4):
-        for name in (*module.layer.values(), "bias"):
-            trial.parameters[name].view(GATES[kind], UNITS, -1)[:, unit] = 0
+    weights = trial.parameters
+    for name in (*module.layer.values(), "bias"):
+        weights[name].view(GATES[kind], UNITS, -1)[:, [1, 4]] = 0
+    trial.set_weights(weights)
     before = trial.outputs(task.inputs, training=False)
     dropped(trial, MeanReplacement(examples=0, scope="global"))
     stays = trial.mask["from_input"].any(dim=1).view(GATES[kind], UNITS)

@@ -22,7 +22,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     path = tiny_suite(('"blobs"', '{ name = "blobs", features = 4 }'), ("hidden = [8]", "hidden = [], bias = false"))
     _, cells = cells_of(path)
     made = trial_of(cells[0])
-    made._judged = (made._bench.stage.data.task, Split(INPUTS, TARGETS))
+    made.look_back(made._bench.stage.data.task, Split(INPUTS, TARGETS))
     return made
 
 
@@ -129,7 +129,7 @@ def test_outputs_that_are_no_classes_are_refused(trial, solutions, monkeypatch):
         Agreement().measure(trial)
     monkeypatch.undo()
     (name,) = trial.parameters
-    trial._companions["narrow end"] = Companion({name: torch.zeros(2, 4)}, {}, trial.mask)
+    trial.meet("narrow end", Companion({name: torch.zeros(2, 4)}, {}, trial.mask))
     with pytest.raises(TicketError, match="'narrow end' has 2, the judged one 3"):
         Agreement().measure(trial)
 

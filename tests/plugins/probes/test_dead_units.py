@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -164,7 +165,9 @@ def test_silent_units_by_hand(gates):
 
 def test_a_unit_that_fires_on_one_example_of_any_batch_is_not_silent(gates):
     """The whole split in batches of two; the second one holds the only example above 4."""
-    gates._bench.stage.recipe = type("Recipe", (), {"batch": 2})()
+    bench = gates._bench
+    recipe = bench.stage.recipe.model_copy(update={"batch": 2})
+    bench.use(replace(bench.stage, recipe=recipe), bench.stack)
     gates._bench.stage.data.train = Split(torch.tensor([[1.0], [1.0], [5.0]]), torch.zeros(3, dtype=torch.int64))
     assert DeadUnits(examples=0).measure(gates)["silent 1"] == 1.0
 

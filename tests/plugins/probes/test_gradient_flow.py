@@ -36,10 +36,8 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     path = tiny_suite(('"blobs"', '{ name = "blobs", features = 2, classes = 2 }'), ("hidden = [8]", "hidden = [2]"))
     _, cells = cells_of(path)
     made = trial_of(cells[0])
-    made.parameters["1.weight"].copy_(torch.tensor([[1.0, 0.0], [0.5, 0.25]]))
-    made.parameters["3.weight"].copy_(torch.tensor([[1.0, -1.0], [2.0, -2.0]]))
-    made.parameters["1.bias"].zero_()
-    made.parameters["3.bias"].zero_()
+    made.set_weights({"1.weight": torch.tensor([[1.0, 0.0], [0.5, 0.25]]), "1.bias": torch.zeros(2)})
+    made.set_weights({"3.weight": torch.tensor([[1.0, -1.0], [2.0, -2.0]]), "3.bias": torch.zeros(2)})
     made._bench.stage.data.train = Split(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
     return made
 

@@ -204,7 +204,8 @@ def test_a_linear_loss_has_no_curvature(trial_with, monkeypatch, exact_up_to: in
 def test_the_network_and_its_statistics_are_left_alone(trial_with):
     """Parameters, buffers and mask, bit for bit, and no gradient is asked of them."""
     trial = trial_with(*drawn("norm"))
-    states = (trial.parameters, trial._bench.stack.buffers, trial.mask)
+    stack = trial._bench.stack
+    states = (stack.weights(0), stack.buffers, stack.masks)
     before = [{name: part.clone() for name, part in state.items()} for state in states]
     Hessian(biases=True).measure(trial)
     for state, copy_of in zip(states, before, strict=True):

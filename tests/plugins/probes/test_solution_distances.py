@@ -89,8 +89,7 @@ def test_a_companion_may_not_have_this_networks_own_names(trial):
 
 def test_networks_of_other_shapes_have_no_distance(trial):
     """As after a head was replaced; nothing is broadcast."""
-    weights = {**trial.companions, **{name: part.clone() for name, part in trial.parameters.items()}}
-    weights["3.weight"] = torch.zeros(1, 8)
-    trial._companions["prune end"] = Companion(weights, {}, trial.mask)
+    weights = {**trial.parameters, "3.weight": torch.zeros(1, 8)}
+    trial.meet("prune end", Companion(weights, {}, trial.mask))
     with pytest.raises(TicketError, match=r"'prune end' and this network have no distance: their '3.weight'"):
         SolutionDistances().measure(trial)

@@ -22,8 +22,7 @@ def trial_with(tiny_suite, cells_of, trial_of):
         )
         _, cells = cells_of(path)
         made = trial_of(cells[0])
-        made.parameters["1.weight"].copy_(first)
-        made.parameters["3.weight"].copy_(second)
+        made.set_weights({"1.weight": first, "3.weight": second})
         return made
 
     return make

@@ -17,8 +17,8 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     )
     _, cells = cells_of(path)
     made = trial_of(cells[0])
-    made.parameters["1.weight"].copy_(torch.tensor([[1.0, -2.0], [0.0, -0.5]]))
-    made.parameters["3.weight"].copy_(torch.tensor([[-3.0, 0.25], [2.0, -0.125]]))
+    made.set_weights({"1.weight": torch.tensor([[1.0, -2.0], [0.0, -0.5]])})
+    made.set_weights({"3.weight": torch.tensor([[-3.0, 0.25], [2.0, -0.125]])})
     return made
 
 

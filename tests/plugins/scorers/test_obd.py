@@ -67,9 +67,8 @@ def trial_with(tiny_suite, cells_of, trial_of):
         bench, module = trial._bench, module.double()
         parameters = {name: weight.detach() for name, weight in module.named_parameters()}
         bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        bench.stage.network.module = copy.deepcopy(
-            module
-        ).float()  # where costs are counted; the weights are the stack's
+        # where costs are counted; the weights are the stack's
+        bench.stage.network.module = copy.deepcopy(module).float()
         bench.stage.data.train = Split(inputs, targets)
         return trial
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from ticketbench import Model, Shapes, Trial
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.plan import Selection, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Entry
@@ -183,7 +184,7 @@ def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_a
     """z = |γ|(|W₁|1 − μ)/√(σ² + ε) with μ's sign kept, biases gone; nothing of the network is changed."""
     _, cells = cells_of(tiny_suite())
     cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
-    trial = Trial(Bench(cells[:1], [cast], torch.device("cpu")), 0, 0, 1.0, None)
+    trial = MemberTrial(Bench(cells[:1], [cast], torch.device("cpu")), 0)
     parameters = {name: part.clone() for name, part in trial.parameters.items()}
     buffers = {name: part.clone() for name, part in trial._bench.stack.buffers.items()}
     scores = Synflow().score(trial)
@@ -223,7 +224,7 @@ def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
     suite = suite.model_copy(update={"tiers": {"paper": tier}, "recipes": {"paper": recipe}})
     (cell,) = make_plan(suite, "paper", plugins, Selection(methods=("synflow",), densities=(0.1,), seeds=1)).cells
     cast = Resolver(plugins).cast(cell.setting)
-    trial = Trial(Bench([cell], [cast], torch.device("cpu")), 0, cell.seed, cell.density, cast.scorer)
+    trial = MemberTrial(Bench([cell], [cast], torch.device("cpu")), 0)
     cast.method.draw(trial)
     assert cast.method.rounds == 100
     assert sum(int(part.sum()) for part in trial.mask.values()) == 312_120
