@@ -21,9 +21,19 @@ class View(Task):
     base: Task
 
     @property
-    def augment_draws(self) -> int:
+    def augment_draws(self) -> int:  # type: ignore[override]  # of the class in the contract, here of the task beneath
         """As many as the task's."""
         return self.base.augment_draws
+
+    @property
+    def resident(self) -> bool:  # type: ignore[override]  # likewise
+        """As the task's."""
+        return self.base.resident
+
+    @property
+    def contiguous(self) -> bool:  # type: ignore[override]  # likewise
+        """As the task's."""
+        return self.base.contiguous
 
     def shapes(self) -> Shapes:
         """The task's."""
@@ -45,6 +55,10 @@ class View(Task):
         """The task's."""
         return self.base.files()
 
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """As the task does."""
+        return self.base.prepare(inputs)
+
     def augment(self, inputs: Tensor, uniforms: Tensor) -> Tensor:
         """The task's."""
         return self.base.augment(inputs, uniforms)
@@ -62,7 +76,7 @@ class Half(View):
     part: Literal["first", "second"]
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # of the class in the contract, here of the task beneath
         """The task's, and which half."""
         return f"{self.base.name} {self.part} half"
 
@@ -112,7 +126,7 @@ class Labels(View):
                 raise OptionError(f"task '{self.base.name}' has no label {label}: its labels are 0 to {outputs - 1}")
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # of the class in the contract, here of the task beneath
         """The task's, and the labels."""
         return f"{self.base.name} labels {','.join(map(str, self.keep))}"
 

@@ -191,6 +191,19 @@ def test_a_relu_used_twice_is_silent_if_it_is_both_times(trial_with):
     assert DeadUnits().measure(trial_with(module, torch.tensor([[2.0]])))["silent"] == 1.0
 
 
+def test_a_relu_after_layers_of_different_widths_counts_the_units_of_each(trial_with):
+    """x, 0 and 0 of the first layer, and −x and x of the second: three of the five never fire at x = 2."""
+    relu = nn.ReLU()
+    module = nn.Sequential(nn.Linear(1, 3), relu, nn.Linear(3, 2), relu)
+    with torch.no_grad():
+        module[0].weight.copy_(torch.tensor([[1.0], [0.0], [0.0]]))
+        module[2].weight.copy_(torch.tensor([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+        module[0].bias.zero_()
+        module[2].bias.zero_()
+    found = DeadUnits().measure(trial_with(module, torch.tensor([[2.0]])))
+    assert (found["silent"], found["silent 1"]) == (3.0, 3.0)
+
+
 def test_a_run_notes_it_and_is_not_disturbed(tiny_suite, records_of):
     """At every moment, finite and within the 8 hidden units and 3 outputs; the curves are the same to the last bit."""
     rows = ('["dense", "magnitude"]', '["dense", "imp"]'), ("densities = [0.5]", "densities = [0.125]")
