@@ -165,5 +165,5 @@ def laid_out(parts: Mapping[str, Tensor]) -> Tensor:
 
 def taken_apart(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `laid_out` put together, in the shapes of other tensors."""
-    parts = flat.split([part.numel() for part in like.values()])
+    parts = torch.split(flat, [part.numel() for part in like.values()])
     return {name: part.view(shape.shape) for (name, shape), part in zip(like.items(), parts, strict=True)}

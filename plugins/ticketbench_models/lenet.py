@@ -55,7 +55,7 @@ class LeNet5(Model):
     def stacked(self, module: nn.Module) -> Callable[..., Tensor]:
         """The same layers as batched products, with the batch as the last axis up to the first linear one."""
         layers = dict(module.named_children())
-        convolutions = {name: layer.padding[0] for name, layer in layers.items() if isinstance(layer, nn.Conv2d)}
+        convolutions = {name: int(layer.padding[0]) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)}
         linear = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
 
         def forward(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:

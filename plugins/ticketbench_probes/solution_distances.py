@@ -68,4 +68,4 @@ def distance(one: State, other: State, mask: State, names: list[str]) -> float:
     for name in names:
         squares = (one[name].double() - other[name].double()).square()
         total += float((squares * mask[name]).sum() if name in mask else squares.sum())
-    return total**0.5
+    return float(total**0.5)

@@ -65,7 +65,7 @@ class NormalisedScorer(Scorer):
     def expected(self, layer: Layer, sequences: Tensor) -> dict[str, Tensor]:
         """|γ|."""
         total = {name: torch.zeros_like(weight) for name, weight in layer.weights.items()}
-        for part in sequences.split(1 if self.gamma == "absolute" else len(sequences)):
+        for part in torch.split(sequences, 1 if self.gamma == "absolute" else len(sequences)):
             hidden = torch.stack([carried[0].sum() for carried in layer.states(part)]).sum()
             for name, slope in layer.slopes([hidden])[0].items():
                 total[name] += slope.abs() / len(sequences)

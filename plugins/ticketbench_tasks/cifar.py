@@ -100,7 +100,7 @@ class Cifar10(ImageClassification):
     data_seed: int = option(42, "which training images are set aside", at_least=0)
 
     @property
-    def augment_draws(self) -> int:
+    def augment_draws(self) -> int:  # type: ignore[override]  # of the class in the contract, here by an option
         """Three numbers an image, if it is augmented at all."""
         return CROP_AND_FLIP_DRAWS if self.augmentation else 0
 

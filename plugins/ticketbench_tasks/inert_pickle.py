@@ -14,6 +14,9 @@ class Inert:
 
     __slots__ = ("arguments", "state")
 
+    arguments: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *arguments: Any) -> Inert:
         """Note the arguments, also where no `__init__` would be called."""
         made = super().__new__(cls)

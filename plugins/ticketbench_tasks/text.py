@@ -109,7 +109,7 @@ class LanguageModelling(Task):
 
     def pieces(self, name: Stream, words: Sequence[str]) -> Iterator[np.ndarray]:
         """The tokens of a text, some at a time."""
-        if name in ("rest", "sample"):
+        if name == "rest" or name == "sample":
             yield from self.cut_out(name == "sample", words)
             return
         length = 0
