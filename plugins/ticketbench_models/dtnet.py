@@ -78,9 +78,16 @@ class DTNet1D(Progressive):
     def build(self, shapes: Shapes) -> nn.Module:
         """The network."""
         return DeepThinker(
-            1, shapes.inputs[0], shapes.outputs, self.width, (self.width, self.width // 2),
-            iterations=self.iterations, recall=self.recall, recall_relu=True, norm=self.norm,
-        )  # fmt: skip
+            1,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (self.width, self.width // 2),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=True,
+            norm=self.norm,
+        )
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,13 @@ class DTNet2D(Progressive):
     def build(self, shapes: Shapes) -> nn.Module:
         """The network."""
         return DeepThinker(
-            2, shapes.inputs[0], shapes.outputs, self.width, (32, 8),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm,
-        )  # fmt: skip
+            2,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (32, 8),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+        )

@@ -28,9 +28,17 @@ class FeedForward1D(Progressive):
     def build(self, shapes: Shapes) -> nn.Module:
         """The network."""
         return DeepThinker(
-            1, shapes.inputs[0], shapes.outputs, self.width, (self.width, self.width // 2),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm, untied=True,
-        )  # fmt: skip
+            1,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (self.width, self.width // 2),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+            untied=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,14 @@ class FeedForward2D(Progressive):
     def build(self, shapes: Shapes) -> nn.Module:
         """The network."""
         return DeepThinker(
-            2, shapes.inputs[0], shapes.outputs, self.width, (32, 8),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm, untied=True,
-        )  # fmt: skip
+            2,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (32, 8),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+            untied=True,
+        )

@@ -46,11 +46,19 @@ class LeNet5(Model):
             )
         rows, columns = (((side + 2 * self.padding - 4) // 2 - 4) // 2 for side in (height, width))
         return nn.Sequential(
-            nn.Conv2d(channels, 6, 5, padding=self.padding), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-            nn.Linear(16 * rows * columns, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+            nn.Conv2d(channels, 6, 5, padding=self.padding),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * rows * columns, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
             nn.Linear(84, shapes.outputs),
-        )  # fmt: skip
+        )
 
     def stacked(self, module: nn.Module) -> Callable[..., Tensor]:
         """The same layers as batched products, with the batch as the last axis up to the first linear one."""

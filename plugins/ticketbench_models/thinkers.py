@@ -36,9 +36,19 @@ class DeepThinker(nn.Module):
     """Two blocks repeated any number of times, or with `untied`, two blocks of its own for every iteration."""
 
     def __init__(
-        self, dimensions: int, inputs: int, outputs: int, width: int, heads: tuple[int, int], *, iterations: int,
-        recall: bool, recall_relu: bool, norm: bool = False, untied: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        dimensions: int,
+        inputs: int,
+        outputs: int,
+        width: int,
+        heads: tuple[int, int],
+        *,
+        iterations: int,
+        recall: bool,
+        recall_relu: bool,
+        norm: bool = False,
+        untied: bool = False,
+    ) -> None:
         super().__init__()
         self.iterations = iterations
         self.untied = untied

@@ -212,13 +212,19 @@ def test_what_does_not_count(one: str, other: str):
     [
         # not the names that they look like
         ("TYPE_CHECKING = True\nif TYPE_CHECKING:\n    x = 1\n", "TYPE_CHECKING = True\n"),
-        ("from typing import TYPE_CHECKING\nTYPE_CHECKING = 1\nif TYPE_CHECKING:\n    x = 1\n",
-         "from typing import TYPE_CHECKING\nTYPE_CHECKING = 1\n"),
-        ("from typing import TYPE_CHECKING\nfrom y import *\nif TYPE_CHECKING:\n    x = 1\n",
-         "from typing import TYPE_CHECKING\nfrom y import *\n"),
+        (
+            "from typing import TYPE_CHECKING\nTYPE_CHECKING = 1\nif TYPE_CHECKING:\n    x = 1\n",
+            "from typing import TYPE_CHECKING\nTYPE_CHECKING = 1\n",
+        ),
+        (
+            "from typing import TYPE_CHECKING\nfrom y import *\nif TYPE_CHECKING:\n    x = 1\n",
+            "from typing import TYPE_CHECKING\nfrom y import *\n",
+        ),
         ("from mine import option\nx = option(1, 'a')", "from mine import option\nx = option(1, 'b')"),
-        ("from ticketbench import option\ndef f(option):\n    return option(1, 'a')",
-         "from ticketbench import option\ndef f(option):\n    return option(1, 'b')"),
+        (
+            "from ticketbench import option\ndef f(option):\n    return option(1, 'a')",
+            "from ticketbench import option\ndef f(option):\n    return option(1, 'b')",
+        ),
         ("from ticketbench import option\nx = option(1, f())", "from ticketbench import option\nx = option(1)"),
         ("from ticketbench import option\nx = option(*a, 'b')", "from ticketbench import option\nx = option(*a)"),
         # read by someone
@@ -241,7 +247,7 @@ def test_what_does_not_count(one: str, other: str):
         ("x = {**a}", "x = {a: a}"),
         ("def f(*, a, b=1): ...", "def f(*, a=1, b): ..."),
     ],
-)  # fmt: skip
+)
 def test_what_counts(one: str, other: str):
     """Whatever only looks like one of the exceptions."""
     assert of(one) != of(other)

@@ -24,7 +24,7 @@ from recurrences import (
     sequences,
     states,
     trial_with,
-)  # fmt: skip
+)
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 

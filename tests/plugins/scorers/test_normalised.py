@@ -19,7 +19,7 @@ from recurrences import (
     sequences,
     states,
     trial_with,
-)  # fmt: skip
+)
 from torch import Tensor, nn
 from torch.func import functional_call
 
