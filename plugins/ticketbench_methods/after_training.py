@@ -33,7 +33,7 @@ class AfterTraining(Method):
     scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> Iterator[Train]:
-        """Train and prune."""
+        """Train the dense network, judge it as a point of the curve, prune once, and set the start of what follows."""
         if trial.density == 1:
             return
         start = trial.snapshot()

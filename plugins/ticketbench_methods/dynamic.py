@@ -77,7 +77,7 @@ class DropAndGrow(Dynamic):
         return dropped
 
     def masks(self, trial: Trial) -> Iterator[Mapping[str, Tensor]]:
-        """Drop and grow."""
+        """For each update: drop the smallest weights of each layer, and grow as many where the scores are highest."""
         while True:
             mask, weights = trial.mask, trial.weights
             fraction = self.fraction_at(trial.step, trial)

@@ -28,7 +28,7 @@ class Iterative(Method):
     scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> None:
-        """All rounds."""
+        """Score and prune, round by round; the last round keeps exactly the cell's density."""
         for number in range(1, self.rounds + 1):
             share = number / self.rounds
             density = trial.density**share if self.schedule == "exponential" else 1 - (1 - trial.density) * share

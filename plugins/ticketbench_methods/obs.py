@@ -62,7 +62,7 @@ class OptimalBrainSurgeon(Method):
     limit: int = option(5000, "trainable parameters a network may have", at_least=1)
 
     def draw(self, trial: Trial) -> Iterator[Train]:
-        """Train and operate."""
+        """Train the dense network, judge it, remove weights one by one, and start again if that is asked for."""
         if trial.density == 1:
             return
         self.check_size(trial)

@@ -23,5 +23,5 @@ class OneShot(Method):
     scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> None:
-        """Prune to the density."""
+        """Score the initial weights, and keep the best at the cell's density."""
         trial.prune(scope=self.scope)

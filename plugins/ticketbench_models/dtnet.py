@@ -47,7 +47,7 @@ class Progressive(Model):
         return {"full": self.alpha < 1, "start": start, "steps": draws.randint(1, self.iterations - start)}
 
     def loss(self, outputs: Any, targets: Tensor, inputs: Tensor, criterion: Callable[..., Tensor]) -> Tensor:
-        """(1−α)·full + α·progressive."""
+        """(1−α) times the criterion after all iterations, plus α times that of the progressive output."""
         if self.alpha == 0:
             return criterion(outputs, targets, inputs)
         loss = self.alpha * criterion(outputs["progressive"], targets, inputs)
@@ -76,7 +76,7 @@ class DTNet1D(Progressive):
     width: int = option(400, "channels", at_least=2)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in one dimension, whose head narrows from w to w/2."""
         return DeepThinker(
             1,
             shapes.inputs[0],
@@ -107,7 +107,7 @@ class DTNet2D(Progressive):
     alpha: float = option(0.01, "weight of the progressive loss", at_least=0.0, at_most=1.0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in two dimensions, whose head narrows to 32 and to 8."""
         return DeepThinker(
             2,
             shapes.inputs[0],

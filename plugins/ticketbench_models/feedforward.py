@@ -26,7 +26,7 @@ class FeedForward1D(Progressive):
     width: int = option(400, "channels", at_least=2)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in one dimension with blocks of its own for every iteration."""
         return DeepThinker(
             1,
             shapes.inputs[0],
@@ -54,7 +54,7 @@ class FeedForward2D(Progressive):
     alpha: float = option(0.01, "weight of the progressive loss", at_least=0.0, at_most=1.0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in two dimensions with blocks of its own for every iteration."""
         return DeepThinker(
             2,
             shapes.inputs[0],

@@ -34,7 +34,7 @@ class LeNet5(Model):
     padding: int = option(2, "zeros around the image, 0 for the smaller variant", at_least=0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """Layers in a row."""
+        """The layers one after the other, for images that leave a pixel after the second pooling."""
         if len(shapes.inputs) != 3:
             raise OptionError(f"'lenet5' takes images (channels, height, width), not inputs of shape {shapes.inputs}")
         channels, height, width = shapes.inputs

@@ -31,11 +31,11 @@ class SequenceClassifier(RecurrentLayer):
         return self.read(carried[0])
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """The sequence itself."""
+        """What the layer reads: the sequence itself, (batch, steps, features)."""
         return inputs
 
     def read(self, hidden: Tensor) -> Tensor:
-        """The read-out."""
+        """A score for each class, from hidden states."""
         outputs: Tensor = self.read_out(hidden)
         return outputs
 
@@ -53,7 +53,7 @@ class SequenceModel(Model):
     hidden: int = option(100, "units of the layer", at_least=1)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """The recurrent layer and its read-out, for sequences (steps, features)."""
         if len(shapes.inputs) != 2:
             raise OptionError(f"'{self.name}' takes sequences (steps, features), not inputs of shape {shapes.inputs}")
         steps, features = shapes.inputs

@@ -39,7 +39,7 @@ class DeadUnits(Probe):
     examples: int = option(1000, "training examples a unit may fire on; 0 for the whole training split", at_least=0)
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """All three counts."""
+        """The three counts, by layer and in all."""
         module, mask = trial.module, trial.mask
         layers = {name: part for name, part in module.named_modules() if isinstance(part, Layer)}
         found: dict[str, dict[str, int]] = {"no_incoming": {}, "no_outgoing": {}}

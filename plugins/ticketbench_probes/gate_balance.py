@@ -31,7 +31,7 @@ class GateBalance(Probe):
     moments = ("drawn", "trained", "reported")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Shares and the ratio."""
+        """The share of each gate, its parts by role, and the ratio of input to hidden connections."""
         network, kept = kept_by_role(trial, self.name)
         counts = {  # role -> connections of each gate
             role: [int(block.sum()) for block in torch.split(part, network.hidden)] for role, part in kept.items()

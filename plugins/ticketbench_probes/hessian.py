@@ -109,7 +109,7 @@ def hessian_product(
     gradient = slope(loss, None)
 
     def product(vector: Tensor) -> Tensor:
-        """∇²L·v."""
+        """∇²L·v, by differentiating the gradient along v."""
         if not gradient.requires_grad:  # the loss is linear in all of them
             return torch.zeros_like(vector)
         return slope(gradient, vector)

@@ -39,7 +39,7 @@ class SolutionDistances(Probe):
     unpruned: bool = option(False, "over the parameters that are never pruned, too: biases and normalization")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Every pair once."""
+        """The distance of every two networks, each pair once."""
         taken = [name for name in trial.companions if name in OWN]
         if taken:
             raise TicketError(

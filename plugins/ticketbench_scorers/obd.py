@@ -51,7 +51,7 @@ class OptimalBrainDamage(Scorer):
     )
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """h·θ² / 2."""
+        """h·θ² / 2 of every prunable weight."""
         batches = list(trial.batches(self.batches, self.batch or None))
         total = sum(len(examples) for examples in batches)
         diagonal = {name: torch.zeros_like(weight) for name, weight in trial.weights.items()}

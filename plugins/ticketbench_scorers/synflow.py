@@ -40,7 +40,7 @@ class Synflow(Scorer):
     biases: Literal["absolute", "zero"] = option("absolute", "biases as |b|, or left out of the flow")
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|θ · ∂R/∂θ|."""
+        """|θ · ∂R/∂θ| of every prunable weight, in float64."""
         linear = {name: parameter.double().abs() for name, parameter in trial.parameters.items()}
         if self.biases == "zero":
             linear |= {name: torch.zeros_like(size) for name, size in linear.items() if is_bias(name, size)}

@@ -109,11 +109,11 @@ class Cifar10(ImageClassification):
         return (archive().remote,)
 
     def shapes(self) -> Shapes:
-        """RGB in, ten classes."""
+        """Images of three colours, and ten classes."""
         return Shapes((3, 32, 32), 10)
 
     def sizes(self) -> Sizes:
-        """Known without the files."""
+        """How many images each split has, known without the files."""
         total = len(BINARY.training) * IMAGES_PER_FILE
         held = int(total * self.validation)
         return Sizes(total - held, held, IMAGES_PER_FILE)
@@ -124,7 +124,7 @@ class Cifar10(ImageClassification):
         return held_out(read(source, source.training), self.sizes().validation, self.data_seed, "cifar10 split")
 
     def test(self) -> Split:
-        """The test batch."""
+        """The images of the official test batch."""
         source = archive()
         return read(source, [source.test])
 

@@ -28,7 +28,7 @@ class Inert:
 
 
 class Dtype(Inert):
-    """Stands for numpy.dtype."""
+    """Stands for numpy.dtype, which is given the name of a type of elements."""
 
     __slots__ = ()
 
