@@ -1,4 +1,4 @@
-"""Fingerprints: the hash of all plugin source that a cell's result can depend on.
+"""Fingerprints: the hash of what all plugin source does that a cell's result can depend on.
 
 Starting at the module that defines a scorer (or a model, a task …), every import is followed as long as it
 leads to the same top-level package, to another module of its distribution, to a working tree, or to a package
@@ -27,7 +27,7 @@ LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib"
 
 
 def fingerprint(item: object, plugin_packages: Iterable[str] = ()) -> str:
-    """Sixteen hexadecimal digits that change when source behind this object changes."""
+    """Sixteen hexadecimal digits that change when what the source behind this object does changes."""
     return fingerprint_module(type(item).__module__, tuple(sorted(set(plugin_packages))))
 
 
