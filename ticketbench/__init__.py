@@ -45,8 +45,11 @@ _HOMES = {
     "allocate": "ticketbench.masks.scopes",
     "kept_count": "ticketbench.masks.scopes",
     "SCOPES": "ticketbench.masks.scopes",
+    "Scope": "ticketbench.masks.scopes",
     "seed_of": "ticketbench.seeds",
     "stacked_linear": "ticketbench.engine.stacked",
+    "criterion_roots": "ticketbench.engine.curvature",
+    "pulled_back": "ticketbench.engine.curvature",
     "generator": "ticketbench.seeds",
     "verified_file": "ticketbench.datafiles.datafiles",
     "data_folder": "ticketbench.datafiles.datafiles",
@@ -61,12 +64,15 @@ __all__ = ["__version__", *sorted(_HOMES)]
 if TYPE_CHECKING:
     from ticketbench.datafiles.datafiles import data_folder as data_folder
     from ticketbench.datafiles.datafiles import verified_file as verified_file
+    from ticketbench.engine.curvature import criterion_roots as criterion_roots
+    from ticketbench.engine.curvature import pulled_back as pulled_back
     from ticketbench.engine.stacked import stacked_linear as stacked_linear
     from ticketbench.errors import DataError as DataError
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
     from ticketbench.errors import TicketError as TicketError
     from ticketbench.masks.scopes import SCOPES as SCOPES
+    from ticketbench.masks.scopes import Scope as Scope
     from ticketbench.masks.scopes import allocate as allocate
     from ticketbench.masks.scopes import kept_count as kept_count
     from ticketbench.masks.ticket import Ticket as Ticket

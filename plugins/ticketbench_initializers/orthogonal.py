@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
 from ticketbench import Recurrent, option
 from ticketbench_initializers.spread import Chosen
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -39,5 +40,5 @@ class Orthogonal(Chosen):
     def blocks(self, module: nn.Module, name: str, weight: Tensor) -> list[Tensor]:
         """A gate's rows each for a weight of the recurrent layer; else the weight."""
         if isinstance(module, Recurrent) and name in module.layer.values():
-            return list(weight.split(module.hidden))
+            return list(torch.split(weight, module.hidden))
         return [weight]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Method, Train, option
+from ticketbench import Method, Scope, Train, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -30,10 +30,10 @@ class AfterTraining(Method):
     ranks_by = "magnitude"
 
     then: Literal["rewind", "finetune", "stop"] = option("rewind", "what comes after pruning")
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> Iterator[Train]:
-        """Train and prune."""
+        """Train the dense network, judge it as a point of the curve, prune once, and set the start of what follows."""
         if trial.density == 1:
             return
         start = trial.snapshot()

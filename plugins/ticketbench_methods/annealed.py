@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ticketbench import Method, OptionError, Train, option
+from ticketbench import Method, OptionError, Scope, Train, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -38,7 +38,7 @@ class Annealed(Method):
     levels: tuple[float, ...] = option(LADDER, "the densities on the way, falling")
     every: int = option(10_000, "steps between levels, if the schedule has room for them", at_least=1)
     end: float = option(0.8, "share of training by which the density is reached", at_least=0.0, at_most=1.0)
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
 
     def __post_init__(self) -> None:
         falls = all(before > after for before, after in zip((1.0, *self.levels), (*self.levels, 0.0), strict=True))

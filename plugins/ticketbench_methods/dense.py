@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dense(Method):
-    """All weights are kept."""
+    """The whole network: every weight is kept and trained, at a density of 1 only."""
 
     name = "dense"
     summary = "train the whole network"
@@ -21,4 +21,4 @@ class Dense(Method):
     fixed_density = 1.0
 
     def draw(self, trial: Trial) -> None:
-        """Nothing to draw."""
+        """Leave the mask as it is, all ones: the engine trains the network."""

@@ -60,7 +60,7 @@ class Dsr(Dynamic):
             yield {name: part | keep_top(scores[name], grown[name], allowed=~part) for name, part in kept.items()}
 
     def adapted(self, threshold: float, dropped: int, total: int) -> float:
-        """The next threshold."""
+        """The threshold of the next update: half, the same or twice, by how many weights were dropped against N."""
         target = self.target if self.target >= 1 else self.target * total
         if dropped > 1.1 * target:
             return threshold / 2

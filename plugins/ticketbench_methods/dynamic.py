@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import Method, Train, keep_top, option
+from ticketbench import Method, Scope, Train, keep_top, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,7 @@ class Dynamic(Method):
 
     ranks_by = "random"
 
-    scope: Literal["erk", "er", "layerwise", "uniform", "global"] = option("erk", "how layers share the budget")
+    scope: Scope = option("erk", "how layers share the budget")
     every: int = option(100, "steps between updates of the mask", at_least=1)
     stop: float = option(0.75, "share of training after which the mask stays; 1 never stops", at_least=0.0, at_most=1.0)
 
@@ -77,7 +77,7 @@ class DropAndGrow(Dynamic):
         return dropped
 
     def masks(self, trial: Trial) -> Iterator[Mapping[str, Tensor]]:
-        """Drop and grow."""
+        """For each update: drop the smallest weights of each layer, and grow as many where the scores are highest."""
         while True:
             mask, weights = trial.mask, trial.weights
             fraction = self.fraction_at(trial.step, trial)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import nn
 
-from ticketbench import Method, OptionError, Train, allocate, keep_top, kept_count, option
+from ticketbench import Method, OptionError, Scope, Train, allocate, keep_top, kept_count, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +46,7 @@ class EarlyBird(Method):
     window: int = option(5, "masks that must agree, the newest included", at_least=2)
     threshold: float = option(0.1, "the largest distance at which masks agree", at_least=0.0, at_most=1.0)
     then: Literal["continue", "restart"] = option("continue", "how the ticket's training goes on")
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> Iterator[Train]:
         """Epoch by epoch until the masks agree."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Method, Train, option
+from ticketbench import Method, Scope, Train, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -36,7 +36,7 @@ class EdgePopup(Method):
     reference = "Ramanujan et al. 2020 (arXiv 1911.13299), section 3"
 
     then: Literal["stop", "train"] = option("stop", "what comes after the mask was found")
-    scope: Literal["layerwise", "global", "erk", "er", "uniform"] = option("layerwise", "how layers share the budget")
+    scope: Scope = option("layerwise", "how layers share the budget")
 
     def draw(self, trial: Trial) -> Iterator[Train]:
         """Train the mask, and perhaps go back for its weights."""

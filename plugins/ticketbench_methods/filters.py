@@ -115,8 +115,11 @@ def units_left(links: Links, weights: Mapping[str, Tensor], target: int) -> dict
 
 def strengths(scores: Mapping[str, Tensor], links: Links) -> dict[str, Tensor]:
     """The sum of the scores of each unit's incoming weights."""
-    rows = {name: sum(scores[maker].flatten(1).sum(dim=1) for maker in link.makers) for name, link in links.items()}
-    return {name: link.by_unit(rows[name]).sum(dim=0) for name, link in links.items()}
+    found = {}
+    for name, link in links.items():
+        first, *others = (scores[maker].flatten(1).sum(dim=1) for maker in link.makers)
+        found[name] = link.by_unit(sum(others, first)).sum(dim=0)
+    return found
 
 
 def strongest(strength: Mapping[str, Tensor], counts: Mapping[str, int]) -> dict[str, Tensor]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ticketbench import Method, OptionError, Train, option
+from ticketbench import Method, OptionError, Scope, Train, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -33,7 +33,7 @@ class Gradual(Method):
     begin: float = option(0.25, "share of training before pruning begins", at_least=0.0, at_most=1.0)
     end: float = option(0.6, "share of training by which the density is reached", at_least=0.0, at_most=1.0)
     every: int = option(100, "steps between updates of the mask", at_least=1)
-    scope: Literal["layerwise", "global", "erk", "uniform"] = option("layerwise", "how layers share the budget")
+    scope: Scope = option("layerwise", "how layers share the budget")
 
     def __post_init__(self) -> None:
         if self.begin >= self.end:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ticketbench import criterion_roots, pulled_back
 from ticketbench_methods.slices import in_double, training_slice
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Split, Trial
+    from ticketbench import Trial
 
 PIECE = 100
 """Examples that go through the network together, for the exact Hessian."""
@@ -30,9 +31,9 @@ def exact_hessian(trial: Trial, weights: Mapping[str, Tensor], examples: int) ->
         loss = trial.criterion(trial.outputs(in_double(piece.inputs), leaves, training=False), piece)
         slopes = torch.autograd.grad(loss, list(leaves.values()), create_graph=True, materialize_grads=True)
         slope = torch.cat([part.flatten() for part in slopes])
-        for places in torch.arange(len(slope), device=slope.device).split(CHUNK):
+        for places in torch.split(torch.arange(len(slope), device=slope.device), CHUNK):
             basis = torch.zeros(len(places), len(slope), dtype=slope.dtype, device=slope.device)
-            whole[places] += pulled_back(slope, leaves, basis.scatter_(1, places.unsqueeze(1), 1)) * len(piece)
+            whole[places] += flat_rows(slope, leaves, basis.scatter_(1, places.unsqueeze(1), 1)) * len(piece)
         trial.bill(len(slope), len(piece))
         seen += len(piece)
     return (whole + whole.T) / (2 * seen)
@@ -45,8 +46,8 @@ def outer_products(trial: Trial, weights: Mapping[str, Tensor], examples: int) -
     waiting: list[Tensor] = []
     for one in training_slice(trial, examples, 1):
         outputs = trial.outputs(in_double(one.inputs), leaves, training=False)
-        roots = criterion_roots(trial, outputs.detach(), one)
-        waiting.append(pulled_back(outputs, leaves, roots))
+        _, roots = criterion_roots(trial, outputs, one)
+        waiting.append(flat_rows(outputs, leaves, roots.unsqueeze(1)))
         trial.bill(len(roots) - 1, 1)
         seen += 1
         if sum(map(len, waiting)) >= ROWS:
@@ -56,27 +57,9 @@ def outer_products(trial: Trial, weights: Mapping[str, Tensor], examples: int) -
     return whole.addmm_(rows.T, rows) / seen
 
 
-def criterion_roots(trial: Trial, outputs: Tensor, one: Split) -> Tensor:
-    """The vectors r whose Σ rrᵀ is the Hessian of one example's criterion by its outputs, where that is positive."""
-    width = outputs.numel()
-    curvature = torch.autograd.functional.hessian(lambda point: trial.criterion(point, one), outputs)
-    values, vectors = torch.linalg.eigh(curvature.reshape(width, width))
-    counts = values > torch.finfo(values.dtype).eps * width * values.abs().max()
-    return (vectors[:, counts] * values[counts].sqrt()).T.reshape(-1, *outputs.shape)
-
-
-def pulled_back(found: Tensor, leaves: Mapping[str, Tensor], basis: Tensor) -> Tensor:
-    """The vector-Jacobian products of a stack of vectors, each laid out over all weights; zeros where none depends."""
-    shapes = [(len(basis), leaf.numel()) for leaf in leaves.values()]
-    if not found.requires_grad or not len(basis):
-        return basis.new_zeros(len(basis), sum(width for _, width in shapes))
-    rows = torch.autograd.grad(
-        found, list(leaves.values()), basis, retain_graph=True, is_grads_batched=True, allow_unused=True
-    )
-    flat = [
-        basis.new_zeros(shape) if row is None else row.reshape(shape) for row, shape in zip(rows, shapes, strict=True)
-    ]
-    return torch.cat(flat, dim=1)
+def flat_rows(found: Tensor, leaves: Mapping[str, Tensor], basis: Tensor) -> Tensor:
+    """The vector-Jacobian products of a stack of vectors, each laid out over all weights."""
+    return torch.cat([rows.flatten(1) for rows in pulled_back(found, list(leaves.values()), basis)], dim=1)
 
 
 def zeros_for(weights: Mapping[str, Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import Method, Train, option
+from ticketbench import Method, Scope, Train, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class Imp(Method):
     ranks_by = "magnitude"
 
     fraction: float = option(0.2, "fraction of the remaining weights pruned a level", at_least=0.001, at_most=0.999)
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
     rewind: Literal["start", "step", "none"] = option("start", "where the weights go back to")
     rewind_step: int = option(0, "the step to rewind to, with rewind = 'step'", at_least=0)
     ticket: Literal["found", "reinitialized", "reshuffled"] = option("found", "which ticket is trained and judged")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Method, option
+from ticketbench import Method, Scope, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -25,10 +25,10 @@ class Iterative(Method):
 
     rounds: int = option(100, "rounds of scoring", at_least=1)
     schedule: Literal["exponential", "linear"] = option("exponential", "how the density falls")
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> None:
-        """All rounds."""
+        """Score and prune, round by round; the last round keeps exactly the cell's density."""
         for number in range(1, self.rounds + 1):
             share = number / self.rounds
             density = trial.density**share if self.schedule == "exponential" else 1 - (1 - trial.density) * share

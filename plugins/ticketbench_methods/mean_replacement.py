@@ -124,7 +124,7 @@ def best_of_all(
 
     def units(count: int) -> dict[str, Tensor]:
         """The best so many, as a mask for each layer."""
-        return dict(zip(scores, keep_top(pinned, count).split(sizes), strict=True))
+        return dict(zip(scores, torch.split(keep_top(pinned, count), sizes), strict=True))
 
     def left(count: int) -> int:
         """How many weights they leave."""

@@ -62,7 +62,7 @@ class OptimalBrainSurgeon(Method):
     limit: int = option(5000, "trainable parameters a network may have", at_least=1)
 
     def draw(self, trial: Trial) -> Iterator[Train]:
-        """Train and operate."""
+        """Train the dense network, judge it, remove weights one by one, and start again if that is asked for."""
         if trial.density == 1:
             return
         self.check_size(trial)
@@ -165,5 +165,5 @@ def laid_out(parts: Mapping[str, Tensor]) -> Tensor:
 
 def taken_apart(flat: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What `laid_out` put together, in the shapes of other tensors."""
-    parts = flat.split([part.numel() for part in like.values()])
+    parts = torch.split(flat, [part.numel() for part in like.values()])
     return {name: part.view(shape.shape) for (name, shape), part in zip(like.items(), parts, strict=True)}

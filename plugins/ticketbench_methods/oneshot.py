@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from ticketbench import Method, option
+from ticketbench import Method, Scope, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -20,8 +20,8 @@ class OneShot(Method):
     reference = "Lee, Ajanthan and Torr 2019 (arXiv 1810.02340), Algorithm 1"
     ranks_by = ""
 
-    scope: Literal["global", "layerwise", "erk", "uniform"] = option("global", "how layers share the budget")
+    scope: Scope = option("global", "how layers share the budget")
 
     def draw(self, trial: Trial) -> None:
-        """Prune to the density."""
+        """Score the initial weights, and keep the best at the cell's density."""
         trial.prune(scope=self.scope)

@@ -37,6 +37,6 @@ class Rigl(DropAndGrow):
     examples: int = option(1000, "examples of the slice", at_least=1)
 
     def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|∂L/∂θ|, pruned places included."""
+        """|∂L/∂θ| at every place, of pruned weights too: they are grown where it is largest."""
         batches = trial.batches() if self.gradient == "batch" else trial.batches(count=0, size=self.examples)
         return {name: part.abs() for name, part in trial.gradient(next(batches)).items()}

@@ -33,5 +33,5 @@ class Set(DropAndGrow):
     reference = "Mocanu et al. 2018 (arXiv 1707.04780), Algorithm 1; ITOP: Liu et al. 2021 (arXiv 2102.02887)"
 
     def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """Uniform numbers."""
+        """Uniform random numbers: each free place is as likely to be grown as any other."""
         return random_scores(trial)

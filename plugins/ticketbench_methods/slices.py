@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import torch
+
 from ticketbench import Split
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def training_slice(trial: Trial, examples: int, piece: int) -> Iterator[Split]:
     """So many examples drawn at random, or all of them for 0, in pieces of at most `piece`."""
     for batch in trial.batches(min(examples, 1), examples or piece):
-        for inputs, targets in zip(batch.inputs.split(piece), batch.targets.split(piece), strict=True):
+        for inputs, targets in zip(torch.split(batch.inputs, piece), torch.split(batch.targets, piece), strict=True):
             yield Split(inputs, targets)
 
 

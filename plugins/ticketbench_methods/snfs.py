@@ -51,7 +51,7 @@ class Snfs(DropAndGrow):
         return trial.train(until=until, average=self.momentum)
 
     def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|a|, pruned places included."""
+        """|a|, the size of the averaged gradient, at every place: weights are grown where it is largest."""
         return {name: part.abs() for name, part in trial.average_gradient.items()}
 
     def shares(self, trial: Trial, dropped: Mapping[str, int], free: Mapping[str, int]) -> Mapping[str, int]:

@@ -36,7 +36,7 @@ class RNNCell(Cell):
     gates = ("state",)
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One step."""
+        """h_t from h_{t−1}."""
         (hidden,) = carried
         return (torch.tanh(projected + product(hidden, weights["hidden"])),)
 
@@ -48,7 +48,7 @@ class LSTMCell(Cell):
     carries = 2
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One step."""
+        """The hidden state h_t and the memory c_t from those of the step before."""
         hidden, memory = carried
         enter, forget, candidate, leave = (projected + product(hidden, weights["hidden"])).chunk(4, dim=-1)
         memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(candidate)
@@ -80,7 +80,7 @@ class GRUCell(Cell):
     gates = ("reset", "update", "candidate")
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One step."""
+        """The hidden state h_t from that of the step before."""
         (hidden,) = carried
         two = 2 * hidden.shape[-1]
         from_hidden = product(hidden, weights["hidden"])
@@ -105,7 +105,7 @@ class RecurrentLayer(nn.Module):
         self.bias = nn.Parameter(nn.init.uniform_(torch.empty(rows), -bound, bound))
 
     def start(self, examples: int) -> tuple[Tensor, ...]:
-        """Zeros."""
+        """The states before the first step: zeros, (examples, hidden) each."""
         return tuple(self.bias.new_zeros(examples, self.hidden) for _ in range(self.cell.carries))
 
     def project(self, features: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class RecurrentLayer(nn.Module):
         return self.cell.step(projected, weights, carried)
 
     def transition(self, features: Tensor, carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One step."""
+        """The states after a step that reads these features."""
         return self.follow(self.project(features), carried)
 
 

@@ -24,7 +24,7 @@ class BlocksOfTwo(Model):
     """Channels of each block."""
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """Layers in a row."""
+        """The blocks and the three linear layers, for images whose sides the poolings can halve."""
         if len(shapes.inputs) != 3:
             raise OptionError(
                 f"'{self.name}' takes images (channels, height, width), not inputs of shape {shapes.inputs}"

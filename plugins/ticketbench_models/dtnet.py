@@ -47,7 +47,7 @@ class Progressive(Model):
         return {"full": self.alpha < 1, "start": start, "steps": draws.randint(1, self.iterations - start)}
 
     def loss(self, outputs: Any, targets: Tensor, inputs: Tensor, criterion: Callable[..., Tensor]) -> Tensor:
-        """(1−α)·full + α·progressive."""
+        """(1−α) times the criterion after all iterations, plus α times that of the progressive output."""
         if self.alpha == 0:
             return criterion(outputs, targets, inputs)
         loss = self.alpha * criterion(outputs["progressive"], targets, inputs)
@@ -76,11 +76,18 @@ class DTNet1D(Progressive):
     width: int = option(400, "channels", at_least=2)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in one dimension, whose head narrows from w to w/2."""
         return DeepThinker(
-            1, shapes.inputs[0], shapes.outputs, self.width, (self.width, self.width // 2),
-            iterations=self.iterations, recall=self.recall, recall_relu=True, norm=self.norm,
-        )  # fmt: skip
+            1,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (self.width, self.width // 2),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=True,
+            norm=self.norm,
+        )
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,15 @@ class DTNet2D(Progressive):
     alpha: float = option(0.01, "weight of the progressive loss", at_least=0.0, at_most=1.0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in two dimensions, whose head narrows to 32 and to 8."""
         return DeepThinker(
-            2, shapes.inputs[0], shapes.outputs, self.width, (32, 8),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm,
-        )  # fmt: skip
+            2,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (32, 8),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+        )

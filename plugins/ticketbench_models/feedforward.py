@@ -26,11 +26,19 @@ class FeedForward1D(Progressive):
     width: int = option(400, "channels", at_least=2)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in one dimension with blocks of its own for every iteration."""
         return DeepThinker(
-            1, shapes.inputs[0], shapes.outputs, self.width, (self.width, self.width // 2),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm, untied=True,
-        )  # fmt: skip
+            1,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (self.width, self.width // 2),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+            untied=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,16 @@ class FeedForward2D(Progressive):
     alpha: float = option(0.01, "weight of the progressive loss", at_least=0.0, at_most=1.0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """A deep thinker in two dimensions with blocks of its own for every iteration."""
         return DeepThinker(
-            2, shapes.inputs[0], shapes.outputs, self.width, (32, 8),
-            iterations=self.iterations, recall=self.recall, recall_relu=False, norm=self.norm, untied=True,
-        )  # fmt: skip
+            2,
+            shapes.inputs[0],
+            shapes.outputs,
+            self.width,
+            (32, 8),
+            iterations=self.iterations,
+            recall=self.recall,
+            recall_relu=False,
+            norm=self.norm,
+            untied=True,
+        )

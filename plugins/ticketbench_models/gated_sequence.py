@@ -69,16 +69,17 @@ class GatedSequence(torch.autograd.Function):
         for member, (gates, products, states) in enumerate(zip(*ctx.lent, strict=True)):
             rows = inputs_fsbi[member].flatten(0, 1)
             torch.addmm(bias[member], rows, from_input[member].mT, out=gates.flatten(0, 1))
-            to_both, to_candidate = from_hidden[member].mT.split([2 * hidden, hidden], dim=1)
+            to_both, to_candidate = torch.split(from_hidden[member].mT, [2 * hidden, hidden], dim=1)
             for step in range(steps):
-                both, candidate = gates[step].split([2 * hidden, hidden], dim=1)
+                both, candidate = torch.split(gates[step], [2 * hidden, hidden], dim=1)
                 if step:
                     both.addmm_(states[step], to_both)
                     torch.mm(states[step], to_candidate, out=products[step])
                 reset, update = both.sigmoid_().chunk(2, dim=1)
                 candidate.addcmul_(reset, products[step]).tanh_()
                 torch.lerp(candidate, states[step], update, out=states[step + 1])
-        return ctx.lent[2][:, -1].clone()
+        last: Tensor = ctx.lent[2][:, -1]
+        return last.clone()
 
     @staticmethod
     @once_differentiable
@@ -140,5 +141,7 @@ def gated_sequence(
     inputs_fsbi: Tensor, from_input: Tensor, from_hidden: Tensor, bias: Tensor, lender: Lender
 ) -> Tensor:
     """The last state of every member, (fleet, batch, hidden); differentiable once."""
-    states: Tensor = GatedSequence.apply(inputs_fsbi, from_input, from_hidden, bias, lender)
+    states: Tensor = GatedSequence.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
+        inputs_fsbi, from_input, from_hidden, bias, lender
+    )
     return states

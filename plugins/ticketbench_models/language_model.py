@@ -74,12 +74,12 @@ class LanguageNetwork(RecurrentLayer):
                 kept.copy_(state.detach())
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """The words' vectors."""
+        """The vectors of the words, which the recurrent layer reads."""
         vectors: Tensor = self.embedding(inputs.long())
         return vectors
 
     def read(self, hidden: Tensor) -> Tensor:
-        """The read-out."""
+        """A score for every word of the vocabulary, from hidden states."""
         scores: Tensor = self.read_out(hidden)
         return scores
 
@@ -127,7 +127,7 @@ class LanguageModel(Model):
     law: Literal["log-uniform", "uniform"] = option("log-uniform", "how a sample is drawn: by rank, or all words alike")
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """The embedding, the recurrent layer and the read-out over the task's vocabulary."""
         if len(shapes.inputs) != 1 or shapes.inputs[0] < 1:
             raise OptionError(f"'{self.name}' takes windows of words (window,), not inputs of shape {shapes.inputs}")
         return LanguageNetwork(CELLS[self.cell], shapes.outputs, self.embedding, self.hidden, self.law)

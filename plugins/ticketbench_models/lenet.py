@@ -34,7 +34,7 @@ class LeNet5(Model):
     padding: int = option(2, "zeros around the image, 0 for the smaller variant", at_least=0)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """Layers in a row."""
+        """The layers one after the other, for images that leave a pixel after the second pooling."""
         if len(shapes.inputs) != 3:
             raise OptionError(f"'lenet5' takes images (channels, height, width), not inputs of shape {shapes.inputs}")
         channels, height, width = shapes.inputs
@@ -46,16 +46,24 @@ class LeNet5(Model):
             )
         rows, columns = (((side + 2 * self.padding - 4) // 2 - 4) // 2 for side in (height, width))
         return nn.Sequential(
-            nn.Conv2d(channels, 6, 5, padding=self.padding), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-            nn.Linear(16 * rows * columns, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
+            nn.Conv2d(channels, 6, 5, padding=self.padding),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(6, 16, 5),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(16 * rows * columns, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
             nn.Linear(84, shapes.outputs),
-        )  # fmt: skip
+        )
 
     def stacked(self, module: nn.Module) -> Callable[..., Tensor]:
         """The same layers as batched products, with the batch as the last axis up to the first linear one."""
         layers = dict(module.named_children())
-        convolutions = {name: layer.padding[0] for name, layer in layers.items() if isinstance(layer, nn.Conv2d)}
+        convolutions = {name: int(layer.padding[0]) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)}
         linear = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)]
 
         def forward(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:

@@ -66,7 +66,8 @@ class PooledConvolution(torch.autograd.Function):
 
 def where_positive(condition: Tensor, values: Tensor) -> Tensor:
     """The values where the condition is above zero, else 0; in one pass, unlike a comparison and a product."""
-    return torch.ops.aten.threshold_backward(values, condition, 0)
+    kept: Tensor = torch.ops.aten.threshold_backward(values, condition, 0)
+    return kept
 
 
 def unshift(to_four: Tensor, weight_shape: torch.Size) -> Tensor:
@@ -96,5 +97,7 @@ def overlap(to_columns: Tensor, channels: int, kernel: int, padding: int, sizes:
 
 def pooled_convolution(inputs_fihwb: Tensor, weight_foikk: Tensor, bias_fo: Tensor, padding: int) -> Tensor:
     """Convolution, ReLU and 2×2 max pooling of every member; differentiable once."""
-    pooled: Tensor = PooledConvolution.apply(inputs_fihwb, weight_foikk, bias_fo, padding)
+    pooled: Tensor = PooledConvolution.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
+        inputs_fihwb, weight_foikk, bias_fo, padding
+    )
     return pooled

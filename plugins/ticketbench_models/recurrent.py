@@ -31,11 +31,11 @@ class SequenceClassifier(RecurrentLayer):
         return self.read(carried[0])
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """The sequence itself."""
+        """What the layer reads: the sequence itself, (batch, steps, features)."""
         return inputs
 
     def read(self, hidden: Tensor) -> Tensor:
-        """The read-out."""
+        """A score for each class, from hidden states."""
         outputs: Tensor = self.read_out(hidden)
         return outputs
 
@@ -53,7 +53,7 @@ class SequenceModel(Model):
     hidden: int = option(100, "units of the layer", at_least=1)
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """The recurrent layer and its read-out, for sequences (steps, features)."""
         if len(shapes.inputs) != 2:
             raise OptionError(f"'{self.name}' takes sequences (steps, features), not inputs of shape {shapes.inputs}")
         steps, features = shapes.inputs
@@ -81,7 +81,7 @@ class SequenceModel(Model):
         projected = stacked_linear(inputs_fsbi.flatten(1, 2), weights["input"], parameters["bias"])
         zeros = projected.new_zeros(members, batch, weights["hidden"].shape[-1], dtype=parameters["bias"].dtype)
         carried = (zeros,) * self.cell.carries
-        for part in projected.unflatten(1, (steps, batch)).unbind(1):
+        for part in torch.unflatten(projected, 1, (steps, batch)).unbind(1):
             carried = self.cell.step(part, weights, carried)
         return carried[0]
 
@@ -148,9 +148,9 @@ class GRU(SequenceModel):
 
         def forward(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
             inputs_fsbi = inputs.transpose(1, 2)
-            weights = [parameters[name] for name in ("from_input", "from_hidden", "bias")]
+            from_input, from_hidden, bias = (parameters[name] for name in ("from_input", "from_hidden", "bias"))
             if torch.is_grad_enabled() and inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-                hidden = gated_sequence(inputs_fsbi.contiguous(), *weights, lender)
+                hidden = gated_sequence(inputs_fsbi.contiguous(), from_input, from_hidden, bias, lender)
             else:
                 hidden = self.last_states(parameters, inputs_fsbi)
             return stacked_linear(hidden, parameters["read_out.weight"], parameters["read_out.bias"])

@@ -29,7 +29,7 @@ class NormedBlock(nn.Module):
             )
 
     def forward(self, image: Tensor) -> Tensor:
-        """One block."""
+        """Two convolutions with a shortcut around them."""
         inner = self.norm2(self.conv2(functional.relu(self.norm1(self.conv1(image)))))
         return functional.relu(inner + self.shortcut(image))
 
@@ -89,9 +89,9 @@ class RecurrentResNet(Model):
     statistics: Literal["every", "last"] = option("every", "which iterations feed the later stages' statistics")
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """The network."""
+        """The stem and the stages, with the block that is repeated among them, and the linear read-out."""
         return RepeatingNet(shapes.inputs[0], shapes.outputs, self.width, self.iterations, self.statistics == "every")
 
     def sweep_call(self, points: Sequence[int]) -> Mapping[str, Any]:
-        """Outputs after these iterations."""
+        """The keywords that give outputs after each of these iterations in one pass."""
         return {"at": tuple(points)}

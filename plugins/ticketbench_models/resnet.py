@@ -40,7 +40,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, image: Tensor) -> Tensor:
-        """One block."""
+        """The three convolutions, added to the shortcut."""
         inner = functional.relu(self.norm1(self.conv1(image)))
         inner = functional.relu(self.norm2(self.conv2(inner)))
         return functional.relu(self.norm3(self.conv3(inner)) + self.shortcut(image))

@@ -23,7 +23,7 @@ class BasicBlock(nn.Module):
         self.norm = norm
 
     def forward(self, thought: Tensor) -> Tensor:
-        """One block."""
+        """The two convolutions, added to the thought as it was."""
         inner = functional.relu(self.normed(self.conv1(thought)))
         return functional.relu(self.normed(self.conv2(inner)) + thought)
 
@@ -36,9 +36,19 @@ class DeepThinker(nn.Module):
     """Two blocks repeated any number of times, or with `untied`, two blocks of its own for every iteration."""
 
     def __init__(
-        self, dimensions: int, inputs: int, outputs: int, width: int, heads: tuple[int, int], *, iterations: int,
-        recall: bool, recall_relu: bool, norm: bool = False, untied: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        dimensions: int,
+        inputs: int,
+        outputs: int,
+        width: int,
+        heads: tuple[int, int],
+        *,
+        iterations: int,
+        recall: bool,
+        recall_relu: bool,
+        norm: bool = False,
+        untied: bool = False,
+    ) -> None:
         super().__init__()
         self.iterations = iterations
         self.untied = untied
@@ -109,7 +119,7 @@ class DeepThinker(nn.Module):
         return following
 
     def read(self, thought: Tensor) -> Tensor:
-        """The head."""
+        """The answer that the head reads out of a thought."""
         answer: Tensor = self.head3(functional.relu(self.head2(functional.relu(self.head1(thought)))))
         return answer
 

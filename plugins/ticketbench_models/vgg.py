@@ -36,7 +36,7 @@ class VGG16(Model):
     head: Literal["linear", "classic"] = option("linear", "one linear layer on the mean, or three on all positions")
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """Layers in a row."""
+        """The convolutions in their blocks, then the head."""
         channels, height, width = image_of(shapes, SHRINK, f"'{self.name}'")
         layers: list[nn.Module] = []
         for block in BLOCKS:

@@ -31,7 +31,7 @@ class PreActivated(nn.Module):
             self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """One block."""
+        """The two convolutions, added to the shortcut."""
         active = functional.relu(self.norm1(image))
         inner = self.conv2(functional.relu(self.norm2(self.conv1(active))))
         beside = image if self.shortcut is None else self.shortcut(active)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from ticketbench import Points, Probe
 from ticketbench_probes.layer import kept_by_role
 
@@ -35,12 +37,14 @@ class ConnectionMap(Probe):
 
     def measure(self, trial: Trial) -> Mapping[str, float | Points]:
         """Counts by column and by unit, and the shares of those that have none."""
-        module, kept = kept_by_role(trial, self.name)
+        network, kept = kept_by_role(trial, self.name)
         columns = {role: part.sum(0) for role, part in kept.items()}
-        units = sum(part.sum(1).view(len(module.gates), module.hidden).sum(0) for part in kept.values())
+        by_role = [part.sum(1).view(len(network.gates), network.hidden).sum(0) for part in kept.values()]
+        units = torch.stack(by_role).sum(0)
         found: dict[str, float | Points] = {f"from {role}": points(role, counts) for role, counts in columns.items()}
         found |= {f"unread {role}": none(counts) for role, counts in columns.items()}
-        return found | {"to unit": points("unit", units), "unfed": none(units)}
+        found |= {"to unit": points("unit", units), "unfed": none(units)}
+        return found
 
 
 def points(what: str, counts: Tensor) -> Points:

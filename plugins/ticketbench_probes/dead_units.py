@@ -15,7 +15,7 @@ from ticketbench import Probe, option
 if TYPE_CHECKING:
     from ticketbench import Trial
 
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class DeadUnits(Probe):
     linear and convolutional layers whose weights may be pruned. Where a unit has more readers than one (a shortcut,
     a loop, a concatenation), or where its path cannot be traced, that layer has no number of no_outgoing.
     silent: the output of a `nn.ReLU` module is zero for every example (and at every place of a channel), in
-    evaluation mode; by the module's name. A ReLU that is no module of its own is not seen.
+    evaluation mode; by the module's name. A ReLU that is no module of its own is not seen; one that is called after
+    layers of different widths counts the units of each width.
     """
 
     name = "dead_units"
@@ -38,9 +39,9 @@ class DeadUnits(Probe):
     examples: int = option(1000, "training examples a unit may fire on; 0 for the whole training split", at_least=0)
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """All three counts."""
+        """The three counts, by layer and in all."""
         module, mask = trial.module, trial.mask
-        layers = {name: part for name, part in module.named_modules() if isinstance(part, LAYERS)}
+        layers = {name: part for name, part in module.named_modules() if isinstance(part, Layer)}
         found: dict[str, dict[str, int]] = {"no_incoming": {}, "no_outgoing": {}}
         for name in layers:
             if (weight := f"{name}.weight") in mask:
@@ -60,7 +61,7 @@ def unread(reader: Tensor, units: int) -> int:
     return int((~by_unit.any(1)).sum())
 
 
-def only_readers(module: nn.Module, layers: Mapping[str, nn.Module]) -> dict[str, str]:
+def only_readers(module: nn.Module, layers: Mapping[str, Layer]) -> dict[str, str]:
     """Layer -> the layer that reads its units, where there is one and no other, and both run once a forward."""
     try:
         nodes = list(fx.symbolic_trace(module).graph.nodes)
@@ -76,7 +77,7 @@ def only_readers(module: nn.Module, layers: Mapping[str, nn.Module]) -> dict[str
     return found
 
 
-def follow(node: fx.Node, module: nn.Module, layers: Mapping[str, nn.Module]) -> str | None:
+def follow(node: fx.Node, module: nn.Module, layers: Mapping[str, Layer]) -> str | None:
     """The first layer downstream, along results that are used once, come from nowhere else and mix no units."""
     while len(node.users) == 1:
         node = next(iter(node.users))
@@ -91,21 +92,25 @@ def follow(node: fx.Node, module: nn.Module, layers: Mapping[str, nn.Module]) ->
     return None
 
 
-def fits(layer: nn.Module, reader: nn.Module) -> bool:
+def fits(layer: Layer, reader: Layer) -> bool:
     """Whether a reader's inputs are the layer's units, or channels flattened, and each unit is read by all."""
     units, inputs = layer.weight.shape[0], reader.weight.shape[1]
-    same = inputs == units or (isinstance(reader, nn.Linear) and inputs % units == 0)
-    return same and getattr(reader, "groups", 1) == 1
+    if isinstance(reader, nn.Linear):
+        return inputs % units == 0
+    return inputs == units and reader.groups == 1
 
 
 def silent(module: nn.Module, trial: Trial, examples: int) -> dict[str, int]:
     """ReLU module -> how many of its units are zero for every example."""
-    fired: dict[str, Tensor] = {}
+    fired: dict[str, dict[int, Tensor]] = {}
 
     def watch(name: str) -> Any:
+        """A hook that notes, for each width, which units have fired."""
+        of_width = fired.setdefault(name, {})
+
         def note(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             fires = (output > 0).transpose(0, 1).flatten(1).any(1)
-            fired[name] = fired[name] | fires if name in fired else fires
+            of_width[len(fires)] = of_width[len(fires)] | fires if len(fires) in of_width else fires
 
         return note
 
@@ -116,4 +121,6 @@ def silent(module: nn.Module, trial: Trial, examples: int) -> dict[str, int]:
     with torch.no_grad():
         for batch in trial.batches(1 if examples else 0, examples or None):
             module(batch.inputs)
-    return {name: int((~fires).sum()) for name, fires in fired.items()}
+    return {
+        name: sum(int((~fires).sum()) for fires in by_width.values()) for name, by_width in fired.items() if by_width
+    }

@@ -43,7 +43,7 @@ class Distance(Probe):
         return range(0, total + 1, self.every) if self.every else ()
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Both distances."""
+        """The L2 and the cosine distance, over all live weights and, on request, tensor by tensor."""
         present, origin = trial.parameters, trial.origin
         parts = {
             name: (present[name][live].double(), origin[name][live].double())

@@ -26,6 +26,6 @@ class DrawingCost(Probe):
     moments = ("drawn",)
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """The bill so far."""
+        """What the engine has booked for this cell until now."""
         spent = trial.spent
         return {"seconds": float(spent.seconds), "steps": float(spent.steps), "flops": float(spent.flops)}

@@ -21,4 +21,4 @@ def evaluated(
 ) -> Tensor:
     """The outputs in evaluation mode, under given weights and statistics where there are any."""
     with torch.no_grad():
-        return torch.cat([trial.outputs(part, weights, buffers, training=False) for part in inputs.split(BATCH)])
+        return torch.cat([trial.outputs(part, weights, buffers, training=False) for part in torch.split(inputs, BATCH)])

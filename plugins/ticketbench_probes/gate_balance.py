@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from ticketbench import Probe
 from ticketbench_probes.layer import kept_by_role
 
@@ -29,14 +31,14 @@ class GateBalance(Probe):
     moments = ("drawn", "trained", "reported")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Shares and the ratio."""
-        module, kept = kept_by_role(trial, self.name)
-        counts = {
-            role: [int(block.sum()) for block in part.split(module.hidden)] for role, part in kept.items()
-        }  # role -> connections of each gate
+        """The share of each gate, its parts by role, and the ratio of input to hidden connections."""
+        network, kept = kept_by_role(trial, self.name)
+        counts = {  # role -> connections of each gate
+            role: [int(block.sum()) for block in torch.split(part, network.hidden)] for role, part in kept.items()
+        }
         left = {role: sum(gates) for role, gates in counts.items()}
         total, found = sum(left.values()), {}
-        for at, gate in enumerate(module.gates if total else ()):
+        for at, gate in enumerate(network.gates if total else ()):
             found[gate] = sum(gates[at] for gates in counts.values()) / total
             found |= {f"{gate} from {role}": gates[at] / total for role, gates in counts.items()}
         if left["hidden"]:

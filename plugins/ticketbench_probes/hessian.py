@@ -43,7 +43,9 @@ class Hessian(Probe):
     summary = "the spectrum of the Hessian over the live weights: exact for few, by Lanczos for many"
     reference = "Evci et al. 2022 (arXiv 2010.03533), section 4.3; Ghorbani et al. 2019 (arXiv 1901.10159), Lanczos"
 
-    moments: tuple[Moment, ...] = option(("drawn", "trained"), "when it looks; masked: at each change of the mask")
+    moments: tuple[Moment, ...] = option(  # type: ignore[misc]  # of the class in the contract, here an option
+        ("drawn", "trained"), "when it looks; masked: at each change of the mask"
+    )
     examples: int = option(1000, "training examples the loss is taken over", at_least=1)
     biases: bool = option(False, "count biases and other parameters that are never pruned too")
     exact_up_to: int = option(1000, "weights up to which the whole matrix is written out", at_least=0)
@@ -97,16 +99,20 @@ def hessian_product(
     inputs, targets = (part.double() if part.is_floating_point() else part for part in (batch.inputs, batch.targets))
     loss = trial.criterion(trial.outputs(inputs, parameters), Split(inputs, targets))
 
-    def slope(of: Tensor, **how: Tensor | bool) -> Tensor:
-        parts = torch.autograd.grad(of, leaves, allow_unused=True, materialize_grads=True, **how)
+    def slope(of: Tensor, along: Tensor | None) -> Tensor:
+        """alongᵀ·∂of/∂places; a graph of it is kept where `of` is the loss, which is along nothing."""
+        parts = torch.autograd.grad(
+            of, leaves, along, retain_graph=True, create_graph=along is None, allow_unused=True, materialize_grads=True
+        )
         return torch.cat([part[live] for part, live in zip(parts, places.values(), strict=True)])
 
-    gradient = slope(loss, create_graph=True)
+    gradient = slope(loss, None)
 
     def product(vector: Tensor) -> Tensor:
+        """∇²L·v, by differentiating the gradient along v."""
         if not gradient.requires_grad:  # the loss is linear in all of them
             return torch.zeros_like(vector)
-        return slope(gradient, grad_outputs=vector, retain_graph=True)
+        return slope(gradient, vector)
 
     return product, gradient.detach()[:0]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from ticketbench import OptionError, Points, Probe, option
-from ticketbench_probes.layer import recurrent_module
+from ticketbench_probes.layer import recurrent
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import Recurrent, Trial
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class JacobianSpectrum(Probe):
 
     def measure(self, trial: Trial) -> Mapping[str, float | Points]:
         """Write out every Jacobian and decompose it."""
-        module = recurrent_module(trial, self.name).double().requires_grad_(False)
+        network = recurrent(trial.module.eval().double().requires_grad_(False), self.name)
         inputs = next(trial.batches(1, self.examples)).inputs
-        features = module.embed(inputs.double() if inputs.is_floating_point() else inputs)
-        jacobians = list(self.jacobians(module, features))
+        features = network.embed(inputs.double() if inputs.is_floating_point() else inputs)
+        jacobians = list(self.jacobians(network, features))
         values = torch.cat([torch.linalg.svdvals(jacobian) for jacobian in jacobians])
         ones = torch.cat([jacobian.sum(1) for jacobian in jacobians])
         return {
@@ -61,9 +61,9 @@ class JacobianSpectrum(Probe):
             "histogram": self.histogram(values),
         }
 
-    def jacobians(self, module: nn.Module, features: Tensor) -> Iterator[Tensor]:
+    def jacobians(self, network: Recurrent, features: Tensor) -> Iterator[Tensor]:
         """Every J, (hidden, hidden): a transition after the other, in it an example after the other."""
-        length, carried = features.shape[1], module.start(len(features))
+        length, carried = features.shape[1], network.start(len(features))
         if self.horizon > length - 1:
             ways = f"horizon = {length - 1}, or " if length > 1 else ""
             raise OptionError(
@@ -73,8 +73,8 @@ class JacobianSpectrum(Probe):
         for step in range(length):
             if step >= length - self.horizon:
                 for example in range(len(features)):
-                    yield jacobian(module, features[example, step], [state[example] for state in carried])
-            carried = module.transition(features[:, step], carried)
+                    yield jacobian(network, features[example, step], [state[example] for state in carried])
+            carried = network.transition(features[:, step], carried)
 
     def histogram(self, values: Tensor) -> Points:
         """The share of the values in each bin."""
@@ -85,11 +85,11 @@ class JacobianSpectrum(Probe):
         return Points("singular value", tuple(zip(middles, shares.tolist(), strict=True)))
 
 
-def jacobian(module: nn.Module, features: Tensor, carried: list[Tensor]) -> Tensor:
+def jacobian(network: Recurrent, features: Tensor, carried: list[Tensor]) -> Tensor:
     """∂h^{t+1}/∂h^t of one example, all rows in one pass: a copy of the example for each unit."""
     units = len(carried[0])
     hidden, *memories = [state.expand(units, -1) for state in carried]
     hidden = hidden.clone().requires_grad_(True)
-    following = module.transition(features.expand(units, -1), (hidden, *memories))[0]
+    following = network.transition(features.expand(units, -1), (hidden, *memories))[0]
     (rows,) = torch.autograd.grad(following, hidden, torch.eye(units).to(following))
     return rows

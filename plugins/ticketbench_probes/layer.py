@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from ticketbench import Trial
 
 
-def recurrent_module(trial: Trial, probe: str) -> nn.Module:
-    """A copy of the network in evaluation mode, which is a `Recurrent`."""
-    module = trial.module.eval()
+def recurrent(module: nn.Module, probe: str) -> Recurrent:
+    """The same network, if it is recurrent; else an error in the name of a probe."""
     if not isinstance(module, Recurrent):
         raise TicketError(
             f"'{probe}' looks into a recurrent layer, and a network of class {type(module).__name__} has none. "
@@ -25,11 +24,12 @@ def recurrent_module(trial: Trial, probe: str) -> nn.Module:
     return module
 
 
-def kept_by_role(trial: Trial, probe: str) -> tuple[nn.Module, dict[str, Tensor]]:
+def kept_by_role(trial: Trial, probe: str) -> tuple[Recurrent, dict[str, Tensor]]:
     """The network, and the kept places of its layer's weights by role; all of a weight that is never pruned."""
-    module, mask = recurrent_module(trial, probe), trial.mask
+    module, mask = trial.module, trial.mask
     own = dict(module.named_parameters())
-    return module, {
+    network = recurrent(module, probe)
+    return network, {
         role: mask[name] if name in mask else torch.ones_like(own[name], dtype=torch.bool)
-        for role, name in module.layer.items()
+        for role, name in network.layer.items()
     }

@@ -25,6 +25,6 @@ class LayerDensity(Probe):
     moments = ("drawn", "trained", "reported")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Every layer's density."""
+        """Kept over all weights of every layer, and the smallest of these shares."""
         densities = {name: int(mask.sum()) / mask.numel() for name, mask in trial.mask.items()}
         return {**densities, "smallest": min(densities.values())}

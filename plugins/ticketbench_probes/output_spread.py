@@ -38,7 +38,7 @@ class OutputSpread(Probe):
     inputs: Literal["noise", "training"] = option("noise", "standard normal noise, or training examples")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Both deviations."""
+        """The deviation over all outputs together, and the mean over classes of that over examples."""
         with torch.no_grad():
             outputs = trial.outputs(self.signal(trial)).double()
         return {

@@ -39,7 +39,7 @@ class SolutionDistances(Probe):
     unpruned: bool = option(False, "over the parameters that are never pruned, too: biases and normalization")
 
     def measure(self, trial: Trial) -> Mapping[str, float]:
-        """Every pair once."""
+        """The distance of every two networks, each pair once."""
         taken = [name for name in trial.companions if name in OWN]
         if taken:
             raise TicketError(
@@ -69,4 +69,4 @@ def distance(one: State, other: State, mask: State, names: list[str]) -> float:
     for name in names:
         squares = (one[name].double() - other[name].double()).square()
         total += float((squares * mask[name]).sum() if name in mask else squares.sum())
-    return total**0.5
+    return float(total**0.5)

@@ -15,6 +15,12 @@ from ticketbench_protocols.transfer import Halves, Optimizers, OtherDataset, Oth
 def ticketbench_protocols() -> Sequence[Protocol]:
     """The built-in protocols."""
     return [
-        Same(), Extrapolation(), OutOfDistribution(), LinearProbe(),
-        Halves(), OtherLabels(), Optimizers(), OtherDataset(),
-    ]  # fmt: skip
+        Same(),
+        Extrapolation(),
+        OutOfDistribution(),
+        LinearProbe(),
+        Halves(),
+        OtherLabels(),
+        Optimizers(),
+        OtherDataset(),
+    ]

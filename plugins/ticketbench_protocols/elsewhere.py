@@ -27,7 +27,7 @@ class OutOfDistribution(Protocol):
     sweep: tuple[int, ...] = option(ITERATIONS, "the budgets judged, for models that have a sweep")
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """Two test splits."""
+        """Draw and train on the task; judge its test split and that of the other one."""
         other = find(self.other)
         return Stages(task, task, {task.name: task, other.name: other}, sweep=self.sweep)
 
@@ -57,7 +57,7 @@ class LinearProbe(Protocol):
             raise ValueError("learning_rate is 0: the head would not learn")
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """Training, then the probe."""
+        """Draw and train on the task; train a fresh head on the other one, and judge that."""
         other = find(self.other)
         recipe = {
             "train_only": self.head,

@@ -17,5 +17,5 @@ class Same(Protocol):
     reference = "the common case"
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """One task throughout."""
+        """The same task for drawing, training and judging."""
         return Stages(task, task, {task.name: task})

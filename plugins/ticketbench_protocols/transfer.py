@@ -32,7 +32,7 @@ class Halves(Protocol):
     ticket: Literal["transferred", "own"] = option("transferred", WHICH)
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """From half to half."""
+        """Draw on the first half, or on the second for the own ticket; train on the second."""
         source, target = Half(task, "first"), Half(task, "second")
         return Stages(source if self.ticket == "transferred" else target, target, {task.name: task})
 
@@ -60,7 +60,7 @@ class OtherLabels(Protocol):
     relabel: bool = option(False, "number the labels of each list from 0, with as many outputs")
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """From labels to labels."""
+        """Draw on the source's labels, or on the target's for the own ticket; train and judge on the target's."""
         source, target = (Labels(task, keep, self.relabel) for keep in (self.draw_labels, self.train_labels))
         return Stages(source if self.ticket == "transferred" else target, target, {target.name: target})
 
@@ -89,7 +89,7 @@ class Optimizers(Protocol):
             raise ValueError(f"momentum {self.momentum:g} belongs to optimizer = 'sgd'; Adam has betas")
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """From optimizer to optimizer."""
+        """Train with the target's optimizer; draw with the recipe's, or with the target's for the own ticket."""
         target = {"optimizer": self.optimizer, "momentum": self.momentum, "nesterov": False}
         target |= {"learning_rate": self.learning_rate} if self.learning_rate else {}
         if self.ticket == "own":
@@ -116,7 +116,7 @@ class OtherDataset(Protocol):
     head: tuple[str, ...] = option(("linear.*",), "patterns of the parameters that form the head")
 
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
-        """From task to task."""
+        """Draw on the task, or on the other one for the own ticket; train and judge on the other one."""
         target = find(self.other)
         if self.ticket == "own":
             return Stages(target, target, {target.name: target})

@@ -21,32 +21,46 @@ class View(Task):
     base: Task
 
     @property
-    def augment_draws(self) -> int:
-        """As many as the task's."""
+    def augment_draws(self) -> int:  # type: ignore[override]  # of the class in the contract, here of the task beneath
+        """As many uniform numbers an example as the task's augmentation takes."""
         return self.base.augment_draws
 
+    @property
+    def resident(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether the inputs move to the device whole, as the task says."""
+        return self.base.resident
+
+    @property
+    def contiguous(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether examples are windows of one long sequence, as the task says."""
+        return self.base.contiguous
+
     def shapes(self) -> Shapes:
-        """The task's."""
+        """The shapes of the task: a part of it has the same inputs and outputs."""
         return self.base.shapes()
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
-        """The task's."""
+        """The loss of the task."""
         return self.base.loss(outputs, targets, inputs)
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
-        """The task's."""
+        """The metrics of the task."""
         return self.base.metrics(outputs, targets, inputs)
 
     def summarize(self, means: Mapping[str, float]) -> Mapping[str, float]:
-        """The task's."""
+        """What the task makes of the means of its metrics."""
         return self.base.summarize(means)
 
     def files(self) -> Sequence[Remote]:
-        """The task's."""
+        """The files that the task reads."""
         return self.base.files()
 
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Stored inputs as the task prepares them for the model."""
+        return self.base.prepare(inputs)
+
     def augment(self, inputs: Tensor, uniforms: Tensor) -> Tensor:
-        """The task's."""
+        """A batch as the task augments it."""
         return self.base.augment(inputs, uniforms)
 
 
@@ -62,7 +76,7 @@ class Half(View):
     part: Literal["first", "second"]
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # of the class in the contract, here of the task beneath
         """The task's, and which half."""
         return f"{self.base.name} {self.part} half"
 
@@ -73,12 +87,12 @@ class Half(View):
         return Sizes((whole.train + extra) // 2, (whole.validation + extra) // 2, whole.test)
 
     def training(self) -> tuple[Split, Split]:
-        """Half of each split."""
+        """Half of the training split, and half of the validation split."""
         train, validation = self.base.training()
         return self.half(train, "train"), self.half(validation, "validation")
 
     def test(self) -> Split:
-        """The task's, whole."""
+        """The test split of the task, whole."""
         return self.base.test()
 
     def half(self, whole: Split, split: str) -> Split:
@@ -112,7 +126,7 @@ class Labels(View):
                 raise OptionError(f"task '{self.base.name}' has no label {label}: its labels are 0 to {outputs - 1}")
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # of the class in the contract, here of the task beneath
         """The task's, and the labels."""
         return f"{self.base.name} labels {','.join(map(str, self.keep))}"
 

@@ -63,9 +63,9 @@ class NormalisedScorer(Scorer):
         return self.gamma_deviation * torch.randn(shape, generator=trial.generator("gamma")).to(features)
 
     def expected(self, layer: Layer, sequences: Tensor) -> dict[str, Tensor]:
-        """|γ|."""
+        """|γ| of every weight, the mean over the sequences."""
         total = {name: torch.zeros_like(weight) for name, weight in layer.weights.items()}
-        for part in sequences.split(1 if self.gamma == "absolute" else len(sequences)):
+        for part in torch.split(sequences, 1 if self.gamma == "absolute" else len(sequences)):
             hidden = torch.stack([carried[0].sum() for carried in layer.states(part)]).sum()
             for name, slope in layer.slopes([hidden])[0].items():
                 total[name] += slope.abs() / len(sequences)

@@ -38,7 +38,7 @@ class Grasp(Scorer):
     temperature: float = option(200.0, "divides the outputs before the criterion", at_least=1e-6)
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """θ·Hg."""
+        """θ·Hg of every prunable weight."""
         leaves = {name: weight.clone().requires_grad_(True) for name, weight in trial.weights.items()}
         batches = list(trial.batches(self.batches, self.batch or None))
         total = sum(len(examples) for examples in batches)

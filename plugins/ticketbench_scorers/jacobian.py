@@ -115,7 +115,7 @@ class Jacobian(NormalisedScorer):
     def vectors(self, trial: Trial, hidden: Tensor) -> Iterator[Tensor]:
         """What J is multiplied by, (vectors, batch, hidden), some at a time."""
         if self.product == "frobenius":
-            for units in torch.eye(hidden.shape[1], dtype=hidden.dtype, device=hidden.device).split(CHUNK):
+            for units in torch.split(torch.eye(hidden.shape[1], dtype=hidden.dtype, device=hidden.device), CHUNK):
                 yield units.unsqueeze(1).expand(-1, len(hidden), -1)
         elif self.product == "rademacher":
             signs = torch.randint(0, 2, (1, *hidden.shape), generator=trial.generator("signs")) * 2 - 1

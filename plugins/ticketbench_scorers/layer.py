@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     Carried = tuple[Tensor, ...]
 
-MODELS = ("rnn", "lstm", "peephole", "gru", "language_model")
-"""The built-in models that have such a layer."""
-
 
 class Layer:
     """A private copy of a trial's network, whose prunable weights can be differentiated; all others are constants."""
@@ -28,7 +25,7 @@ class Layer:
         if not isinstance(module, Recurrent):
             raise TicketError(
                 f"'{scorer}' scores the steps of a recurrent layer, and a network of class {type(module).__name__} has "
-                f"none. Models that have one: {', '.join(MODELS)}, and all whose module is a ticketbench.Recurrent."
+                "none. What would work: a recurrent model, one whose module has the members of ticketbench.Recurrent."
             )
         others = [name for name in trial.weights if name not in module.layer.values()]
         if others:

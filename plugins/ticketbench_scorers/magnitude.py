@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Magnitude(Scorer):
-    """s = |θ|."""
+    """s = |θ|, the size of the weight as it is when it is scored."""
 
     name = "magnitude"
     summary = "the absolute value of the weight"
     reference = "Han et al. 2015 (arXiv 1506.02626)"
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|θ|."""
+        """|θ| of every prunable weight."""
         return {name: weight.abs() for name, weight in trial.weights.items()}

@@ -25,7 +25,7 @@ class NormalisedByGamma(NormalisedScorer):
 
     @abstractmethod
     def plain(self) -> Scorer:
-        """What is divided."""
+        """The scorer whose score is divided by |γ| + ε."""
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """The plain score / (|γ| + ε)."""
@@ -47,7 +47,7 @@ class SnipNormalised(NormalisedByGamma):
     reference = "Lee, Ajanthan and Torr 2019 (arXiv 1810.02340), normalised by Zhang and Stadie 2020 (arXiv 1912.00120)"
 
     def plain(self) -> Scorer:
-        """SNIP."""
+        """SNIP on one batch, as many examples as γ takes."""
         return Snip(batch=self.batch)
 
 
@@ -68,5 +68,5 @@ class GraspNormalised(NormalisedByGamma):
     temperature: float = option(200.0, "divides the outputs before the criterion", at_least=1e-6)
 
     def plain(self) -> Scorer:
-        """GraSP."""
+        """GraSP on one batch, as many examples as γ takes, at this temperature."""
         return Grasp(batch=self.batch, temperature=self.temperature)

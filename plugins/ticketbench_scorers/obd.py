@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import OptionError, Scorer, option
+from ticketbench import OptionError, Scorer, criterion_roots, option, pulled_back
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Split, Trial
+    from ticketbench import Trial
 
 CHUNK = 32
 """How many backward passes go together."""
@@ -52,7 +51,7 @@ class OptimalBrainDamage(Scorer):
     )
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """h·θ² / 2."""
+        """h·θ² / 2 of every prunable weight."""
         batches = list(trial.batches(self.batches, self.batch or None))
         total = sum(len(examples) for examples in batches)
         weights = trial.weights
@@ -88,7 +87,7 @@ def hessian_diagonal(loss: Tensor, leaves: Mapping[str, Tensor]) -> dict[str, Te
     diagonal = {}
     for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
         found = torch.zeros_like(leaf).flatten()
-        for places in leaf.detach().flatten().nonzero().squeeze(1).split(CHUNK):
+        for places in torch.split(leaf.detach().flatten().nonzero().squeeze(1), CHUNK):
             basis = torch.zeros(len(places), leaf.numel(), dtype=leaf.dtype, device=leaf.device)
             rows = pulled_back(gradient, [leaf], basis.scatter_(1, places.unsqueeze(1), 1).view(-1, *leaf.shape))[0]
             found[places] = rows.flatten(1).gather(1, places.unsqueeze(1)).squeeze(1)
@@ -101,36 +100,9 @@ def gauss_newton_diagonal(
 ) -> dict[str, Tensor]:
     """Σ (Jᵀr)² over the roots r, each of which stands at the outputs of one example, its owner."""
     diagonal = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
-    for some, parts in zip(owners.split(CHUNK), roots.split(CHUNK), strict=True):
+    for some, parts in zip(torch.split(owners, CHUNK), torch.split(roots, CHUNK), strict=True):
         basis = torch.zeros(len(some), *outputs.shape, dtype=outputs.dtype, device=outputs.device)
         basis[torch.arange(len(some), device=some.device), some] = parts
         for name, rows in zip(leaves, pulled_back(outputs, list(leaves.values()), basis), strict=True):
             diagonal[name] += rows.square().sum(0)
     return diagonal
-
-
-def criterion_roots(trial: Trial, outputs: Tensor, examples: Split) -> tuple[Tensor, Tensor]:
-    """(owners, roots): the Hessian of the criterion by the outputs of example b is Σ rrᵀ over b's roots r."""
-    point = outputs.detach().clone().requires_grad_(True)
-    (slope,) = torch.autograd.grad(trial.criterion(point, examples), point, create_graph=True)
-    width = math.prod(point.shape[1:])
-    columns = []
-    for places in torch.arange(width, device=point.device).split(CHUNK):
-        basis = torch.zeros(len(places), len(point), width, dtype=point.dtype, device=point.device)
-        basis[torch.arange(len(places), device=places.device), :, places] = 1
-        columns.append(pulled_back(slope, [point], basis.view(-1, *point.shape))[0].flatten(2))
-    values, vectors = torch.linalg.eigh(torch.cat(columns).transpose(0, 1).double())
-    least = torch.finfo(point.dtype).eps * width * values.amax(1, keepdim=True).clamp(min=0)
-    owners, which = (values > least).nonzero(as_tuple=True)
-    roots = vectors[owners, :, which] * values[owners, which].sqrt().unsqueeze(1)
-    return owners, roots.to(point.dtype).view(-1, *point.shape[1:])
-
-
-def pulled_back(found: Tensor, leaves: list[Tensor], basis: Tensor) -> list[Tensor]:
-    """The vector-Jacobian products of a stack of vectors in one batched backward pass; zeros where nothing depends."""
-    rows: tuple[Tensor | None, ...] = (None,) * len(leaves)
-    if found.requires_grad:
-        rows = torch.autograd.grad(found, leaves, basis, retain_graph=True, is_grads_batched=True, allow_unused=True)
-    return [
-        leaf.new_zeros(len(basis), *leaf.shape) if row is None else row for leaf, row in zip(leaves, rows, strict=True)
-    ]

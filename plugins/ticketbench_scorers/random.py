@@ -28,7 +28,7 @@ class Random(Scorer):
     reference = "baseline; Frankle et al. 2021 (arXiv 2009.08576), section 4"
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """Uniform numbers."""
+        """A uniform random number for every prunable weight."""
         source = trial.generator("random scorer")
         return {
             name: torch.rand(weight.shape, generator=source, dtype=torch.float64).to(weight.device)

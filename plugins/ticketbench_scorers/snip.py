@@ -32,7 +32,7 @@ class Snip(Scorer):
     batch: int = option(0, "examples in a scoring batch; 0 for the recipe's batch", at_least=0)
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|ḡ·θ|."""
+        """|ḡ·θ| of every prunable weight, ḡ the mean gradient over the scoring batches."""
         batches = list(trial.batches(self.batches, self.batch or None))
         total = sum(len(examples) for examples in batches)
         mean: dict[str, Tensor] = {}

@@ -100,7 +100,7 @@ class Cifar10(ImageClassification):
     data_seed: int = option(42, "which training images are set aside", at_least=0)
 
     @property
-    def augment_draws(self) -> int:
+    def augment_draws(self) -> int:  # type: ignore[override]  # of the class in the contract, here by an option
         """Three numbers an image, if it is augmented at all."""
         return CROP_AND_FLIP_DRAWS if self.augmentation else 0
 
@@ -109,11 +109,11 @@ class Cifar10(ImageClassification):
         return (archive().remote,)
 
     def shapes(self) -> Shapes:
-        """RGB in, ten classes."""
+        """Images of three colours, and ten classes."""
         return Shapes((3, 32, 32), 10)
 
     def sizes(self) -> Sizes:
-        """Known without the files."""
+        """How many images each split has, known without the files."""
         total = len(BINARY.training) * IMAGES_PER_FILE
         held = int(total * self.validation)
         return Sizes(total - held, held, IMAGES_PER_FILE)
@@ -124,7 +124,7 @@ class Cifar10(ImageClassification):
         return held_out(read(source, source.training), self.sizes().validation, self.data_seed, "cifar10 split")
 
     def test(self) -> Split:
-        """The test batch."""
+        """The images of the official test batch."""
         source = archive()
         return read(source, [source.test])
 

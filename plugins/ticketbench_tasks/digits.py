@@ -44,7 +44,7 @@ class Digits(ImageClassification):
         return Shapes((1, SIDE * self.scale, SIDE * self.scale), CLASSES)
 
     def sizes(self) -> Sizes:
-        """Fixed."""
+        """1,200 images to train, 200 to validate, and 397 to test."""
         train, validation = CLASSES * TRAIN_OF_CLASS, CLASSES * VALIDATION_OF_CLASS
         return Sizes(train, validation, IMAGES - train - validation)
 
@@ -54,7 +54,7 @@ class Digits(ImageClassification):
         return self.read(slice(0, TRAIN_OF_CLASS)), self.read(slice(TRAIN_OF_CLASS, cut))
 
     def test(self) -> Split:
-        """What is left."""
+        """All images that are neither trained nor validated on."""
         return self.read(slice(TRAIN_OF_CLASS + VALIDATION_OF_CLASS, None))
 
     def read(self, drawn: slice) -> Split:

@@ -50,5 +50,5 @@ def parse_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def written(shape: tuple[int, ...]) -> str:
-    """A shape for people."""
+    """A shape as people write it, such as 60000×28×28."""
     return "×".join(map(str, shape))

@@ -58,7 +58,7 @@ class ImageFolder(ImageClassification):
             raise ValueError(f"size {self.size} is more than resize {self.resize}, of which it is the middle")
 
     @property
-    def augment_draws(self) -> int:
+    def augment_draws(self) -> int:  # type: ignore[override]  # of the class in the contract, here by an option
         """Five numbers an image, if it is augmented at all."""
         return CROP_DRAWS if self.augmentation else 0
 

@@ -19,11 +19,11 @@ class ImageClassification(Task):
     """One class an image: cross-entropy and accuracy."""
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
-        """Mean cross-entropy."""
+        """The cross-entropy of the classes, the mean over the batch."""
         return functional.cross_entropy(outputs, targets)
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
-        """Right or wrong."""
+        """Accuracy: 1 for an image whose class has the highest output, 0 for any other."""
         return {"accuracy": (outputs.argmax(dim=1) == targets).float()}
 
 
@@ -34,7 +34,7 @@ def normalised(pixels_bchw: Tensor, mean: Sequence[float], deviation: Sequence[f
 
 
 def black(mean: Sequence[float], deviation: Sequence[float]) -> tuple[float, ...]:
-    """A black pixel, normalised."""
+    """What a black pixel becomes when it is normalised, a number a channel."""
     pixel = torch.zeros(1, len(mean), 1, 1, dtype=torch.uint8)
     return tuple(normalised(pixel, mean, deviation).flatten().tolist())
 

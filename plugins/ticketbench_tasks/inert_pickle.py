@@ -14,6 +14,9 @@ class Inert:
 
     __slots__ = ("arguments", "state")
 
+    arguments: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *arguments: Any) -> Inert:
         """Note the arguments, also where no `__init__` would be called."""
         made = super().__new__(cls)
@@ -25,7 +28,7 @@ class Inert:
 
 
 class Dtype(Inert):
-    """Stands for numpy.dtype."""
+    """Stands for numpy.dtype, which is given the name of a type of elements."""
 
     __slots__ = ()
 

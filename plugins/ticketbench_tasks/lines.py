@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
@@ -49,10 +50,8 @@ def decoded(where: object, content: bytes, done: int) -> str:
 def text_file(path: Path) -> Iterator[bytes]:
     """The content of a plain file, or of a .gz file."""
     packed = path.suffix == ".gz"
-    with readable(path, "a .gz file" if packed else "a file"):
-        file: IO[bytes]
-        with gzip.open(path) if packed else path.open("rb") as file:
-            yield from chunks_of(file)
+    with readable(path, "a .gz file" if packed else "a file"), gzip.open(path) if packed else path.open("rb") as file:
+        yield from chunks_of(file)
 
 
 def zip_member(path: Path, member: str) -> Iterator[bytes]:
@@ -89,7 +88,7 @@ def tar_members(path: Path, pattern: str, expected: int) -> Iterator[bytes]:
         raise DataError(f"{path} has {len(found)} of the {expected} members {pattern}")
 
 
-def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
+def chunks_of(file: IO[bytes] | BufferedIOBase) -> Iterator[bytes]:
     """A file's bytes, some at a time."""
     while chunk := file.read(CHUNK):
         yield chunk

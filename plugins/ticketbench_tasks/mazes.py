@@ -55,7 +55,7 @@ class Mazes(Task):
         return Shapes((3, side, side), 2)
 
     def sizes(self) -> Sizes:
-        """Known from the options."""
+        """How many mazes each split has, as the options say."""
         held_out = int(self.examples * self.validation)
         return Sizes(self.examples - held_out, held_out, self.tests)
 

@@ -142,7 +142,7 @@ class Mnist(ImageClassification):
     data_seed: int = option(42, "which training images are set aside", at_least=0)
 
     def files(self) -> Sequence[Remote]:
-        """Two files a split."""
+        """The images and the labels of both official parts, a file each."""
         parts = (self.source.train, self.source.test)
         return [remote for part in parts for remote in (part.images, part.labels)]
 
@@ -151,7 +151,7 @@ class Mnist(ImageClassification):
         return Shapes((1, SIDE, SIDE), 10)
 
     def sizes(self) -> Sizes:
-        """Known without the files."""
+        """How many images each split has, known without the files."""
         total = self.source.train.examples
         held = int(total * self.validation)
         return Sizes(total - held, held, self.source.test.examples)

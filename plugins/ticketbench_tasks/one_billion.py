@@ -49,11 +49,11 @@ class OneBillion(StreamedText):
     vocabulary: int = option(100_000, "tokens at most, <unk> and <eos> among them", at_least=3)
 
     def files(self) -> Sequence[Remote]:
-        """The archive."""
+        """The one archive that holds all of the text."""
         return (self.source,)
 
     def identity(self) -> str:
-        """The archive's checksum."""
+        """The checksum of the archive that the text comes from."""
         return self.source.sha256
 
     def training(self) -> tuple[Split, Split]:

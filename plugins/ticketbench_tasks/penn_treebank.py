@@ -52,7 +52,7 @@ class PennTreebank(LanguageModelling):
     counts = Counts(train=929_589, valid=73_760, test=82_430, vocabulary=10_000)
 
     def files(self) -> Sequence[Remote]:
-        """One file a part."""
+        """The three parts of the corpus, a file each."""
         return tuple(self.source.values())
 
     def blocks(self, part: Part) -> Iterator[str]:

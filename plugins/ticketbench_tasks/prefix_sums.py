@@ -43,7 +43,7 @@ class PrefixSums(Task):
         return Shapes((1, self.length), 2)
 
     def sizes(self) -> Sizes:
-        """Known from the options."""
+        """How many strings each split has, as the options say."""
         held_out = int(self.examples * self.validation)
         return Sizes(self.examples - held_out, held_out, self.test_examples)
 
@@ -74,7 +74,7 @@ class PrefixSums(Task):
         return numbers[:count, None] >> torch.arange(self.length - 1, -1, -1) & 1
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
-        """Cross-entropy over all positions."""
+        """The cross-entropy of the sums, the mean over all positions."""
         return functional.cross_entropy(outputs, targets)
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:

@@ -65,13 +65,13 @@ class Writer:
         self.log_probability = 0.0
 
     def happens(self, chance: float) -> bool:
-        """One of two."""
+        """Whether something of this chance happens; how likely the outcome was is added up."""
         found = self.draws.random() < chance
         self.log_probability += math.log(chance if found else 1 - chance)
         return found
 
     def one_of(self, words: Sequence[str]) -> str:
-        """The k-th word is as likely as 1/k."""
+        """A word of a list, the k-th with a chance in proportion to 1/k."""
         weights = [1 / rank for rank in range(1, len(words) + 1)]
         at = self.draws.choices(range(len(words)), weights)[0]
         self.log_probability += math.log(weights[at] / sum(weights))

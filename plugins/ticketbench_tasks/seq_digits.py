@@ -35,7 +35,7 @@ class SeqDigits(ImageClassification):
         return read_as(self.images.shapes(), self.steps)
 
     def sizes(self) -> Sizes:
-        """Those of `digits`."""
+        """As many sequences as `digits` has images."""
         return self.images.sizes()
 
     def training(self) -> tuple[Split, Split]:

@@ -65,10 +65,10 @@ class StreamedText(LanguageModelling):
         return data_folder() / f"ticketbench-{self.name}-{digest}.{end}"
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """Tokens as int64."""
+        """Tokens as int64, which embeddings take, from the int32 of the file."""
         return inputs.long()
 
 
 def write_words(file: BinaryIO, words: Sequence[str]) -> None:
-    """A word a line."""
+    """Write a vocabulary to a file, a word a line."""
     file.write("\n".join(words).encode())

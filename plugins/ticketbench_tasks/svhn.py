@@ -64,15 +64,15 @@ class Svhn(ImageClassification):
     data_seed: int = option(42, "which training images are set aside", at_least=0)
 
     def files(self) -> Sequence[Remote]:
-        """One file a split."""
+        """The training and the test images, a file each."""
         return (TRAIN.remote, TEST.remote)
 
     def shapes(self) -> Shapes:
-        """RGB in, ten digits."""
+        """Images of three colours, and ten digits."""
         return Shapes((3, 32, 32), 10)
 
     def sizes(self) -> Sizes:
-        """Known without the files."""
+        """How many images each split has, known without the files."""
         held = int(TRAIN.examples * self.validation)
         return Sizes(TRAIN.examples - held, held, TEST.examples)
 

@@ -76,7 +76,7 @@ class LanguageModelling(Task):
         return Shapes((self.window,), min(self.vocabulary or self.counts.vocabulary, self.counts.vocabulary))
 
     def sizes(self) -> Sizes:
-        """From the published counts."""
+        """How many windows each split has, from the published counts of tokens."""
         train, test = self.counts.train, self.counts.test
         if self.split == "paper":
             test = sample_size(train)
@@ -109,7 +109,7 @@ class LanguageModelling(Task):
 
     def pieces(self, name: Stream, words: Sequence[str]) -> Iterator[np.ndarray]:
         """The tokens of a text, some at a time."""
-        if name in ("rest", "sample"):
+        if name == "rest" or name == "sample":
             yield from self.cut_out(name == "sample", words)
             return
         length = 0
@@ -124,7 +124,7 @@ class LanguageModelling(Task):
         yield from (tokens[place] for place in stretches(len(tokens), sample, self.data_seed, self.name))
 
     def words(self) -> list[str]:
-        """The vocabulary, counted."""
+        """The vocabulary, counted in the training part."""
         with WordCounts(data_folder()) as counts:
             for block in self.blocks("train"):
                 counts.add(block)
@@ -148,7 +148,7 @@ class LanguageModelling(Task):
         return {"cross_entropy": of_tokens.view(targets.shape).mean(dim=1)}
 
     def summarize(self, means: Mapping[str, float]) -> Mapping[str, float]:
-        """Perplexity, beside the means."""
+        """The means of the metrics, and the perplexity that follows from the cross-entropy."""
         perplexity = torch.tensor(means["cross_entropy"], dtype=torch.float64).exp().item()  # too much is inf
         return {**means, "perplexity": perplexity}
 

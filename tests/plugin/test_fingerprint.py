@@ -12,7 +12,7 @@ import pytest
 from places import STRANGER
 
 from ticketbench.plugin import fingerprint as module_under_test
-from ticketbench.plugin.fingerprint import closure, fingerprint, meaningful
+from ticketbench.plugin.fingerprint import closure, fingerprint
 
 Write = Callable[[dict[str, str]], Path]
 
@@ -41,8 +41,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 def test_keys_follow_the_source_behind_them(tmp_path: Path, ticketbench):
     """The story of a plugin's author, by real plans on a copied plugin folder.
 
-    Comments, blank lines and other files leave all keys as they are. Changing a helper that the scorer's file
-    imports changes the keys of the cells that use that file, and of no others.
+    Comments, docstrings, blank lines and other files leave all keys as they are. Changing a helper that the scorer's
+    file imports changes the keys of the cells that use that file, and of no others.
     """
     folder = tmp_path / "mine"
     shutil.copytree(STRANGER.parent, folder)
@@ -50,10 +50,9 @@ def test_keys_follow_the_source_behind_them(tmp_path: Path, ticketbench):
     unrelated.write_text("x = 1\n")
 
     def keys() -> dict[str, str]:
-        done = ticketbench(
-            "plan", "--suite", "drn", "--tier", "smoke", "--seeds", "1", "--json", "--plugin", folder / STRANGER.name,
-            "--method", "fisher", "--method", "halfway", "--method", "snip", "--method", "dense",
-        )  # fmt: skip
+        rows = [part for row in ("fisher", "halfway", "snip", "dense") for part in ("--method", row)]
+        plan = ("plan", "--suite", "drn", "--tier", "smoke", "--seeds", "1", "--json")
+        done = ticketbench(*plan, "--plugin", folder / STRANGER.name, *rows)
         assert done.returncode == 0, done.stderr
         return {cell["row"]: cell["key"] for cell in json.loads(done.stdout)["cells"]}
 
@@ -66,7 +65,7 @@ def test_keys_follow_the_source_behind_them(tmp_path: Path, ticketbench):
         source.replace("    total = squares", "\n    # the sum\n\n    total = squares").replace("]\n", "]  # all\n")
     )
     plugin = folder / STRANGER.name
-    plugin.write_text("# a comment\n\n" + plugin.read_text())
+    plugin.write_text("# a comment\n\n" + plugin.read_text().replace('"""', '"""In other words: ', 1))
     unrelated.write_text("x = 2  # changed\n")
     assert helper.read_text() != source
     assert keys() == before
@@ -97,9 +96,8 @@ def test_imports_are_followed_within_the_package_and_beside_it(write: Write):
             "unused_beside.py": "x = 1\n",
         }
     )
-    assert set(closure("pack", ())) == {
-        "pack", "pack.first", "pack.second", "pack.third", "pack.sub", "pack.sub.inner", "pack.fourth", "beside"
-    }  # fmt: skip
+    inside = {"pack.first", "pack.second", "pack.third", "pack.sub", "pack.sub.inner", "pack.fourth"}
+    assert set(closure("pack", ())) == {"pack", "beside", *inside}
 
 
 def test_a_module_alone_does_not_bring_its_package(write: Write):
@@ -162,6 +160,30 @@ def test_following_imports_runs_nothing(write: Write):
     assert "explosive" not in sys.modules
 
 
+def test_imports_for_types_are_not_followed(write: Write):
+    """What is imported under `if TYPE_CHECKING` is never loaded; its `else` is."""
+    write(
+        {
+            "typed.py": (
+                "from typing import TYPE_CHECKING\n"
+                "if TYPE_CHECKING:\n    import for_types\nelse:\n    import for_running\n"
+            ),
+            "for_types.py": "x = 1\n",
+            "for_running.py": "x = 1\n",
+        }
+    )
+    assert set(closure("typed", ())) == {"typed", "for_running"}
+
+
+def test_a_reference_that_another_module_reads_counts(write: Write):
+    """Nobody reads `Mine.reference`, and it is no part of the fingerprint; with a helper that does, it is."""
+    plugin = "import helper\n\nclass Mine:\n    reference = 'a paper'\n"
+    write({"told.py": plugin, "helper.py": "x = 1\n", "asked.py": plugin.replace("helper", "asker")})
+    write({"asker.py": "def of(item):\n    return item.reference\n"})
+    assert "a paper" not in "".join(closure("told", ()).values())
+    assert "a paper" in closure("asked", ())["asked"]
+
+
 def test_source_for_another_python_is_taken_as_it_is(write: Write):
     """A file that this Python cannot parse counts, and cannot stop a plan."""
     write({"modern.py": "try:\n    import future\nexcept SyntaxError:\n    pass\n", "future.py": "def ]\n"})
@@ -188,43 +210,3 @@ def test_options_are_not_part_of_a_fingerprint(plugins):
     """The cell's key has them apart, so that two options of one scorer share a fingerprint."""
     prototype = plugins.find("model", "mlp")
     assert fingerprint(prototype) == fingerprint(type(prototype)(hidden=(5,)))
-
-
-# -- what counts in a file ---------------------------------------------------------------------------------
-
-SOURCE = '''"""A docstring."""
-
-def score(weight):  # higher = keep
-    # absolute
-    text = "# not a comment"
-
-    return abs(weight)BLANKS
-'''.replace("BLANKS", "   ")
-
-
-def test_comments_and_blank_lines_do_not_count():
-    """Nor do blanks at the end of a line; a # in a text is no comment."""
-    assert meaningful(SOURCE) == (
-        '"""A docstring."""\ndef score(weight):\n    text = "# not a comment"\n    return abs(weight)'
-    )
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("abs(weight)", "weight"),
-        ("# not a", "# is a"),
-        ('    text = "# not a comment"', "    pass"),
-        ("A docstring", "Another"),
-    ],
-)
-def test_everything_else_counts(old: str, new: str):
-    """Code and texts."""
-    assert meaningful(SOURCE.replace(old, new)) != meaningful(SOURCE)
-
-
-@pytest.mark.parametrize("odd", ["\x0c", "\x1c", "\u2028", "\x85"])
-def test_odd_line_ends_hide_no_code(odd: str):
-    """Only a newline ends a line of Python; a form feed or a separator in a text does not shift the count."""
-    before = f'x = "{odd}"\ny = 1\nz = 2  # two\nw = 3333333333\n'
-    assert meaningful(before) == f'x = "{odd}"\ny = 1\nz = 2\nw = 3333333333'

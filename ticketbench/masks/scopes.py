@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import Literal, get_args
 
 from ticketbench.errors import OptionError, TicketError, suggest
 
-SCOPES = ("global", "layerwise", "erk", "er", "uniform")
-"""global: one threshold over all layers. The others fix each layer's share before ranking within it."""
+Scope = Literal["global", "layerwise", "erk", "er", "uniform"]
+"""How layers share a budget. global: one threshold over all layers. The others fix each layer's share before ranking
+within it, as `allocate` says."""
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+"""Every scope, for messages and loops."""
 
 
 def kept_count(density: float, total: int) -> int:

@@ -1,16 +1,16 @@
-"""Fingerprints: the hash of all plugin source that a cell's result can depend on.
+"""Fingerprints: the hash of what all plugin source does that a cell's result can depend on.
 
 Starting at the module that defines a scorer (or a model, a task …), every import is followed as long as it
 leads to the same top-level package, to another module of its distribution, to a working tree, or to a package
 that is itself a plugin. Nothing is executed. The standard library and installed third-party libraries are left
-to the environment record, the engine to its version. Comments and blank lines do not count.
+to the environment record, the engine to its version. What counts of a file is its meaning (see
+`ticketbench.plugin.meaning`): what it does, not how it is laid out, commented or explained.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import io
 import sys
 import sysconfig
 import tokenize
@@ -20,12 +20,14 @@ from importlib import metadata, util
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
+from ticketbench.plugin.meaning import DISPLAYED, executed, meaning, mentioned
+
 CORE = "ticketbench"
 LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def fingerprint(item: object, plugin_packages: Iterable[str] = ()) -> str:
-    """Sixteen hexadecimal digits that change when source behind this object changes."""
+    """Sixteen hexadecimal digits that change when what the source behind this object does changes."""
     return fingerprint_module(type(item).__module__, tuple(sorted(set(plugin_packages))))
 
 
@@ -39,10 +41,13 @@ def fingerprint_module(module: str, plugin_packages: tuple[str, ...]) -> str:
 
 
 def closure(module: str, plugin_packages: Iterable[str]) -> dict[str, str]:
-    """Module name -> meaningful source, for a module and all plugin modules it leads to."""
+    """Module name -> the meaning of its source, for a module and all plugin modules it leads to.
+
+    A file that this Python cannot parse counts as its text: it was written for another one, and is imported only there.
+    """
     home = module.split(".")[0]
     followed = {home, *plugin_packages, *installed_beside(home)} - {CORE}
-    sources: dict[str, str] = {}
+    sources: dict[str, ast.Module | str] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
@@ -50,13 +55,22 @@ def closure(module: str, plugin_packages: Iterable[str]) -> dict[str, str]:
         if name in sources or path is None or not belongs(name, path, followed):
             continue
         with tokenize.open(path) as file:
-            text = file.read()
-        try:
-            waiting += imports(name, text, is_package=path.name == "__init__.py")
-            sources[name] = meaningful(text)
-        except SyntaxError:  # written for another Python, and imported only there
-            sources[name] = text
-    return sources
+            sources[name] = parsed(file.read())
+        waiting += imports(name, sources[name], is_package=path.name == "__init__.py")
+    trees = [source for source in sources.values() if isinstance(source, ast.Module)]
+    unseen = DISPLAYED.difference(*map(mentioned, trees))
+    return {
+        name: meaning(source, unseen) if isinstance(source, ast.Module) else source for name, source in sources.items()
+    }
+
+
+@lru_cache(maxsize=1024)
+def parsed(text: str) -> ast.Module | str:
+    """What a file executes; its text itself if this Python cannot parse it."""
+    try:
+        return executed(text)
+    except (SyntaxError, ValueError):
+        return text
 
 
 @lru_cache(maxsize=64)
@@ -102,10 +116,10 @@ def spec_of(module: str) -> ModuleSpec | None:
     return None if places is None else PathFinder.find_spec(module, places)
 
 
-def imports(module: str, text: str, is_package: bool) -> Iterator[str]:
-    """The names of the modules that a source text imports, relative ones made absolute."""
+def imports(module: str, source: ast.Module | str, is_package: bool) -> Iterator[str]:
+    """The names of the modules that a file imports, relative ones made absolute."""
     package = module if is_package else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(source) if isinstance(source, ast.Module) else ():
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -115,13 +129,3 @@ def imports(module: str, text: str, is_package: bool) -> Iterator[str]:
                 base = ".".join([*parents, base] if base else parents)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def meaningful(text: str) -> str:
-    """The source without comments, trailing blanks and empty lines."""
-    lines = text.split("\n")
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())

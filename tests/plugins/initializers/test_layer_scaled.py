@@ -80,9 +80,11 @@ def test_a_pruned_cell_starts_from_the_density_of_its_layers(plugins, tiny_suite
     """It asks for the mask: a random sixth of the layers 6-900-3, each with a density near a sixth of its own."""
     assert LayerScaled.sparse_aware
     path = tiny_suite(
-        ('"default"', '{ name = "layer_scaled", base = "glorot" }'), ("hidden = [8]", "hidden = [900]"),
-        ('["dense", "magnitude"]', '["random"]'), ("densities = [0.5]", "densities = [0.17]"),
-    )  # fmt: skip
+        ('"default"', '{ name = "layer_scaled", base = "glorot" }'),
+        ("hidden = [8]", "hidden = [900]"),
+        ('["dense", "magnitude"]', '["random"]'),
+        ("densities = [0.5]", "densities = [0.17]"),
+    )
     for weights in tickets(plugins, cells_of(path)[1]):
         for name, fans in (("1.weight", 906), ("3.weight", 903)):
             kept = weights[name][weights[name] != 0].double()

@@ -199,9 +199,10 @@ def test_draws_belong_to_the_generator(make, distribution: str):
 def test_a_cell_starts_from_these_weights(tiny_suite, cells_of, trial_of):
     """Named in a suite, with its options, the initializer draws every member its own weights."""
     path = tiny_suite(
-        ('"default"', '{ name = "glorot", distribution = "normal", gain = 3.0 }'), ("hidden = [8]", "hidden = [900]"),
+        ('"default"', '{ name = "glorot", distribution = "normal", gain = 3.0 }'),
+        ("hidden = [8]", "hidden = [900]"),
         ('["dense", "magnitude"]', '["dense"]'),
-    )  # fmt: skip
+    )
     _, cells = cells_of(path)
     first, second = (trial_of(cell).parameters for cell in cells)
     assert float(first["1.weight"].std()) == pytest.approx(3 * math.sqrt(2 / 906), rel=0.05)

@@ -184,9 +184,11 @@ def test_the_draws_of_a_neuron_do_not_depend_on_the_other_neurons():
 def test_a_pruned_cell_starts_from_the_variance_of_its_mask(plugins, tiny_suite, cells_of):
     """A random half of 6 × 3,000 weights: neurons with k inputs left have variance 1.5 / k, and some have none."""
     path = tiny_suite(
-        ('"default"', '{ name = "sparse", gain = 1.5 }'), ("hidden = [8]", "hidden = [3000]"),
-        ('["dense", "magnitude"]', '["random"]'), ("seeds = [0, 1]", "seeds = [0]"),
-    )  # fmt: skip
+        ('"default"', '{ name = "sparse", gain = 1.5 }'),
+        ("hidden = [8]", "hidden = [3000]"),
+        ('["dense", "magnitude"]', '["random"]'),
+        ("seeds = [0, 1]", "seeds = [0]"),
+    )
     weight = tickets(plugins, cells_of(path)[1])[0]["1.weight"].double()
     left = weight.ne(0).sum(1)
     assert set(left.tolist()) == set(range(7))

@@ -91,8 +91,9 @@ def test_a_whole_run_trains_as_often_as_the_estimate_says(tiny_suite, records_of
     """Judged dense and at 18 of 72 weights."""
     path = tiny_suite(
         ('{ method = "dense" }', f'{{ method = {{ name = "after_training", then = "{then}" }} }}'),
-        ('["dense", "magnitude"]', '["dense"]'), ("densities = [0.5]", "densities = [0.25]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["dense"]'),
+        ("densities = [0.5]", "densities = [0.25]"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"], record["train_steps"]) == ("ok", 18, steps)
         assert steps == 20 * AfterTraining(then=then).trainings(0.25)
@@ -106,8 +107,9 @@ def test_it_is_iterative_pruning_with_one_level(tiny_suite, records_of, then: st
     path = tiny_suite(
         ('{ method = "dense" }', f'{{ method = {{ name = "after_training", then = "{then}" }} }}'),
         ("fraction = 0.5", f'fraction = 0.75, rewind = "{rewind}"'),
-        ('["dense", "magnitude"]', '["dense", "imp"]'), ("densities = [0.5]", "densities = [0.25]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["dense", "imp"]'),
+        ("densities = [0.5]", "densities = [0.25]"),
+    )
     found = {(record["row"], record["seed"]): record for record in records_of(path)}
     assert len(found) == 4
     for seed in (0, 1):

@@ -32,10 +32,14 @@ def test_the_ladder_of_the_paper():
 @pytest.mark.parametrize(
     ("final", "levels"),
     [
-        (0.9, [0.9]), (0.8, [0.8]), (0.5, [0.8, 0.6, 0.5]), (0.07, [0.8, 0.6, 0.4, 0.2, 0.1, 0.07]),
-        (0.005, [0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]), (1.0, []),
+        (0.9, [0.9]),
+        (0.8, [0.8]),
+        (0.5, [0.8, 0.6, 0.5]),
+        (0.07, [0.8, 0.6, 0.4, 0.2, 0.1, 0.07]),
+        (0.005, [0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005]),
+        (1.0, []),
     ],
-)  # fmt: skip
+)
 def test_it_stops_at_the_cells_density(final: float, levels: list[float]):
     """Levels at or below it are left out, and it is the last one itself."""
     assert [density for _, density in Annealed().updates(final, 1_000_000)] == levels
@@ -101,8 +105,9 @@ def test_a_whole_run_is_one_training(tiny_suite, records_of, density: float, kep
     """As many steps as a dense network takes, judged once; nothing is noted where nothing is pruned."""
     path = tiny_suite(
         ('{ method = "dense" }', '{ method = { name = "annealed", every = 4, end = 1.0 } }'),
-        ('["dense", "magnitude"]', '["dense"]'), ("densities = [0.5]", f"densities = [{density}]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["dense"]'),
+        ("densities = [0.5]", f"densities = [{density}]"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"], record["train_steps"]) == ("ok", kept, 20)
         noted = [finding[2:] for finding in record["probes"] if finding[0] == "annealed"]

@@ -138,9 +138,10 @@ def test_a_fleet_equals_its_members_alone(tiny_suite, records_of):
     """Four cells of 40 steps: what is kept, the accuracy and what was explored."""
     path = tiny_suite(
         ('name = "rigl", every = 5', 'name = "dsr", threshold = 0.05, every = 5'),
-        ('["dense", "magnitude"]', '["rigl"]'), ("densities = [0.5]", "densities = [0.5, 0.2]"),
+        ('["dense", "magnitude"]', '["rigl"]'),
+        ("densities = [0.5]", "densities = [0.5, 0.2]"),
         ("steps = 20", "steps = 40"),
-    )  # fmt: skip
+    )
     together, alone = records_of(path), records_of(path, fleet=1)
     assert [record["fleet_size"] for record in together] == [4] * 4
     for one, other in zip(together, alone, strict=True):

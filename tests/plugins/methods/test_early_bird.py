@@ -19,9 +19,11 @@ ROW = [8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.9, 0.8]
 def trial(tiny_suite, cells_of, trial_of) -> Trial:
     """A 5-2 network of 10 weights without biases at density ½; 8 epochs of 6 steps, and 2 steps more."""
     path = tiny_suite(
-        ('"blobs"', '{ name = "blobs", features = 5, classes = 2 }'), ("hidden = [8]", "hidden = [], bias = false"),
-        ("steps = 20", "steps = 50"), ('["dense", "magnitude"]', '["magnitude"]'),
-    )  # fmt: skip
+        ('"blobs"', '{ name = "blobs", features = 5, classes = 2 }'),
+        ("hidden = [8]", "hidden = [], bias = false"),
+        ("steps = 20", "steps = 50"),
+        ('["dense", "magnitude"]', '["magnitude"]'),
+    )
     _, cells = cells_of(path)
     return trial_of(cells[0])
 
@@ -169,7 +171,7 @@ def test_a_model_without_batch_norm_says_so(tiny_suite, records_of):
     path = tiny_suite(
         ('{ method = "dense" }', '{ method = { name = "early_bird", by = "batch_norm" } }'),
         ('["dense", "magnitude"]', '["dense"]'),
-    )  # fmt: skip
+    )
     for record in records_of(path):
         assert (record["status"], record["train_steps"]) == ("failed", 0)
         assert "this model has none; by = 'magnitude'" in record["reason"]
@@ -199,9 +201,11 @@ def test_a_whole_run(tiny_suite, records_of):
     """6 steps an epoch: the steps to the epoch found and a whole schedule, with the notes in the record."""
     method = '{ method = { name = "early_bird", window = 3, then = "restart" } }'
     path = tiny_suite(
-        ('{ method = "dense" }', method), ("steps = 20", "steps = 120"),
-        ('["dense", "magnitude"]', '["dense"]'), ("learning_rate = 1e-2", "learning_rate = 1e-3"),
-    )  # fmt: skip
+        ('{ method = "dense" }', method),
+        ("steps = 20", "steps = 120"),
+        ('["dense", "magnitude"]', '["dense"]'),
+        ("learning_rate = 1e-2", "learning_rate = 1e-3"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"]) == ("ok", 36)
         found = {name: value for probe, _, name, value in record["probes"] if probe == "early_bird"}

@@ -106,12 +106,13 @@ def test_the_found_ticket_can_be_trained_from_where_it_was_drawn():
 def rows(tiny_suite, optimizer: str) -> Any:
     """A suite of four seeds at two densities, 30 steps with a point of the curve each."""
     return tiny_suite(
-        ("seeds = [0, 1]", "seeds = [0, 1, 2, 3]"), ("densities = [0.5]", "densities = [0.5, 0.2]"),
+        ("seeds = [0, 1]", "seeds = [0, 1, 2, 3]"),
+        ("densities = [0.5]", "densities = [0.5, 0.2]"),
         ("[methods]\n", '[methods]\npopup = { method = { name = "edge_popup", then = "train" } }\n'),
         ('methods = ["dense", "magnitude"]', 'methods = ["popup"]'),
         ("steps = 20\nlog_every = 5", "steps = 30\nlog_every = 1"),
         ('optimizer = "adam"\nlearning_rate = 1e-2', optimizer),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(

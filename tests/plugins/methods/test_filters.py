@@ -48,9 +48,14 @@ class SmallConv(Model):
     def build(self, shapes: Shapes) -> nn.Module:
         """16 + 240 + 15 weights."""
         return nn.Sequential(
-            nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, 4, 2, padding=1), nn.ReLU(), nn.Flatten(),
-            nn.Linear(48, 5), nn.ReLU(), nn.Linear(5, shapes.outputs),
-        )  # fmt: skip
+            nn.Unflatten(1, (1, 2, 3)),
+            nn.Conv2d(1, 4, 2, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(48, 5),
+            nn.ReLU(),
+            nn.Linear(5, shapes.outputs),
+        )
 
     def prunable(self, module: nn.Module) -> Sequence[str]:
         """All weights, or all but those of the head."""
@@ -142,14 +147,22 @@ def test_the_masked_network_is_the_smaller_network():
     channels = trial.mask["1.weight"].flatten(1).any(dim=1)
     rows = trial.mask["6.weight"].any(dim=0)
     small = nn.Sequential(
-        nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, 3, 2, padding=1), nn.ReLU(), nn.Flatten(),
-        nn.Linear(36, 3), nn.ReLU(), nn.Linear(3, 3),
-    )  # fmt: skip
+        nn.Unflatten(1, (1, 2, 3)),
+        nn.Conv2d(1, 3, 2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(36, 3),
+        nn.ReLU(),
+        nn.Linear(3, 3),
+    )
     own = {
-        "1.weight": weights["1.weight"][channels], "1.bias": weights["1.bias"][channels],
+        "1.weight": weights["1.weight"][channels],
+        "1.bias": weights["1.bias"][channels],
         "4.weight": weights["4.weight"].view(5, 4, 12)[rows][:, channels].reshape(3, 36),
-        "4.bias": weights["4.bias"][rows], "6.weight": weights["6.weight"][:, rows], "6.bias": weights["6.bias"],
-    }  # fmt: skip
+        "4.bias": weights["4.bias"][rows],
+        "6.weight": weights["6.weight"][:, rows],
+        "6.bias": weights["6.bias"],
+    }
     small.load_state_dict(own)
     inputs = next(trial.batches()).inputs
     torch.testing.assert_close(trial.outputs(inputs), small(inputs))
@@ -252,8 +265,9 @@ def test_a_whole_run_trains_the_smaller_network(tiny_suite, records_of, then: st
     """5 and 2 of 8 and 4 units, 46 of 92 weights, two trainings of 20 steps, judged dense and small."""
     path = tiny_suite(
         ('{ method = "dense" }', f'{{ method = {{ name = "filters", then = "{then}" }} }}'),
-        ('["dense", "magnitude"]', '["dense"]'), ("hidden = [8]", "hidden = [8, 4]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["dense"]'),
+        ("hidden = [8]", "hidden = [8, 4]"),
+    )
     for record in records_of(path):
         assert record["status"] == "ok", record["error"]
         assert record["train_steps"] == 40

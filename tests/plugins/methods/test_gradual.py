@@ -126,8 +126,9 @@ def test_a_whole_run_is_one_training(tiny_suite, records_of, optimizer: str):
     path = tiny_suite(
         ('optimizer = "adam"', f'optimizer = "{optimizer}"\nweight_decay = 0.01'),
         ('{ method = "dense" }', '{ method = { name = "gradual", every = 2 } }'),
-        ('["dense", "magnitude"]', '["dense"]'), ("densities = [0.5]", "densities = [0.42]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["dense"]'),
+        ("densities = [0.5]", "densities = [0.42]"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"], record["train_steps"]) == ("ok", 30, 20)
         points = [point for point in record["curves"] if point[0] == "test" and point[4] == "density"]

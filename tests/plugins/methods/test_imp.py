@@ -50,8 +50,10 @@ def test_every_level_is_reported_with_its_density(trial):
     reports = trial._bench.judge.waiting
     assert [report.density for report in reports] == [1.0, 574 / 718, 460 / 718]
     assert [int(sum(torch.count_nonzero(report.parameters[name]) for name in trial.mask)) for report in reports] == [
-        718, 574, 460,
-    ]  # fmt: skip
+        718,
+        574,
+        460,
+    ]
 
 
 def test_the_last_level_ends_at_the_density_itself(trial):
@@ -143,8 +145,9 @@ def test_a_whole_run_judges_each_level_once(tiny_suite, records_of, rewind: str,
     """72 weights halved twice: accuracies at densities 1, 0.5 and 0.25, and as many steps as the rewinding leaves."""
     path = tiny_suite(
         ("fraction = 0.5", f'fraction = 0.5, rewind = "{rewind}", rewind_step = 8'),
-        ('["dense", "magnitude"]', '["imp"]'), ("densities = [0.5]", "densities = [0.25]"),
-    )  # fmt: skip
+        ('["dense", "magnitude"]', '["imp"]'),
+        ("densities = [0.5]", "densities = [0.25]"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"], record["train_steps"]) == ("ok", 18, steps)
         points = [point for point in record["curves"] if point[0] == "test" and point[4] == "density"]

@@ -29,14 +29,24 @@ NETWORKS = {
         nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 4, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16, 3)
     ),
     "valid": lambda: nn.Sequential(
-        nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 4, 3), nn.Tanh(), nn.Conv1d(4, 3, 2), nn.Tanh(), nn.Flatten(),
+        nn.Unflatten(1, (1, 6)),
+        nn.Conv1d(1, 4, 3),
+        nn.Tanh(),
+        nn.Conv1d(4, 3, 2),
+        nn.Tanh(),
+        nn.Flatten(),
         nn.Linear(9, 3),
     ),
     "padded": lambda: nn.Sequential(
-        nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 4, 3), nn.Tanh(), nn.Conv1d(4, 3, 3, padding=1), nn.Tanh(), nn.Flatten(),
+        nn.Unflatten(1, (1, 6)),
+        nn.Conv1d(1, 4, 3),
+        nn.Tanh(),
+        nn.Conv1d(4, 3, 3, padding=1),
+        nn.Tanh(),
+        nn.Flatten(),
         nn.Linear(12, 3),
     ),
-}  # fmt: skip
+}
 READ = {"linear": [2, 4], "norm": [4], "flattened": [4], "valid": [3, 6], "padded": [3, 6]}
 """Where the layers stand that read units."""
 
@@ -295,8 +305,11 @@ def test_at_density_one_there_is_nothing_to_do():
     """No training before the one training."""
     assert list(MeanReplacement().draw(drawn("linear", density=1.0)[0])) == []
     assert [MeanReplacement(then=then).trainings(at) for then in ("stop", "finetune") for at in (0.5, 1.0)] == [
-        1, 1, 2, 1,
-    ]  # fmt: skip
+        1,
+        1,
+        2,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(("then", "steps"), [("stop", 40), ("finetune", 80)])

@@ -164,9 +164,10 @@ def test_a_whole_run(tiny_suite, records_of, q: str, density: float, trainings: 
     """30 of 72 weights, judged once, after one training, or two where a dense one shows the percentiles."""
     method = f'{{ method = {{ name = "narang", every = 2, q = "{q}" }} }}'
     path = tiny_suite(
-        ('{ method = "dense" }', method), ('["dense", "magnitude"]', '["dense"]'),
+        ('{ method = "dense" }', method),
+        ('["dense", "magnitude"]', '["dense"]'),
         ("densities = [0.5]", f"densities = [{density}]"),
-    )  # fmt: skip
+    )
     assert Narang(q=q).trainings(density) == trainings
     for record in records_of(path):
         assert (record["status"], record["kept"]) == ("ok", 30 if density < 1 else 72)

@@ -312,8 +312,11 @@ def test_at_density_one_there_is_nothing_to_do():
     trial, _, _ = regression(1.0)
     assert list(OptimalBrainSurgeon().draw(trial)) == []
     assert [OptimalBrainSurgeon(then=then).trainings(at) for then in ("stop", "finetune") for at in (0.5, 1.0)] == [
-        1, 1, 2, 1,
-    ]  # fmt: skip
+        1,
+        1,
+        2,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("then", ["stop", "finetune"])

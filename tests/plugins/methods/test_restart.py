@@ -23,9 +23,11 @@ from ticketbench_scorers.magnitude import Magnitude
 State = dict[str, torch.Tensor]
 PLAIN = ('optimizer = "adam"\nlearning_rate = 1e-2', 'optimizer = "sgd"\nlearning_rate = 0.1\nmomentum = 0.9')
 WHOLE = (
-    ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'), ("batch = 20\nsteps = 20", "batch = 24\nsteps = 20"),
-    ("hidden = [8]", "hidden = [8], bias = false"), PLAIN,
-)  # fmt: skip
+    ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'),
+    ("batch = 20\nsteps = 20", "batch = 24\nsteps = 20"),
+    ("hidden = [8]", "hidden = [8], bias = false"),
+    PLAIN,
+)
 """A 6-8-3 network without biases, and all examples at every step, so that their order cannot matter."""
 
 
@@ -34,12 +36,16 @@ def lived(plugins, tiny_suite, cells_of) -> Callable[..., Member]:
     """A cell's life with a method of these options, led to its end by the engine."""
 
     def live(*changes: tuple[str, str], method: str = "restart", **options) -> Member:
-        words = "".join(f", {name} = {str(value).lower() if value is True else repr(value)}" for name, value in
-                        ({"every": 3} | options).items())  # fmt: skip
+        words = "".join(
+            f", {name} = {str(value).lower() if value is True else repr(value)}"
+            for name, value in ({"every": 3} | options).items()
+        )
         path = tiny_suite(
             ('{ method = "dense" }', f'{{ method = {{ name = "{method}"{words} }} }}'),
-            ('["dense", "magnitude"]', '["dense"]'), ("seeds = [0, 1]", "seeds = [0]"), *changes,
-        )  # fmt: skip
+            ('["dense", "magnitude"]', '["dense"]'),
+            ("seeds = [0, 1]", "seeds = [0]"),
+            *changes,
+        )
         _, cells = cells_of(path)
         resolver = Resolver(plugins)
         bench = Bench(cells, [resolver.cast(cell.setting) for cell in cells], torch.device("cpu"))
@@ -91,10 +97,17 @@ def test_a_lottery_ticket_starts_from_the_initial_weights_under_the_mask(lived, 
 def test_networks_are_kept_in_order_and_by_these_names(lived):
     """Two of a kind; the judged network is not among them."""
     assert list(lived(companions=2).trial.companions) == [
-        "prune end", "prune start",
-        "lottery 1 start", "lottery 1 end", "scratch 1 start", "scratch 1 end",
-        "lottery 2 start", "lottery 2 end", "scratch 2 start", "scratch 2 end",
-    ]  # fmt: skip
+        "prune end",
+        "prune start",
+        "lottery 1 start",
+        "lottery 1 end",
+        "scratch 1 start",
+        "scratch 1 end",
+        "lottery 2 start",
+        "lottery 2 end",
+        "scratch 2 start",
+        "scratch 2 end",
+    ]
     assert list(lived().trial.companions) == ["prune end", "prune start"]
 
 

@@ -61,8 +61,10 @@ def test_the_gradient_of_a_batch_is_that_of_another_batch_each_time(tiny_suite, 
 def test_a_whole_run_keeps_its_density_and_leaks_nothing(tiny_suite, records_of, optimizer: str):
     """30 of 72 weights to the end, with weight decay and every slot checked by the engine."""
     path = tiny_suite(
-        ('optimizer = "adam"', f'optimizer = "{optimizer}"\nweight_decay = 0.01'), ("steps = 20", "steps = 60"),
-        ('["dense", "magnitude"]', '["rigl"]'), ("densities = [0.5]", "densities = [0.42]"),
-    )  # fmt: skip
+        ('optimizer = "adam"', f'optimizer = "{optimizer}"\nweight_decay = 0.01'),
+        ("steps = 20", "steps = 60"),
+        ('["dense", "magnitude"]', '["rigl"]'),
+        ("densities = [0.5]", "densities = [0.42]"),
+    )
     for record in records_of(path):
         assert (record["status"], record["kept"], record["train_steps"]) == ("ok", 30, 60)

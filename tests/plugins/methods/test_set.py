@@ -20,9 +20,11 @@ def test_training_equals_a_step_by_step_reference(tiny_suite, cells_of, trial_of
     trial = exact_trial(tiny_suite, cells_of, trial_of, "rigl", optimizer)
     draws = draws_of(trial)
     masks = walk(
-        trial, Set(every=5, stop=1.0, schedule="constant", fraction=0.4),
-        lambda now: dropped_and_grown(now.masks, now.weights, draws(now), 0.4), optimizer,
-    )  # fmt: skip
+        trial,
+        Set(every=5, stop=1.0, schedule="constant", fraction=0.4),
+        lambda now: dropped_and_grown(now.masks, now.weights, draws(now), 0.4),
+        optimizer,
+    )
     assert len(masks) == 8
     assert [int(mask.sum()) for mask in masks[-1]] == [20, 16]
     assert [finding[2:] for finding in trial.findings] == [("explored", explored(masks))]
@@ -51,9 +53,11 @@ def test_the_contract():
 def test_a_fleet_equals_its_members_alone(tiny_suite, records_of):
     """Four cells of 40 steps: what is kept, the accuracy and what was explored."""
     path = tiny_suite(
-        ('name = "rigl", every = 5', 'name = "set", every = 5'), ('["dense", "magnitude"]', '["rigl"]'),
-        ("densities = [0.5]", "densities = [0.5, 0.2]"), ("steps = 20", "steps = 40"),
-    )  # fmt: skip
+        ('name = "rigl", every = 5', 'name = "set", every = 5'),
+        ('["dense", "magnitude"]', '["rigl"]'),
+        ("densities = [0.5]", "densities = [0.5, 0.2]"),
+        ("steps = 20", "steps = 40"),
+    )
     together, alone = records_of(path), records_of(path, fleet=1)
     assert [record["fleet_size"] for record in together] == [4] * 4
     for one, other in zip(together, alone, strict=True):

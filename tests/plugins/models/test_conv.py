@@ -117,9 +117,18 @@ def test_a_network_made_smaller_still_runs():
     """Units that were removed are gone from the parameters; the forward asks them for all widths."""
     model = Conv2()
     smaller = nn.Sequential(
-        nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(4 * 4 * 4, 6), nn.ReLU(), nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 3),
-    )  # fmt: skip
+        nn.Conv2d(2, 5, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(5, 4, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(4 * 4 * 4, 6),
+        nn.ReLU(),
+        nn.Linear(6, 7),
+        nn.ReLU(),
+        nn.Linear(7, 3),
+    )
     weights = {name: weight.unsqueeze(0) for name, weight in smaller.named_parameters()}
     images = torch.rand(1, 3, *SMALL.inputs, generator=torch.Generator().manual_seed(0))
     found = model.stacked(model.build(SMALL))(weights, {}, images)

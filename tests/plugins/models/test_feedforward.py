@@ -190,9 +190,10 @@ def test_its_depth_is_its_only_budget(tiny_suite, records_of):
         ('"blobs"', '{ name = "prefix_sums", length = 8, examples = 75, test_examples = 20 }'),
         ('{ name = "mlp", hidden = [8] }', '{ name = "feedforward1d", width = 4, iterations = 3 }'),
         ('"same"', '{ name = "extrapolation", judge_at = [12, 9], sweep_from = 2, sweep_to = 6, sweep_every = 2 }'),
-        ("steps = 20", "steps = 2"), ("seeds = [0, 1]", "seeds = [0]"),
+        ("steps = 20", "steps = 2"),
+        ("seeds = [0, 1]", "seeds = [0]"),
         ('metric = "accuracy"', 'metric = "bit_accuracy"'),
-    )  # fmt: skip
+    )
     for record in records_of(path):
         assert record["status"] == "ok"
         judged = [point for point in record["curves"] if point[0] == "test" and point[2] == "bit_accuracy"]

@@ -364,9 +364,12 @@ def test_states_stay_in_full_precision():
     words = some_words(1, 4, WINDOW)
     losses = network.losses(weights, fixed, words, words, model.training_call(random.Random(0)))
     plain = Network(model, module, Text()).losses(
-        weights, {**fixed, **{name: torch.zeros(1, 4, 6) for name in network.carried}}, words, words,
+        weights,
+        {**fixed, **{name: torch.zeros(1, 4, 6) for name in network.carried}},
+        words,
+        words,
         model.training_call(random.Random(0)),
-    )  # fmt: skip
+    )
     torch.testing.assert_close(losses.float(), plain, rtol=0.05, atol=0.05)
     assert bool(fixed["carried_hidden"].any())
     assert fixed["carried_hidden"].dtype == torch.float32

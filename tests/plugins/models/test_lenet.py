@@ -132,9 +132,19 @@ def test_a_network_made_smaller_still_runs():
     model = LeNet5()
     module = model.build(MNIST).double()
     smaller = nn.Sequential(
-        nn.Conv2d(1, 4, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 7, 5), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(7 * 25, 11), nn.ReLU(), nn.Linear(11, 5), nn.ReLU(), nn.Linear(5, 10),
-    ).double()  # fmt: skip
+        nn.Conv2d(1, 4, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 7, 5),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(7 * 25, 11),
+        nn.ReLU(),
+        nn.Linear(11, 5),
+        nn.ReLU(),
+        nn.Linear(5, 10),
+    ).double()
     images = torch.rand(1, 3, 1, 28, 28, generator=torch.Generator().manual_seed(0)).double()
     found = model.stacked(module)(state([smaller]), {}, images)
     torch.testing.assert_close(found[0], smaller(images[0]), rtol=1e-12, atol=1e-14)

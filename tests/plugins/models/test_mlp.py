@@ -14,8 +14,13 @@ def test_300_100_has_the_size_of_the_papers():
     """784-300-100-10: 266,200 weights and 410 biases."""
     parameters = dict(MLP().build(Shapes((1, 28, 28), 10)).named_parameters())
     assert [tuple(part.shape) for part in parameters.values()] == [
-        (300, 784), (300,), (100, 300), (100,), (10, 100), (10,),
-    ]  # fmt: skip
+        (300, 784),
+        (300,),
+        (100, 300),
+        (100,),
+        (10, 100),
+        (10,),
+    ]
     assert sum(part.numel() for part in parameters.values()) == 266_610
     assert sum(part.numel() for part in parameters.values() if part.ndim == 2) == 266_200
 

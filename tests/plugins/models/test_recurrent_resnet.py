@@ -16,12 +16,23 @@ from ticketbench_models.recurrent_resnet import RecurrentResNet
 SHAPES = Shapes((3, 32, 32), 10)
 WIDTH = 8
 NORMS = {
-    "norm": 64, "layer1.0.norm1": 64, "layer1.0.norm2": 64, "layer1.1.norm1": 64, "layer1.1.norm2": 64,
-    "layer2.norm1": WIDTH, "layer2.norm2": WIDTH, "layer2.shortcut.1": WIDTH,
-    "repeated.norm1": WIDTH, "repeated.norm2": WIDTH,
-    "layer3.norm1": WIDTH, "layer3.norm2": WIDTH, "layer3.shortcut.1": WIDTH,
-    "layer4.norm1": WIDTH, "layer4.norm2": WIDTH, "layer4.shortcut.1": WIDTH,
-}  # fmt: skip
+    "norm": 64,
+    "layer1.0.norm1": 64,
+    "layer1.0.norm2": 64,
+    "layer1.1.norm1": 64,
+    "layer1.1.norm2": 64,
+    "layer2.norm1": WIDTH,
+    "layer2.norm2": WIDTH,
+    "layer2.shortcut.1": WIDTH,
+    "repeated.norm1": WIDTH,
+    "repeated.norm2": WIDTH,
+    "layer3.norm1": WIDTH,
+    "layer3.norm2": WIDTH,
+    "layer3.shortcut.1": WIDTH,
+    "layer4.norm1": WIDTH,
+    "layer4.norm2": WIDTH,
+    "layer4.shortcut.1": WIDTH,
+}
 
 
 def net(model: RecurrentResNet, seed: int = 0) -> nn.Module:

@@ -48,9 +48,11 @@ def solutions(trial) -> dict[str, np.ndarray]:
     """The truth is 0, 1, 2, 0; prune says 0 1 2 1, lottery 0 1 1 1 and 0 0 2 0, the judged network 1 1 2 0."""
     found = {}
     for name, answers in {
-        "prune start": (TWO, TWO, TWO, TWO), "prune end": (ZERO, ONE, TWO, ONE),
-        "lottery 1 end": (ZERO, ONE, ONE, ONE), "lottery 2 end": (ZERO, ZERO, TWO, (0.9, 0.1, 0.2)),
-    }.items():  # fmt: skip
+        "prune start": (TWO, TWO, TWO, TWO),
+        "prune end": (ZERO, ONE, TWO, ONE),
+        "lottery 1 end": (ZERO, ONE, ONE, ONE),
+        "lottery 2 end": (ZERO, ZERO, TWO, (0.9, 0.1, 0.2)),
+    }.items():
         found[name] = says(trial, *answers)
         trial.keep(name)
     found["this"] = says(trial, ONE, ONE, TWO, ZERO)
@@ -62,11 +64,15 @@ def test_one_by_one(trial, solutions):
     found = Agreement().measure(trial)
     assert not any("start" in name for name in found)
     assert {name: found[f"disagreement with {name}"] for name in list(solutions)[1:4]} == {
-        "prune end": 0.5, "lottery 1 end": 0.75, "lottery 2 end": 0.5,
-    }  # fmt: skip
+        "prune end": 0.5,
+        "lottery 1 end": 0.75,
+        "lottery 2 end": 0.5,
+    }
     assert {name: found[f"accuracy of {name}"] for name in list(solutions)[1:4]} == {
-        "prune end": 0.75, "lottery 1 end": 0.5, "lottery 2 end": 0.75,
-    }  # fmt: skip
+        "prune end": 0.75,
+        "lottery 1 end": 0.5,
+        "lottery 2 end": 0.75,
+    }
     for name in list(solutions)[1:4]:
         assert found[f"kl to {name}"] == pytest.approx(kl(solutions["this"], solutions[name]), abs=1e-6)
 

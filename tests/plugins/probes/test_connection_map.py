@@ -30,10 +30,12 @@ def test_by_hand(trial):
         "from input": Points("input", ((0.0, 3.0), (1.0, 2.0), (2.0, 0.0))),
         "from hidden": Points("hidden", ((0.0, 1.0), (1.0, 3.0))),
         "from peephole": Points("peephole", ((0.0, 2.0), (1.0, 0.0))),
-        "unread input": pytest.approx(1 / 3), "unread hidden": 0.0, "unread peephole": 0.5,
+        "unread input": pytest.approx(1 / 3),
+        "unread hidden": 0.0,
+        "unread peephole": 0.5,
         "to unit": Points("unit", ((0.0, 8.0), (1.0, 3.0))),
         "unfed": 0.0,
-    }  # fmt: skip
+    }
 
 
 def test_a_unit_that_reads_nothing(trial):
@@ -81,9 +83,11 @@ def test_a_network_without_a_recurrent_layer_is_refused(trial):
 def test_a_run_stores_the_margins(tiny_suite, records_of):
     """An LSTM on rows of digits: either margin adds up to the connections left, dense and at a half."""
     path = tiny_suite(
-        ('"blobs"', '"seq_digits"'), ('{ name = "mlp", hidden = [8] }', '{ name = "lstm", hidden = 6 }'),
-        ("seeds = [0, 1]", "seeds = [0]"), ('recipe = "plain"', 'recipe = "plain"\nprobes = ["connection_map"]'),
-    )  # fmt: skip
+        ('"blobs"', '"seq_digits"'),
+        ('{ name = "mlp", hidden = [8] }', '{ name = "lstm", hidden = 6 }'),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('recipe = "plain"', 'recipe = "plain"\nprobes = ["connection_map"]'),
+    )
     for record in records_of(path):
         assert record["status"] == "ok", record["reason"]
         margins: dict[str, list[float]] = {}

@@ -86,32 +86,48 @@ def test_a_perceptron_by_hand(trial_with):
     mask["3.weight"][:, 2:] = False
     trial.set_mask(mask)
     assert masks_alone(DeadUnits().measure(trial)) == {
-        "no_incoming": 3.0, "no_incoming 1.weight": 2.0, "no_incoming 3.weight": 1.0,
-        "no_outgoing": 2.0, "no_outgoing 1.weight": 2.0,
-    }  # fmt: skip
+        "no_incoming": 3.0,
+        "no_incoming 1.weight": 2.0,
+        "no_incoming 3.weight": 1.0,
+        "no_outgoing": 2.0,
+        "no_outgoing 1.weight": 2.0,
+    }
 
 
 def test_a_dense_network_has_none(trial_with):
     """Zero everywhere, and no number of outgoing weights for the outputs."""
     module = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3))
     assert DeadUnits().measure(trial_with(module, torch.rand(5, 2))) == {
-        "no_incoming": 0.0, "no_incoming 0.weight": 0.0, "no_incoming 2.weight": 0.0,
-        "no_outgoing": 0.0, "no_outgoing 0.weight": 0.0,
-    }  # fmt: skip
+        "no_incoming": 0.0,
+        "no_incoming 0.weight": 0.0,
+        "no_incoming 2.weight": 0.0,
+        "no_outgoing": 0.0,
+        "no_outgoing 0.weight": 0.0,
+    }
 
 
 def test_channels_by_hand(trial_with):
     """1-3-2 channels of 4, pooled to 2 and flattened: channel c is inputs 2c and 2c + 1 of the linear layer."""
     module = nn.Sequential(
-        nn.Conv1d(1, 3, 3, padding=1), nn.BatchNorm1d(3), nn.ReLU(), nn.Conv1d(3, 2, 1), nn.MaxPool1d(2), nn.Flatten(),
+        nn.Conv1d(1, 3, 3, padding=1),
+        nn.BatchNorm1d(3),
+        nn.ReLU(),
+        nn.Conv1d(3, 2, 1),
+        nn.MaxPool1d(2),
+        nn.Flatten(),
         nn.Linear(4, 5),
-    )  # fmt: skip
+    )
     cut = {"at_0": (1, 0), "at_3": (slice(None), 2), "at_6": (slice(None), [0, 2, 3])}
     found = masks_alone(DeadUnits().measure(trial_with(module, torch.rand(5, 1, 4), **cut)))
     assert found == {
-        "no_incoming": 1.0, "no_incoming 0.weight": 1.0, "no_incoming 3.weight": 0.0, "no_incoming 6.weight": 0.0,
-        "no_outgoing": 2.0, "no_outgoing 0.weight": 1.0, "no_outgoing 3.weight": 1.0,
-    }  # fmt: skip
+        "no_incoming": 1.0,
+        "no_incoming 0.weight": 1.0,
+        "no_incoming 3.weight": 0.0,
+        "no_incoming 6.weight": 0.0,
+        "no_outgoing": 2.0,
+        "no_outgoing 0.weight": 1.0,
+        "no_outgoing 3.weight": 1.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -159,8 +175,10 @@ def test_silent_units_by_hand(gates):
     """Zero at every example is silent, x − 2 = 0 at x = 2 included."""
     found = DeadUnits().measure(gates)
     assert {name: value for name, value in found.items() if name.startswith("silent")} == {
-        "silent": 3.0, "silent 1": 3.0, "silent 3": 0.0,
-    }  # fmt: skip
+        "silent": 3.0,
+        "silent 1": 3.0,
+        "silent 3": 0.0,
+    }
 
 
 def test_a_unit_that_fires_on_one_example_of_any_batch_is_not_silent(gates):
@@ -194,6 +212,19 @@ def test_a_relu_used_twice_is_silent_if_it_is_both_times(trial_with):
     assert DeadUnits().measure(trial_with(module, torch.tensor([[2.0]])))["silent"] == 1.0
 
 
+def test_a_relu_after_layers_of_different_widths_counts_the_units_of_each(trial_with):
+    """x, 0 and 0 of the first layer, and −x and x of the second: three of the five never fire at x = 2."""
+    relu = nn.ReLU()
+    module = nn.Sequential(nn.Linear(1, 3), relu, nn.Linear(3, 2), relu)
+    with torch.no_grad():
+        module[0].weight.copy_(torch.tensor([[1.0], [0.0], [0.0]]))
+        module[2].weight.copy_(torch.tensor([[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
+        module[0].bias.zero_()
+        module[2].bias.zero_()
+    found = DeadUnits().measure(trial_with(module, torch.tensor([[2.0]])))
+    assert (found["silent"], found["silent 1"]) == (3.0, 3.0)
+
+
 def test_a_run_notes_it_and_is_not_disturbed(tiny_suite, records_of):
     """At every moment, finite and within the 8 hidden units and 3 outputs; the curves are the same to the last bit."""
     rows = ('["dense", "magnitude"]', '["dense", "imp"]'), ("densities = [0.5]", "densities = [0.125]")
@@ -208,9 +239,14 @@ def test_a_run_notes_it_and_is_not_disturbed(tiny_suite, records_of):
         assert {"drawn", "trained", "round 0"} <= found.keys()
         for numbers in found.values():
             assert set(numbers) == {
-                "no_incoming", "no_incoming 1.weight", "no_incoming 3.weight", "no_outgoing", "no_outgoing 1.weight",
-                "silent", "silent 2",
-            }  # fmt: skip
+                "no_incoming",
+                "no_incoming 1.weight",
+                "no_incoming 3.weight",
+                "no_outgoing",
+                "no_outgoing 1.weight",
+                "silent",
+                "silent 2",
+            }
             assert 0 <= numbers["no_outgoing"] <= 8
             assert 0 <= numbers["silent"] <= 8
             assert 0 <= numbers["no_incoming"] <= 11

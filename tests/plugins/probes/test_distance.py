@@ -20,10 +20,12 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     made = trial_of(cells[0])
     made.set_weights(
         {
-            "1.weight": torch.tensor([[3.0, 0.0], [0.0, 0.0]]), "1.bias": torch.tensor([1.0, 0.0]),
-            "3.weight": torch.tensor([[0.0, 4.0], [0.0, 0.0]]), "3.bias": torch.zeros(2),
+            "1.weight": torch.tensor([[3.0, 0.0], [0.0, 0.0]]),
+            "1.bias": torch.tensor([1.0, 0.0]),
+            "3.weight": torch.tensor([[0.0, 4.0], [0.0, 0.0]]),
+            "3.bias": torch.zeros(2),
         }
-    )  # fmt: skip
+    )
     made.set_out()
     return made
 
@@ -85,10 +87,12 @@ def test_one_step_of_gradient_descent_moves_by_its_rate_times_the_gradient(tiny_
     """‖θ₁ − θ₀‖ = 0.25·‖∇L‖ over live weights, and the step after it is another distance from the same start."""
     changes = (
         ('"blobs"', '{ name = "blobs", examples = 40 }'),
-        ('optimizer = "adam"\nlearning_rate = 1e-2\nbatch = 20\nsteps = 20\n',
-         'optimizer = "sgd"\nmomentum = 0.0\nlearning_rate = 0.25\nbatch = 40\nsteps = 2\n'),
+        (
+            'optimizer = "adam"\nlearning_rate = 1e-2\nbatch = 20\nsteps = 20\n',
+            'optimizer = "sgd"\nmomentum = 0.0\nlearning_rate = 0.25\nbatch = 40\nsteps = 2\n',
+        ),
         ('recipe = "plain"', 'recipe = "plain"\nprobes = ["gradient_flow", { name = "distance", every = 1 }]'),
-    )  # fmt: skip
+    )
     for record in records_of(tiny_suite(*changes)):
         norm = {(at, name): value for probe, at, name, value in record["probes"] if probe == "gradient_flow"}
         points = {x: value for _, _, metric, _, _, x, value in record["curves"] if metric == "distance/l2"}

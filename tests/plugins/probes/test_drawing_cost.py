@@ -33,7 +33,7 @@ def test_a_run_notes_what_each_method_spent_until_its_ticket_was_drawn(tiny_suit
         ('recipe = "plain"', 'recipe = "plain"\nprobes = ["drawing_cost"]'),
         ('["dense", "magnitude"]', '["dense", "magnitude", "snip", "imp"]'),
         ("densities = [0.5]", "densities = [0.25]"),
-    )  # fmt: skip
+    )
     costs = costs_of(records_of(path))
     assert {row: cost["steps"] for row, cost in costs.items()} == {"dense": 0, "magnitude": 0, "snip": 0, "imp": 40}
     assert costs["dense"]["flops"] == costs["magnitude"]["flops"] == 0

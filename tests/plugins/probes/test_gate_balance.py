@@ -28,11 +28,19 @@ def test_by_hand(trial):
         "seen": torch.tensor([[1, 1], [0, 0], [1, 1], [1, 1]]).bool(),
     }
     left = 7 + 5 + 6
-    assert GateBalance().measure(trial_with(trial, Blocks(), torch.rand(2, 3), mask)) == pytest.approx({
-        "open": 8 / left, "open from input": 5 / left, "open from hidden": 1 / left, "open from peephole": 2 / left,
-        "shut": 10 / left, "shut from input": 2 / left, "shut from hidden": 4 / left, "shut from peephole": 4 / left,
-        "input to hidden": 7 / 5,
-    })  # fmt: skip
+    assert GateBalance().measure(trial_with(trial, Blocks(), torch.rand(2, 3), mask)) == pytest.approx(
+        {
+            "open": 8 / left,
+            "open from input": 5 / left,
+            "open from hidden": 1 / left,
+            "open from peephole": 2 / left,
+            "shut": 10 / left,
+            "shut from input": 2 / left,
+            "shut from hidden": 4 / left,
+            "shut from peephole": 4 / left,
+            "input to hidden": 7 / 5,
+        }
+    )
 
 
 def test_nothing_to_divide_by_is_left_out(trial):
@@ -77,8 +85,11 @@ def test_zero_weights_are_no_mask(trial):
     """A kept weight that happens to be zero is a connection."""
     spot = trial_with(trial, Straight([[0.0, 0.0]], [[1.0]]), torch.rand(2, 3, 2))
     assert GateBalance().measure(spot) == {
-        "state": 1.0, "state from input": 2 / 3, "state from hidden": 1 / 3, "input to hidden": 2.0,
-    }  # fmt: skip
+        "state": 1.0,
+        "state from input": 2 / 3,
+        "state from hidden": 1 / 3,
+        "input to hidden": 2.0,
+    }
 
 
 def test_a_network_without_a_recurrent_layer_is_refused(trial):
@@ -90,9 +101,11 @@ def test_a_network_without_a_recurrent_layer_is_refused(trial):
 def test_a_run_notes_every_moment(tiny_suite, records_of):
     """A GRU on rows of digits, dense and at a half: shares add up, and the dense ratio is 8 / 6."""
     path = tiny_suite(
-        ('"blobs"', '"seq_digits"'), ('{ name = "mlp", hidden = [8] }', '{ name = "gru", hidden = 6 }'),
-        ("seeds = [0, 1]", "seeds = [0]"), ('recipe = "plain"', 'recipe = "plain"\nprobes = ["gate_balance"]'),
-    )  # fmt: skip
+        ('"blobs"', '"seq_digits"'),
+        ('{ name = "mlp", hidden = [8] }', '{ name = "gru", hidden = 6 }'),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('recipe = "plain"', 'recipe = "plain"\nprobes = ["gate_balance"]'),
+    )
     for record in records_of(path):
         assert record["status"] == "ok", record["reason"]
         found: dict[str, dict[str, float]] = {}

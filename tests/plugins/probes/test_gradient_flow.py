@@ -74,12 +74,20 @@ def test_what_is_pruned_counts_for_dense_only(trial):
     found = GradientFlow(per_tensor=True).measure(trial)
     assert found == pytest.approx(
         {
-            "total": 2.5, "dense": 3.5, "norm": math.sqrt(2.5), "dense_norm": math.sqrt(3.5),
-            "total 1.weight": 1.5, "dense 1.weight": 2.5,
-            "norm 1.weight": math.sqrt(1.5), "dense_norm 1.weight": math.sqrt(2.5),
-            "total 3.weight": 1.0, "dense 3.weight": 1.0, "norm 3.weight": 1.0, "dense_norm 3.weight": 1.0,
+            "total": 2.5,
+            "dense": 3.5,
+            "norm": math.sqrt(2.5),
+            "dense_norm": math.sqrt(3.5),
+            "total 1.weight": 1.5,
+            "dense 1.weight": 2.5,
+            "norm 1.weight": math.sqrt(1.5),
+            "dense_norm 1.weight": math.sqrt(2.5),
+            "total 3.weight": 1.0,
+            "dense 3.weight": 1.0,
+            "norm 3.weight": 1.0,
+            "dense_norm 3.weight": 1.0,
         }
-    )  # fmt: skip
+    )
 
 
 def test_biases_count_on_request(trial):

@@ -136,9 +136,10 @@ def test_a_network_without_a_recurrent_layer_is_refused(trial):
 def test_a_run_looks_when_drawn_and_trained_and_disturbs_nothing(tiny_suite, records_of):
     """A GRU on rows of digits: numbers at both moments, a histogram that adds up to one, the same training."""
     changes = (
-        ('"blobs"', '"seq_digits"'), ('{ name = "mlp", hidden = [8] }', '{ name = "gru", hidden = 6 }'),
+        ('"blobs"', '"seq_digits"'),
+        ('{ name = "mlp", hidden = [8] }', '{ name = "gru", hidden = 6 }'),
         ("seeds = [0, 1]", "seeds = [0]"),
-    )  # fmt: skip
+    )
     probed = 'recipe = "plain"', 'recipe = "plain"\nprobes = ["jacobian_spectrum"]'
     plain, found = records_of(tiny_suite(*changes)), records_of(tiny_suite(*changes, probed))
     for before, record in zip(plain, found, strict=True):

@@ -33,9 +33,10 @@ def test_a_mask_counts_and_not_zero_weights(tiny_suite, cells_of, trial_of):
 def test_a_run_notes_every_round_and_the_weighted_mean_is_the_density(tiny_suite, records_of):
     """IMP at ½ a round to ¼: rounds of densities 1, ½ and ¼, and ¼ when drawn and when trained."""
     path = tiny_suite(
-        ('recipe = "plain"', 'recipe = "plain"\nprobes = ["layer_density"]'), ('["dense", "magnitude"]', '["imp"]'),
+        ('recipe = "plain"', 'recipe = "plain"\nprobes = ["layer_density"]'),
+        ('["dense", "magnitude"]', '["imp"]'),
         ("densities = [0.5]", "densities = [0.25]"),
-    )  # fmt: skip
+    )
     for record in records_of(path):
         assert record["status"] == "ok", record["reason"]
         found: dict[str, dict[str, float]] = {}

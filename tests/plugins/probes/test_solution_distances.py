@@ -38,9 +38,13 @@ def test_every_pair_once(trial):
     trial.set_out()
     fill(trial, 5.0, 9.0)
     expected = {
-        "prune start | prune end": 2.0, "prune start | start": 1.0, "prune start | end": 4.0,
-        "prune end | start": 3.0, "prune end | end": 2.0, "start | end": 5.0,
-    }  # fmt: skip
+        "prune start | prune end": 2.0,
+        "prune start | start": 1.0,
+        "prune start | end": 4.0,
+        "prune end | start": 3.0,
+        "prune end | end": 2.0,
+        "start | end": 5.0,
+    }
     found = SolutionDistances().measure(trial)
     assert list(found) == list(expected)
     assert found == pytest.approx({pair: math.sqrt(72) * part for pair, part in expected.items()})

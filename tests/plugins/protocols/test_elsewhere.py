@@ -176,9 +176,22 @@ def life(protocol: Protocol, other: Task) -> tuple[Bench, list[Member]]:
     nothing = Choice("test", "{}")
     options = Choice(protocol.name, canonical(options_of(protocol)))
     setting = Setting(
-        "test", 1, "test", "test", nothing, None, nothing, nothing, options, nothing, (), "test", RECIPE.text(),
-        "fp32", "cpu",
-    )  # fmt: skip
+        "test",
+        1,
+        "test",
+        "test",
+        nothing,
+        None,
+        nothing,
+        nothing,
+        options,
+        nothing,
+        (),
+        "test",
+        RECIPE.text(),
+        "fp32",
+        "cpu",
+    )
     cells = [make_cell(setting, setting.text(), 0.5, seed) for seed in SEEDS]
     cast = Cast(method, scorer, MODEL, Default(), (), protocol.stages(task, finder(other)), RECIPE)
     bench = Bench(cells, [cast] * len(cells), torch.device("cpu"))

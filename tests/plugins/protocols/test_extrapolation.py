@@ -55,9 +55,11 @@ def test_a_run_judges_every_length_at_every_budget(tiny_suite, records_of):
         ('"blobs"', '{ name = "prefix_sums", length = 8, examples = 75, test_examples = 20 }'),
         ('{ name = "mlp", hidden = [8] }', '{ name = "dtnet1d", width = 4, iterations = 2 }'),
         ('"same"', '{ name = "extrapolation", judge_at = [12, 9], sweep_from = 2, sweep_to = 6, sweep_every = 2 }'),
-        ("steps = 20", "steps = 2"), ("seeds = [0, 1]", "seeds = [0]"), ('["dense", "magnitude"]', '["dense"]'),
+        ("steps = 20", "steps = 2"),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('["dense", "magnitude"]', '["dense"]'),
         ('metric = "accuracy"', 'metric = "bit_accuracy"'),
-    )  # fmt: skip
+    )
     (record,) = records_of(path)
     judged = [point for point in record["curves"] if point[0] == "test" and point[4] == "iterations"]
     points = {(label, metric, x): value for _, label, metric, _, _, x, value in judged}

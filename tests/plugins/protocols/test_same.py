@@ -23,8 +23,10 @@ def test_a_model_that_could_be_swept_is_judged_once(tiny_suite, records_of):
     path = tiny_suite(
         ('"blobs"', '{ name = "prefix_sums", length = 8, examples = 75, test_examples = 20 }'),
         ('{ name = "mlp", hidden = [8] }', '{ name = "dtnet1d", width = 4, iterations = 2 }'),
-        ("steps = 20", "steps = 2"), ("seeds = [0, 1]", "seeds = [0]"), ('["dense", "magnitude"]', '["dense"]'),
-    )  # fmt: skip
+        ("steps = 20", "steps = 2"),
+        ("seeds = [0, 1]", "seeds = [0]"),
+        ('["dense", "magnitude"]', '["dense"]'),
+    )
     (record,) = records_of(path)
     judged = [point for point in record["curves"] if point[0] == "test"]
     assert {(label, x_name) for _, label, _, _, x_name, _, _ in judged} == {("prefix_sums", "density")}

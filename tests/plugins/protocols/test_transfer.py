@@ -215,9 +215,10 @@ def test_the_transferred_ticket_is_the_one_drawn_on_the_source(led, name, row):
     """Mask and weights are bit for bit what the same cell draws where it is trained on the source."""
     there = led(protocol_text(name, "transferred"), row)
     here = led(
-        protocol_text(name, "transferred"), row,
+        protocol_text(name, "transferred"),
+        row,
         stages=lambda found: Stages(found.draw_on, found.draw_on, {"here": found.draw_on}),
-    )  # fmt: skip
+    )
     assert (len(there.seen), len(here.seen)) == (2, 0)
     for index, (member, other) in enumerate(zip(there.members, here.members, strict=True)):
         assert same_tensors(member.ticket.mask, other.ticket.mask)
@@ -252,9 +253,10 @@ def test_the_own_ticket_is_drawn_on_the_target(led, name, row):
     own, moved = (led(protocol_text(name, ticket), row) for ticket in ("own", "transferred"))
     target = moved.bench.stages.train_on
     direct = led(
-        protocol_text(name, "transferred"), row,
+        protocol_text(name, "transferred"),
+        row,
         stages=lambda found: Stages(target, target, {"target": target}),
-    )  # fmt: skip
+    )
     assert own.seen == []
     for one, two, three in zip(own.members, direct.members, moved.members, strict=True):
         assert same_tensors(one.ticket.mask, two.ticket.mask)

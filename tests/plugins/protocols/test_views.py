@@ -30,6 +30,9 @@ class Numbered(Task):
     name = "numbered"
     summary = "numbers with labels"
 
+    resident = False
+    contiguous = True
+
     @property
     def augment_draws(self) -> int:
         return 2
@@ -57,6 +60,9 @@ class Numbered(Task):
 
     def files(self) -> Sequence[Remote]:
         return (NOTES,)
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        return inputs / 10
 
     def augment(self, inputs: Tensor, uniforms: Tensor) -> Tensor:
         return inputs + uniforms.sum(dim=1, keepdim=True)
@@ -199,6 +205,8 @@ def test_everything_else_is_the_tasks(view):
     assert view.summarize({"sum": 1.5}) == {"sum": 3.0}
     assert list(view.files()) == [NOTES]
     assert view.augment_draws == 2
+    assert (view.resident, view.contiguous) == (False, True)
+    assert view.prepare(torch.tensor([[20.0]])).tolist() == [[2.0]]
     assert view.augment(torch.zeros(1, 1), torch.tensor([[0.5, 0.25]])).item() == 0.75
     assert augmented(view, torch.zeros(2, 3, 1), (0, 1), 0).unique().numel() == 6
 

@@ -23,8 +23,9 @@ def trial_with(tiny_suite, cells_of, trial_of):
         bias = str("1.bias" in weights).lower()
         path = tiny_suite(
             ('"blobs"', f'{{ name = "blobs", features = {inputs.shape[1]}, classes = {matrices[-1].shape[0]} }}'),
-            ("hidden = [8]", f"hidden = {hidden}, bias = {bias}"), ("batch = 20", "batch = 3"),
-        )  # fmt: skip
+            ("hidden = [8]", f"hidden = {hidden}, bias = {bias}"),
+            ("batch = 20", "batch = 3"),
+        )
         _, cells = cells_of(path)
         trial = trial_of(cells[0])
         stack = trial._bench.stack

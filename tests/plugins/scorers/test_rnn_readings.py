@@ -18,10 +18,15 @@ __all__ = ["trial_with"]
 
 State = tuple[Tensor, ...]
 Weights = dict[str, Tensor]
-READINGS = list(product(
-    ("jvp", "rademacher", "frobenius", "vjp"), ("last", "all"), ("full", "explicit"), ("signed", "absolute"),
-    ("normal", "data"),
-))[::3]  # fmt: skip
+READINGS = list(
+    product(
+        ("jvp", "rademacher", "frobenius", "vjp"),
+        ("last", "all"),
+        ("full", "explicit"),
+        ("signed", "absolute"),
+        ("normal", "data"),
+    )
+)[::3]
 
 
 def after(kind: str, weights: Weights, x: Tensor, state: State) -> State:
@@ -112,9 +117,17 @@ def test_options_together_under_a_mask(trial_with, kind: str):
     }
     for many, which, derivative, gamma, source in READINGS:
         scorer = Jacobian(
-            product=many, transitions=which, horizon=2, derivative=derivative, gamma=gamma, gamma_inputs=source,
-            gamma_steps=3, gamma_deviation=0.7, batch=3, epsilon=1e-12,
-        )  # fmt: skip
+            product=many,
+            transitions=which,
+            horizon=2,
+            derivative=derivative,
+            gamma=gamma,
+            gamma_inputs=source,
+            gamma_steps=3,
+            gamma_deviation=0.7,
+            batch=3,
+            epsilon=1e-12,
+        )
         trial, other = (trial_with(module, data, scorer) for _ in range(2))
         trial.set_mask(mask)
         found = scorer.score(trial)

@@ -28,8 +28,9 @@ def trial_with(tiny_suite, cells_of, trial_of):
         bias = str("1.bias" in weights).lower()
         path = tiny_suite(
             ('"blobs"', f'{{ name = "blobs", features = {features}, classes = 2 }}'),
-            ("hidden = [8]", f"hidden = [{hidden}], bias = {bias}"), ("batch = 20", "batch = 3"),
-        )  # fmt: skip
+            ("hidden = [8]", f"hidden = [{hidden}], bias = {bias}"),
+            ("batch = 20", "batch = 3"),
+        )
         _, cells = cells_of(path)
         trial = trial_of(cells[0])
         stack = trial._bench.stack
@@ -71,9 +72,11 @@ def drawn(bias: bool, examples: int = 7) -> tuple[dict[str, Array], Array, NDArr
     weights = {"1.weight": source.normal(size=(4, 3)), "3.weight": source.normal(size=(2, 4))}
     if bias:
         weights = {
-            "1.weight": weights["1.weight"], "1.bias": source.normal(size=4),
-            "3.weight": weights["3.weight"], "3.bias": source.normal(size=2),
-        }  # fmt: skip
+            "1.weight": weights["1.weight"],
+            "1.bias": source.normal(size=4),
+            "3.weight": weights["3.weight"],
+            "3.bias": source.normal(size=2),
+        }
     inputs, targets = source.normal(size=(examples, 3)), source.integers(0, 2, size=examples)
     assert np.abs(inputs @ weights["1.weight"].T + weights.get("1.bias", 0)).min() > 1e-3
     return weights, inputs, targets

@@ -81,14 +81,39 @@ def test_a_mask_stops_the_flow(mlp_of):
     assert scores["3.weight"].tolist() == [[3.0, 6.0], [0.0, 15.0]]
 
 
+@pytest.mark.parametrize(
+    ("biases", "first", "second"),
+    [
+        ("absolute", [[1.0, 2.0], [21.0, 28.0]], [[8.0, 22.0], [0.0, 55.0]]),
+        ("zero", [[1.0, 2.0], [21.0, 28.0]], [[3.0, 14.0], [0.0, 35.0]]),
+    ],
+)
+def test_biases_by_hand(mlp_of, biases, first, second):
+    """b₁ = (−5, 4): what flows into |W₂| is (3, 7) + (5, 4) = (8, 11), or (3, 7) without them; b₂ changes no slope."""
+    trial = mlp_of([2], bias=True)
+    by_hand(trial)
+    trial.parameters["1.bias"].copy_(torch.tensor([-5.0, 4.0]))
+    trial.parameters["3.bias"].copy_(torch.tensor([-6.0, 7.0]))
+    scores = Synflow(biases=biases).score(trial)
+    assert list(scores) == ["1.weight", "3.weight"]
+    assert scores["1.weight"].tolist() == first
+    assert scores["3.weight"].tolist() == second
+    assert trial.parameters["1.bias"].tolist() == [-5.0, 4.0]
+
+
+def test_the_authors_reading_is_the_default():
+    """|b|."""
+    assert Synflow() == Synflow(biases="absolute")
+
+
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_scores_of_every_layer_add_up_to_the_flow(mlp_of, bias: bool):
-    """R = 1ᵀ|W₄||W₃||W₂||W₁|1 by NumPy, and the sum of each layer's scores equals it, biases or not."""
+    """R = 1ᵀ|W₄||W₃||W₂||W₁|1 by NumPy, and the sum of each layer's scores equals it, without biases or zero ones."""
     trial = mlp_of([7, 5, 6], bias)
     flow = np.ones(2)
     for weight in trial.weights.values():
         flow = np.abs(weight.double().numpy()) @ flow
-    sums = [float(score.sum()) for score in Synflow().score(trial).values()]
+    sums = [float(score.sum()) for score in Synflow(biases="zero").score(trial).values()]
     assert sums == pytest.approx([float(flow.sum())] * 4, rel=1e-12)
 
 
@@ -180,17 +205,22 @@ class Normed(Model):
         return module
 
 
-def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_are(plugins, tiny_suite, cells_of):
-    """z = |γ|(|W₁|1 − μ)/√(σ² + ε) with μ's sign kept, biases gone; nothing of the network is changed."""
+@pytest.mark.parametrize("biases", ["absolute", "zero"])
+def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_are(
+    plugins, tiny_suite, cells_of, biases
+):
+    """z = |γ|(|W₁|1 + |b| − μ)/√(σ² + ε) + |β| with μ's sign kept, or without b and β; the network is not changed."""
     _, cells = cells_of(tiny_suite())
     cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
     trial = MemberTrial(Bench(cells[:1], [cast], torch.device("cpu")), 0)
     parameters = {name: part.clone() for name, part in trial.parameters.items()}
     buffers = {name: part.clone() for name, part in trial._bench.stack.buffers.items()}
-    scores = Synflow().score(trial)
+    scores = Synflow(biases=biases).score(trial)
     first, second = (np.abs(parameters[name].double().numpy()) for name in ("0.weight", "3.weight"))
     scale = np.array([2.0, 1.0, 0.5]) / np.sqrt(np.array([4.0, 1.0, 0.25]) + 1e-5)
-    hidden = scale * (first.sum(axis=1) - np.array([-0.5, -1.0, -2.0]))
+    bias, shift = np.abs(parameters["0.bias"].double().numpy()), np.array([1.0, 1.0, 3.0])
+    bias, shift = (bias, shift) if biases == "absolute" else (0.0, 0.0)
+    hidden = scale * (first.sum(axis=1) + bias - np.array([-0.5, -1.0, -2.0])) + shift
     assert (hidden > 0).all()
     np.testing.assert_allclose(scores["3.weight"].numpy(), second * hidden, rtol=1e-9)
     np.testing.assert_allclose(scores["0.weight"].numpy(), first * (second.sum(axis=0) * scale)[:, None], rtol=1e-9)

@@ -228,9 +228,13 @@ def test_another_listing_or_cut_has_another_cache(root: Path):
     names = greys(root, 10, 20, 30)
     os.link(root / "2.png", root / "x.png")
     wanted = [
-        (names, CUT), (names[:2], CUT), (names[::-1], CUT), ([*names[:2], "x.png"], CUT), (names, Cut(2, 1)),
+        (names, CUT),
+        (names[:2], CUT),
+        (names[::-1], CUT),
+        ([*names[:2], "x.png"], CUT),
+        (names, Cut(2, 1)),
         (names, Cut(3, 2)),
-    ]  # fmt: skip
+    ]
     for files, cut in wanted:
         decoded_images(root, files, cut, "train")
     assert len(caches(root)) == len(wanted)

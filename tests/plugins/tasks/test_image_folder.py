@@ -267,7 +267,7 @@ RUN = """
 [[tiers.smoke.blocks]]
 tasks = [{{ name = "image_folder", root = "{root}", size = 8, resize = 8, validation = 0.25 }}]
 models = [{{ name = "mlp", hidden = [8] }}]
-protocols = ["same"]
+protocols = {protocols}
 initializers = ["default"]
 methods = ["dense", "snip"]
 densities = [0.5]
@@ -275,8 +275,9 @@ recipe = "plain"
 """
 
 
-def test_a_whole_run(root: Path, tmp_path: Path, tiny_suite, records_of):
-    """Red and blue images are told apart: trained, validated, scored on and judged from bytes on the host."""
+@pytest.fixture
+def colours(root: Path, tmp_path: Path, tiny_suite):
+    """A folder of red and of blue images, and a suite over it with these protocols."""
     folder = tmp_path / "colours"
     for part, count in (("train", 32), ("val", 6)):
         for label, colour in enumerate(((200, 30, 30), (30, 30, 200))):
@@ -285,11 +286,33 @@ def test_a_whole_run(root: Path, tmp_path: Path, tiny_suite, records_of):
                 Image.new("RGB", (10, 9), colour).save(folder / part / str(label) / f"{at}.png")
     suite = tiny_suite(("batch = 20", "batch = 20\nvalidate_every = 2"), ("log_every = 5", "log_every = 1"))
     text = suite.read_text(encoding="utf-8")
-    suite.write_text(text[: text.index("[[tiers")] + RUN.format(root=folder), encoding="utf-8")
-    records = records_of(suite)
+
+    def of(protocols: str) -> Path:
+        run = RUN.format(root=folder, protocols=protocols)
+        suite.write_text(text[: text.index("[[tiers")] + run, encoding="utf-8")
+        return suite
+
+    return folder, of
+
+
+def test_a_whole_run(colours, records_of):
+    """Red and blue images are told apart: trained, validated, scored on and judged from bytes on the host."""
+    folder, suite_of = colours
+    records = records_of(suite_of('["same"]'))
     assert [(record["row"], record["seed"], record["status"]) for record in records] == [
         (row, seed, "ok") for row in ("dense", "snip") for seed in (0, 1)
     ]
     assert [record["headline"] for record in records] == [1.0] * 4
     assert [round(record["exact_density"], 2) for record in records] == [1.0, 1.0, 0.5, 0.5]
     assert len([name for name in os.listdir(folder) if name.endswith(".npy")]) == 2
+
+
+def test_runs_on_halves_and_on_labels(colours, records_of):
+    """A part of the task has its images as bytes, too, and gives them to the network as the task does."""
+    _, suite_of = colours
+    labels = '{ name = "labels", draw_labels = [0, 1], train_labels = [0, 1] }'
+    records = records_of(suite_of(f'["halves", {labels}]'), seeds=1)
+    assert {(record["row"], record["protocol"].split()[0]) for record in records} == {
+        (row, protocol) for row in ("dense", "snip") for protocol in ("halves", "labels")
+    }
+    assert [(record["status"], record["headline"]) for record in records] == [("ok", 1.0)] * 4

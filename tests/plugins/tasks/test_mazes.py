@@ -375,8 +375,9 @@ def test_a_run_on_mazes(tiny_suite, records_of):
     path = tiny_suite(
         ('"blobs"', '{ name = "mazes", size = 5, examples = 30, test_examples = 10, scale = 1 }'),
         ('{ name = "mlp", hidden = [8] }', '{ name = "dtnet2d", width = 4, iterations = 3 }'),
-        ("steps = 20", "steps = 2"), ('["dense", "magnitude"]', '["magnitude"]'),
-    )  # fmt: skip
+        ("steps = 20", "steps = 2"),
+        ('["dense", "magnitude"]', '["magnitude"]'),
+    )
     for record in records_of(path):
         assert record["status"] == "ok"
         judged = {point[2]: point[6] for point in record["curves"] if point[0] == "test"}

@@ -181,8 +181,11 @@ def test_memory_does_not_grow_with_the_corpus(folder: Path, monkeypatch: pytest.
     tokens = everything.total() + SENTENCES * SHARDS
     done = subprocess.run(
         [sys.executable, "-c", LOAD.format(shards=SHARDS), remote.name, remote.sha256, str(remote.size), str(tokens)],
-        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) * 1024 < LIMIT
     (path,) = folder.glob("*.train.npy")

@@ -54,9 +54,10 @@ def test_a_sentences_likelihood_by_hand():
             break
     many = words[0] in DETERMINERS[1]
     shares = [
-        (DETERMINERS[many], words[0]), (NOUNS, words[1].removesuffix("s") if many else words[1]),
+        (DETERMINERS[many], words[0]),
+        (NOUNS, words[1].removesuffix("s") if many else words[1]),
         (VERBS, words[2] if many else words[2].removesuffix("s")),
-    ]  # fmt: skip
+    ]
     chance = 0.5 * 0.7 * 0.7 * 0.5
     for words_of, word in shares:
         chance *= 1 / (list(words_of).index(word) + 1) / sum(1 / rank for rank in range(1, len(words_of) + 1))
@@ -77,7 +78,9 @@ def test_the_splits_are_windows_of_the_text():
     task = Sentences()
     train, validation = task.training()
     assert [len(train), len(validation), len(task.test())] == [
-        task.sizes().train, task.sizes().validation, task.sizes().test
-    ]  # fmt: skip
+        task.sizes().train,
+        task.sizes().validation,
+        task.sizes().test,
+    ]
     assert train.inputs[0, 1:].tolist() == train.targets[0, :-1].tolist()
     assert Sentences().training()[0].inputs.equal(train.inputs)
