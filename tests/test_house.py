@@ -21,7 +21,6 @@ from ticketbench.plugin.loading import Plugins
 CORE = Path(ticketbench.__file__).parent
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted((ROOT / "plugins").rglob("*.py"))
-LONGEST = 300
 
 
 def place(path: Path) -> str:
@@ -64,10 +63,9 @@ def test_plugins_import_public_names_alone(path: Path):
 
 
 @pytest.mark.parametrize("path", [*CORE_FILES, *PLUGIN_FILES], ids=place)
-def test_files_are_short_and_say_what_they_are(path: Path):
-    """At most 300 lines, the first of which begins a docstring."""
+def test_files_say_what_they_are(path: Path):
+    """The first line begins a docstring: one concept a file, and its name is the file's."""
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= LONGEST
     assert path.name == "__main__.py" or ast.get_docstring(ast.parse(text))
 
 
