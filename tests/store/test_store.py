@@ -243,6 +243,7 @@ def test_a_run_killed_while_it_makes_the_store_leaves_none_in_the_way(tmp_path, 
         Store(place, create=True)
     monkeypatch.undo()
     assert place.is_dir()
+    (place / f".{MARKER}.77.tmp").write_text("a kill leaves what an error removes")
     store = Store(place, create=True)
     store.add([record("k1")], ENVIRONMENT)
     assert Store(place).statuses() == {"k1": "ok"}

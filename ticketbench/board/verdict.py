@@ -16,7 +16,7 @@ from ticketbench.board.bundle.folder import VERDICT, read_file
 from ticketbench.board.bundle.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
 from ticketbench.board.bundle.reading import Bundle
 from ticketbench.board.bundle.refusal import BundleError
-from ticketbench.store.store import reason_of, sync
+from ticketbench.files import reason_of, written
 from ticketbench.suite.base import Table
 
 VERDICT_SCHEMA = 1
@@ -110,15 +110,12 @@ def write_verdict(folder: Path, verdict: Verdict) -> Path:
     text = to_toml(verdict.model_dump(mode="json", by_alias=True, exclude_none=True))
     target, partial = folder / VERDICT, folder.parent / f".{folder.name}.{VERDICT}.{os.getpid()}.tmp"
     try:
-        partial.write_bytes(text.encode())
-        sync(str(partial))
-        os.replace(partial, target)
+        with written(target, partial) as place:  # outside of the folder, which may hold a bundle's files alone
+            place.write_bytes(text.encode())
     except OSError as error:
         raise BundleError(
             f"cannot write {target}: {reason_of(error)}. The folder must be one you may write to."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ticketbench.files import write_bytes
 from ticketbench.render.labels import short
 from ticketbench.render.numbers import quantity
 from ticketbench.report.contents import Drawing, Judged, Report
@@ -144,7 +145,7 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
                 charts[drawing.figure.name] = chart
                 files[drawing.figure.name] = list(draw(chart, folder, drawing.figure.name).values())
         page = folder / "index.html"
-        page.write_text(render(report, charts, files), encoding="utf-8")
+        write_bytes(page, render(report, charts, files).encode())
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(

@@ -16,6 +16,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from ticketbench.files import write_bytes
 from ticketbench.render.style import FEW, HEIGHT, WIDTH, Datum, colour_of, finished
 from ticketbench.report.grids import metric_of
 from ticketbench.report.series import Series
@@ -165,5 +166,5 @@ def draw(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
     paths = {}
     for kind, content in made.items():
         paths[kind] = folder / f"{name}.{kind}"
-        paths[kind].write_bytes(content)
+        write_bytes(paths[kind], content)
     return paths

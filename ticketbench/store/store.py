@@ -9,7 +9,6 @@ share a store (`claims.py`) need a local folder.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ticketbench.errors import StoreError
+from ticketbench.files import reason_of, written
 from ticketbench.store.schema import MARKER, SCHEMA_VERSION, SCHEMAS
 
 Record = Mapping[str, Any]
@@ -113,16 +113,8 @@ class Store:
             if self.local is None:
                 write(target)  # an object store shows a whole object or none
                 return
-            folder, _, name = target.rpartition("/")
-            partial = f"{folder}/.{name}.{os.getpid()}.tmp"
-            try:
-                write(partial)
-                sync(partial)
-                os.replace(partial, target)
-            except Exception:
-                Path(partial).unlink(missing_ok=True)
-                raise
-            sync(folder)
+            with written(Path(target)) as partial:
+                write(str(partial))
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"cannot write {target}: {reason_of(error)}. {REMEDY}") from error
 
@@ -237,18 +229,3 @@ def add_rows(columns: dict[str, list[Any]], row: Record, values: Iterable[Sequen
 def storable(value: Any) -> Any:
     """A value that Parquet takes: error texts may hold bytes that are no UTF-8, as lone surrogates."""
     return value.encode(errors="replace").decode() if isinstance(value, str) else value
-
-
-def sync(path: str) -> None:
-    """Make a file, or the names in a folder, survive a crash."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def reason_of(error: BaseException) -> str:
-    """What the operating system or pyarrow said, on one line."""
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).splitlines()[0] if text else type(error).__name__

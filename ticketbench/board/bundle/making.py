@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +22,13 @@ from ticketbench.board.bundle.reading import Bundle, check_tables, read_bundle
 from ticketbench.board.bundle.refusal import BundleError, mended, shown
 from ticketbench.board.bundle.values import LENGTHS
 from ticketbench.errors import StoreError, UnknownNameError, suggest
+from ticketbench.files import reason_of, remove, written
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.plan import make_plan
 from ticketbench.plugin.loading import Plugins, Registered
 from ticketbench.results.results import emptiness, newest
 from ticketbench.store.schema import SCHEMAS
-from ticketbench.store.store import Store, reason_of, sync
+from ticketbench.store.store import Store
 from ticketbench.suite.suite import Suite
 
 ORDER = (
@@ -191,17 +191,15 @@ def write(made: Draft, output: Path) -> Path:
                 raise BundleError(f"{folder} is there and holds other results. Remove it, or choose another --name.")
             return folder
         output.mkdir(parents=True, exist_ok=True)
-        partial = output / f".{made.manifest.name}.{os.getpid()}.tmp" / made.manifest.name
+        room = output / f".{made.manifest.name}.{os.getpid()}.tmp"
         try:
-            partial.mkdir(parents=True)
-            for name, content in files.items():
-                (partial / name).write_bytes(content)
-                sync(str(partial / name))
-            read_bundle(partial)
-            os.replace(partial, folder)
-            sync(str(output))
+            with written(folder, room / made.manifest.name) as partial:
+                partial.mkdir(parents=True)
+                for name, content in files.items():
+                    (partial / name).write_bytes(content)
+                read_bundle(partial)
         finally:
-            shutil.rmtree(partial.parent, ignore_errors=True)
+            remove(room)
     except OSError as error:
         raise BundleError(
             f"cannot write {folder}: {reason_of(error)}. Give --output a folder that you may write to."

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from ticketbench.board.bundle.pagewalk import Footer, chunks_of, read_footer, walk
 from ticketbench.board.bundle.refusal import BundleError, shown
+from ticketbench.files import reason_of
 from ticketbench.store.schema import REAL, SCHEMAS, TEXT, WHOLE
-from ticketbench.store.store import reason_of
 
 MIB = 2**20
 MOST_ROWS = {"cells": 100_000, "curves": 2_000_000, "probes": 2_000_000, "environments": 1_000}
