@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Environment(Table):
+class Machine(Table):
     """What the cells were computed again with."""
 
     ticketbench: Line
@@ -75,7 +75,7 @@ class Verdict(Table):
     agrees: bool
     together: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The p of the test of all sampled cells together: 0.01 or less where claims lie too high on average."""
-    environment: Environment
+    environment: Machine
     cells: Annotated[tuple[Checked, ...], Field(strict=False, max_length=1000)]
 
     @property
@@ -139,7 +139,7 @@ def verdict_of(bundle: Bundle) -> str:
         return f"its verdict cannot be read: {error}"
     if found is None:
         return "nobody has verified it"
-    claims = {row["key"]: row["headline"] for row in bundle.cells()}
+    claims = {cell.key: cell.headline for cell in bundle.cells()}
     if any(claims.get(cell.key) != cell.claimed for cell in found.cells):
         return "its verdict speaks of results that it does not have"
     return f"{found.summary()}, says verdict.toml"

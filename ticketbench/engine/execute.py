@@ -8,8 +8,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,10 +21,10 @@ from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
 from ticketbench.plan.count import module_size, size_of, work_of
 from ticketbench.plan.resolve import Resolver
+from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline
 
 Progress = Callable[[str, int], None]
-Record = dict[str, Any]
 
 
 def execute(
@@ -34,7 +34,7 @@ def execute(
     device: str = "cpu",
     progress: Progress = lambda phase, steps: None,
     keep_in: Path | None = None,
-) -> list[Record]:
+) -> list[CellRecord]:
     """A record for every cell, whatever happens. Out of memory splits the fleet in two and goes on."""
     try:
         return execute_together(cells, resolver, headline, torch.device(device), progress, keep_in)
@@ -47,7 +47,7 @@ def execute(
         parts = (cells[:half], cells[half:])
         return [record for part in parts for record in execute(part, resolver, headline, device, progress, keep_in)]
     release(device)
-    return [{**describe(cell), **failure(cell, reason, trace), "fleet_size": len(cells)} for cell in cells]
+    return [failure(cell, reason, trace, fleet_size=len(cells)) for cell in cells]
 
 
 def execute_together(
@@ -57,7 +57,7 @@ def execute_together(
     device: torch.device,
     progress: Progress,
     keep_in: Path | None,
-) -> list[Record]:
+) -> list[CellRecord]:
     """Lead the lives of all cells as one stack."""
     check_device(device)
     set_precision(cells[0].setting.precision)
@@ -79,32 +79,33 @@ def execute_together(
         densities = {name: float(part.float().mean()) for name, part in rest.items()}
         total = sum(kept.values())
         records.append(
-            {
-                **describe(member.cell),
-                **outcome(member),
-                "headline_metric": headline.metric,
-                "kept": total,
-                "prunable": size.prunable_total,
-                "exact_density": total / max(1, size.prunable_total),
-                "parameters": present.parameters - sum(int((~part).sum()) for part in rest.values()),
-                "parameters_dense": size.parameters,
-                "flops": bench.work.flops(densities),
-                "flops_dense": work.flops(),
-                "layers": [(name, kept[name], mask[name].numel()) for name in mask],
-                "peak_memory": peak_memory(device),
-                "engine": bench.engine(),
-                "fleet_size": len(cells),
-                "started": started,
-                "finished": time.time(),
-            }
+            replace(
+                outcome(member),
+                headline_metric=headline.metric,
+                kept=total,
+                prunable=size.prunable_total,
+                exact_density=total / max(1, size.prunable_total),
+                parameters=present.parameters - sum(int((~part).sum()) for part in rest.values()),
+                parameters_dense=size.parameters,
+                flops=bench.work.flops(densities),
+                flops_dense=work.flops(),
+                layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
+                peak_memory=peak_memory(device),
+                engine=bench.engine(),
+                fleet_size=len(cells),
+                started=started,
+                finished=time.time(),
+            )
         )
     return records
 
 
-def failure(cell: Cell, reason: str, error: str = "", status: str = "failed") -> Record:
-    """The outcome of a cell that left nothing but a reason."""
+def failure(cell: Cell, reason: str, error: str = "", status: str = "failed", fleet_size: int = 1) -> CellRecord:
+    """The record of a cell that left nothing but a reason."""
     now = time.time()
-    return {"key": cell.key, "status": status, "reason": reason, "error": error, "started": now, "finished": now}
+    return replace(
+        describe(cell), status=status, reason=reason, error=error, fleet_size=fleet_size, started=now, finished=now
+    )
 
 
 def save_tickets(members: Sequence[Member], folder: Path) -> None:

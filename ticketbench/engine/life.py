@@ -21,6 +21,7 @@ from ticketbench.masks.scopes import kept_count
 from ticketbench.masks.ticket import Ticket, collapsed_layers, density_of
 from ticketbench.plugin.contracts import Train
 from ticketbench.seeds import seed_of
+from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.suite import Headline
 
 
@@ -61,7 +62,7 @@ def live(bench: Bench, member: Member, keep: bool) -> Iterator[Train | Together]
     synchronize(bench.device)
     member.book()
     trial.look("drawn")
-    member.drawing, member.drawn = False, trial.mask
+    member.drawing, member.drawn, member.draw_flops = False, trial.mask, trial.spent.flops
     if cast.method.removes_units:
         check_fresh(bench, member.index)
     if bench.stages.trains_elsewhere:
@@ -183,7 +184,7 @@ def train_together(
     share = (time.perf_counter() - start - looking) / len(together)
     for at, metric, step, value in log.points:
         split, _, name = metric.partition("/")
-        mine[at].curves.append((split, "", name, mine[at].round, "step", float(step), value))
+        mine[at].curves.append(CurvePoint(split, "", name, mine[at].round, "step", float(step), value))
     for at, member in enumerate(mine):
         member.request, member.trial.spent.looking = None, 0.0
         book_training(bench, member, part.steps[at] - first, share)
@@ -258,8 +259,8 @@ def train_offers(bench: Bench, members: list[Member], headline: Headline, progre
         for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
             book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
             if at in log.diverged:
-                finding = ("engine", "trained", f"offer diverged at density {offer.density:g}", float(log.diverged[at]))
-                owner.trial.looks.findings.append(finding)
+                name = f"offer diverged at density {offer.density:g}"
+                owner.trial.looks.findings.append(Finding("engine", "trained", name, float(log.diverged[at])))
             else:
                 bench.waiting.append(Report(offer.member, offer.density, *stack.judged(at)))
         for report, found in bench.judge():

@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ticketbench.plugin.contracts import Points, Probe
-from ticketbench.store.schema import PROBE_SPLIT
+from ticketbench.store.schema import PROBE_SPLIT, CurvePoint, Finding
 
 if TYPE_CHECKING:
     from ticketbench.engine.trial import Trial
 
-Finding = tuple[str, str, str, float]
-"""(probe or method, moment, name, value)."""
-Curve = tuple[str, str, str, int, str, float, float]
-"""(split, judged on, metric, round, x name, x, value)."""
 AT_THE_END = ("trained", "judged")
 
 
@@ -25,7 +21,7 @@ class Looks:
 
     findings: list[Finding] = field(default_factory=list)
     """Single numbers, and what the method noted."""
-    points: list[Curve] = field(default_factory=list)
+    points: list[CurvePoint] = field(default_factory=list)
     """Numbers along training steps or along whatever the probe says."""
 
     def at(self, trial: Trial, moment: str, label: str) -> None:
@@ -56,9 +52,9 @@ class Looks:
             elif stepwise:
                 self._add(trial, metric, Points("step", ((trial.step, float(value)),)))
             else:
-                self.findings.append((probe.name, label, name, float(value)))
+                self.findings.append(Finding(probe.name, label, name, float(value)))
         trial.spent.looking += time.perf_counter() - start
 
     def _add(self, trial: Trial, metric: str, found: Points) -> None:
-        rows = [(PROBE_SPLIT, "", metric, trial.trainings, found.x_name, float(x), float(y)) for x, y in found.values]
-        self.points.extend(rows)
+        where = (PROBE_SPLIT, "", metric, trial.trainings, found.x_name)
+        self.points.extend(CurvePoint(*where, float(x), float(y)) for x, y in found.values)

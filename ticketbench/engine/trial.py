@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from ticketbench import seeds
-from ticketbench.engine.looks import Finding, Looks
+from ticketbench.engine.looks import Looks
 from ticketbench.engine.stack import Companion, Snapshot
 from ticketbench.engine.view import View
 from ticketbench.errors import OptionError, TicketError, suggest
 from ticketbench.masks.scopes import SCOPES, kept_count
 from ticketbench.masks.ticket import Mask, mask_from_scores
 from ticketbench.plugin.contracts import Probe, Scorer, Split, Task, Train
+from ticketbench.store.schema import Finding
 
 if TYPE_CHECKING:
     from ticketbench.engine.bench import Bench
@@ -171,7 +172,7 @@ class Trial(View):
         """Record a number of the method's own; it is stored with the probes, under the round last reported."""
         method = self._bench.casts[self._member].method
         at = max(0, self._reports - 1, self._offers - 1)
-        self.looks.findings.append((method.name, f"round {at}", name, float(value)))
+        self.looks.findings.append(Finding(method.name, f"round {at}", name, float(value)))
 
     @property
     def probes(self) -> Sequence[Probe]:

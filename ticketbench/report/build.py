@@ -47,7 +47,7 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
     """What a reader of a figure must know."""
     notes = [f"paper: {figure.source}"] if figure.source else []
     if not series:
-        tasks = sorted({str(entry.axes["task"]).partition(" ")[0] for entry in results.entries})
+        tasks = sorted({entry.record.task.partition(" ")[0] for entry in results.entries})
         return [*notes, f"tier {results.tier} has no cells of this figure; its tasks are {', '.join(tasks)}"]
     if figure.references and results.tier not in figure.comparable:
         tiers = " or ".join(figure.comparable)
@@ -109,11 +109,11 @@ def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
     task = dict(setting).get("task")
 
     def of_task(entry: Entry) -> bool:
-        return bool(entry.axes["task"] == task)
+        return entry.record.task == task
 
     parts = []
     for axis, choice in setting:
-        known = sorted({str(entry.axes[axis]) for entry in results.entries if axis == "task" or of_task(entry)})
+        known = sorted({entry.axis(axis) for entry in results.entries if axis == "task" or of_task(entry)})
         if axis == "density":
             parts.append(f"density {choice:g}")
         elif axis in ("task", "model") or (len(known) > 1 and axis != "recipe"):

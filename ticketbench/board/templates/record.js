@@ -37,7 +37,7 @@ function factLines(row, ranked, apart) {
   if (ranked) {
     facts.push(["rank", row[2] + " to " + row[3]], ["mean " + unit(metric), interval(row[4], row[5], row[6], metric)]);
     for (const [name, one] of apart) facts.push(["less " + name, interval(one[0], one[1], one[2], metric, true) + ", " + MARKS[one[5]] + ", p " + p(one[3]) + ", corrected " + p(one[4])]);
-    COSTS.forEach(([, said], which) => { if (row[8][which] !== null) facts.push([said, amount(row[8][which])]); });
+    data.costs.forEach((one, which) => { if (row[8][which] !== null) facts.push([one.meaning, amount(row[8][which])]); });
   } else facts.push(["not ranked", row[2]]);
   facts.push(["submission", submission + (now().submissions[submission] ? ": " + now().submissions[submission] : "")]);
   for (const one of new Set(Array.isArray(machines) ? machines : [machines])) if (one !== null) facts.push(["machine " + (one + 1), now().environments[one]]);
