@@ -49,6 +49,8 @@ class Member:
     train_steps: int = 0
     draw_flops: float = 0.0
     """What the trial had spent when the ticket was drawn."""
+    train_flops: float = 0.0
+    """Of the training after that."""
     curves: list[CurvePoint] = field(default_factory=list)
     headline: float = float("nan")
     ticket: Ticket | None = None
@@ -81,7 +83,9 @@ def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask
     """Book a stretch of training, under the member's present mask or another one."""
     member.train_steps += steps
     member.trial.spent.steps += steps
-    member.trial.spent.flops += bench.flops(mask or bench.stack.mask(member.index), steps * bench.recipe.batch)
+    flops = bench.flops(mask or bench.stack.mask(member.index), steps * bench.recipe.batch)
+    member.trial.spent.flops += flops
+    member.train_flops += 0.0 if member.drawing else flops
     spend(member, seconds)
 
 
@@ -123,6 +127,7 @@ def outcome(member: Member) -> CellRecord:
         error=member.error,
         headline=member.headline,
         draw_flops=member.trial.spent.flops if member.drawing else member.draw_flops,
+        train_flops=member.train_flops,
         draw_seconds=member.draw_seconds,
         train_seconds=member.train_seconds,
         train_steps=member.train_steps,

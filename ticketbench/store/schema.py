@@ -137,6 +137,10 @@ class CellRecord:
         float | None,
         column("floating-point operations to draw the ticket, training on the way included", "FLOPs", since=2,
                measure=True, cost=Cost("draw, FLOPs"))] = None  # fmt: skip
+    train_flops: Annotated[
+        float | None,
+        column("floating-point operations to train the ticket, forward and backward, at the densities of the moment",
+               "FLOPs", since=2, measure=True, cost=Cost("train, FLOPs"))] = None  # fmt: skip
     flops: Annotated[
         float | None,
         column("floating-point operations of one forward pass of one example, at the ticket's density", "FLOPs",
