@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.life import lead, out_of_memory
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
@@ -62,10 +63,10 @@ def execute_together(
     check_device(device)
     set_precision(cells[0].setting.precision)
     progress("starting", 0)
-    started = time.time()
+    started, first = time.time(), FirstStep(device, progress)
     casts = [resolver.cast(cell.setting) for cell in cells]
     bench = Bench(cells, casts, device)
-    members = lead(bench, headline, progress, keep=keep_in is not None)
+    members = lead(bench, headline, first.hear, keep=keep_in is not None)
     if keep_in is not None:
         save_tickets(members, keep_in)
     model, shapes = bench.network.model, bench.data.task.shapes()
@@ -90,6 +91,7 @@ def execute_together(
                 flops=bench.work.flops(densities),
                 flops_dense=work.flops(),
                 layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
+                first_step_seconds=first.seconds,
                 peak_memory=peak_memory(device),
                 engine=bench.engine(),
                 fleet_size=len(cells),

@@ -152,6 +152,9 @@ class CellRecord:
     train_seconds: Annotated[
         float | None, column("seconds to train the ticket", "seconds", measure=True,
                              cost=Cost("train, s"))] = None  # fmt: skip
+    first_step_seconds: Annotated[
+        float | None, column("seconds from the start of its fleet to the end of the first training step", "seconds",
+                             since=2, measure=True, cost=Cost("first step, s", "record"))] = None  # fmt: skip
     train_steps: Annotated[
         int | None, column("steps of the optimizer, drawing and training together", "steps", measure=True,
                            cost=Cost("steps"))] = None  # fmt: skip
