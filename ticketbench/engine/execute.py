@@ -61,6 +61,7 @@ def execute_together(
 ) -> list[CellRecord]:
     """Lead the lives of all cells as one stack."""
     check_device(device)
+    forget_memory(device)
     set_precision(cells[0].setting.precision)
     progress("starting", 0)
     started, first = time.time(), FirstStep(device, progress)
@@ -93,6 +94,7 @@ def execute_together(
                 layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
                 first_step_seconds=first.seconds,
                 peak_memory=peak_memory(device),
+                device_memory=device_memory(device),
                 engine=bench.engine(),
                 fleet_size=len(cells),
                 started=started,
@@ -132,6 +134,18 @@ def peak_memory(device: torch.device) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_memory(device: torch.device) -> int | None:
+    """Bytes that the allocator of a GPU held at most since `forget_memory`; None on a CPU."""
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+
+
+def forget_memory(device: torch.device) -> None:
+    """A fleet begins: what others held before it on this device is not its own."""
+    if device.type == "cuda":
+        torch.cuda.init()  # the statistics are there only then
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def release(device: str) -> None:

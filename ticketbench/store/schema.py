@@ -161,6 +161,9 @@ class CellRecord:
     peak_memory: Annotated[
         int | None, column("memory that the process, or on a GPU the device's allocator, held at most", "bytes",
                            measure=True)] = None  # fmt: skip
+    device_memory: Annotated[
+        int | None, column("memory of the GPU that its fleet held at most; null on a CPU", "bytes", since=2,
+                           measure=True, cost=Cost("GPU memory, bytes", "record"))] = None  # fmt: skip
     engine: Annotated[str, column("how the fleet was computed")] = ""
     fleet_size: Annotated[int | None, column("cells in its fleet", "cells", bounds=ONE_OR_MORE)] = None
     started: Annotated[float | None, column("when its fleet began", "Unix time")] = None
