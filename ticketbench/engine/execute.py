@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.energy import joules, share_of
 from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.life import lead, out_of_memory
 from ticketbench.engine.member import Member, outcome
@@ -64,12 +65,13 @@ def execute_together(
     forget_memory(device)
     set_precision(cells[0].setting.precision)
     progress("starting", 0)
-    started, first = time.time(), FirstStep(device, progress)
+    started, first, before = time.time(), FirstStep(device, progress), joules(device)
     casts = [resolver.cast(cell.setting) for cell in cells]
     bench = Bench(cells, casts, device)
     members = lead(bench, headline, first.hear, keep=keep_in is not None)
     if keep_in is not None:
         save_tickets(members, keep_in)
+    energy = share_of(before, joules(device), len(cells))
     model, shapes = bench.network.model, bench.data.task.shapes()
     size, work = size_of(model, shapes), work_of(model, shapes, {})
     present = module_size(model, bench.network.module)  # smaller where a method has removed units
@@ -95,6 +97,7 @@ def execute_together(
                 first_step_seconds=first.seconds,
                 peak_memory=peak_memory(device),
                 device_memory=device_memory(device),
+                energy=energy,
                 engine=bench.engine(),
                 fleet_size=len(cells),
                 started=started,
@@ -144,7 +147,7 @@ def device_memory(device: torch.device) -> int | None:
 def forget_memory(device: torch.device) -> None:
     """A fleet begins: what others held before it on this device is not its own."""
     if device.type == "cuda":
-        torch.cuda.init()  # the statistics are there only then
+        torch.cuda.synchronize(device)  # the statistics are there only once CUDA is used
         torch.cuda.reset_peak_memory_stats(device)
 
 

@@ -164,6 +164,10 @@ class CellRecord:
     device_memory: Annotated[
         int | None, column("memory of the GPU that its fleet held at most; null on a CPU", "bytes", since=2,
                            measure=True, cost=Cost("GPU memory, bytes", "record"))] = None  # fmt: skip
+    energy: Annotated[
+        float | None,
+        column("what the GPU consumed during its fleet, divided by the fleet's cells; null where none tells", "joules",
+               since=2, measure=True, cost=Cost("energy, J"))] = None  # fmt: skip
     engine: Annotated[str, column("how the fleet was computed")] = ""
     fleet_size: Annotated[int | None, column("cells in its fleet", "cells", bounds=ONE_OR_MORE)] = None
     started: Annotated[float | None, column("when its fleet began", "Unix time")] = None
