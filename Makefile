@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench boards env clean
+.PHONY: run test lint bench boards docs env clean
 
 run: env
 	$(BIN)/ticketbench run --suite drn
@@ -23,6 +23,10 @@ bench: env
 
 boards: env
 	$(BIN)/ticketbench board build
+
+docs: env
+	$(BIN)/python -c "from ticketbench.store.documentation import records_markdown as page; print(page(), end='')" > docs/records.md
+	$(BIN)/python -c "from ticketbench.suite.measures import measures_markdown as page; print(page(), end='')" > docs/measures.md
 
 env: $(STAMP)
 

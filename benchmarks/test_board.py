@@ -14,8 +14,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from chrome import BROWSER, Browser
 
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.schema import Environment
 from ticketbench.store.store import Store
+from ticketbench.store.tables import SCHEMAS
 
 WAITED = """new Promise((done) => {
   const start = performance.now();
@@ -26,7 +27,7 @@ WAITED = """new Promise((done) => {
 """JavaScript: milliseconds from an action until something is true."""
 COUNT, CLEAR = "document.querySelector('.dt-info').textContent", "document.querySelector('#clear').click()"
 SUBMISSIONS, TASKS, DENSITIES, ROWS, SEEDS = 200, 5, 10, 4, 5
-ENVIRONMENT = {"environment": "bench", "dirty": False, "cores": 1, "memory": 1, "threads": 1}
+ENVIRONMENT = Environment(environment="bench", cores=1, memory=1, threads=1)
 BUILD = """
 import resource, sys, time
 from pathlib import Path

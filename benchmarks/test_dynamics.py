@@ -168,7 +168,7 @@ def test_a_fleet_whose_members_change_their_masks(benchmark, side_by_side, tmp_p
         def work() -> int:
             for part in plans[row].fleets(plans[row].cells, "cpu", 1, size):
                 records = execute(part.cells, Resolver(plugins), plans[row].suite.headline)
-                assert all(record["status"] == "ok" for record in records)
+                assert all(record.status == "ok" for record in records)
             return FLEET_STEPS * len(plans[row].cells)
 
         return work

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from ticketbench.plan.estimate import estimate
 from ticketbench.plan.plan import Selection, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
+from ticketbench.store.schema import CellRecord, CurvePoint, Environment
 from ticketbench.store.store import Store
 
-ENVIRONMENT = {"environment": "bench", "dirty": False, "cores": 1, "memory": 1, "threads": 1}
+ENVIRONMENT = Environment(environment="bench", cores=1, memory=1, threads=1)
+CELL = CellRecord(
+    key="", suite="bench", suite_version=1, tier="small", row="row", method="m", model="net", task="t", protocol="one",
+    initializer="plain", recipe="short", density=0.5, seed=0, precision="fp32", device_class="cpu",
+)  # fmt: skip
 
 
 @pytest.mark.benchmark(group="scale")
@@ -39,13 +45,14 @@ def test_plan_of_100_000_cells(benchmark, capsys):
 @pytest.mark.benchmark(group="scale")
 def test_store_of_1_000_000_curve_rows(benchmark, capsys, tmp_path: Path):
     """100 fleets of 4 cells with 2,500 points each, written part by part and read back whole."""
-    curve = [("train", "", "loss", 0, "step", float(step), 0.5) for step in range(2500)]
+    curve = tuple(CurvePoint("train", "", "loss", 0, "step", float(step), 0.5) for step in range(2500))
 
     def write_and_read(folder: Path) -> int:
         store = Store(folder, create=True)
         for fleet in range(100):
             records = [
-                {"key": f"{fleet:04}-{member}", "status": "ok", "headline": 0.5, "curves": curve} for member in range(4)
+                replace(CELL, key=f"{fleet:04}-{member}", status="ok", headline=0.5, curves=curve)
+                for member in range(4)
             ]
             store.add(records, ENVIRONMENT)
         return int(Store(folder).read("curves").num_rows)

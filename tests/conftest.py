@@ -74,7 +74,7 @@ def records_of(plugins: Plugins, cells_of) -> Callable[..., list[dict[str, Any]]
         plan = make_plan(suite, tier, plugins, Selection(**selection))
         found: list[dict[str, Any]] = []
         for part in plan.fleets(plan.cells, "cpu", 1, fleet or 1000):
-            found += execute(part.cells, Resolver(plugins), suite.headline)
+            found += [record.as_dict() for record in execute(part.cells, Resolver(plugins), suite.headline)]
         by_key = {record["key"]: record for record in found}
         return [by_key[cell.key] for cell in plan.cells]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.hookspecs import hookimpl
 from ticketbench.run import Summary, run
 from ticketbench.store.locks import Claims
+from ticketbench.store.schema import CellRecord, Environment
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import Headline, read_suite
 
@@ -46,8 +47,8 @@ class Pretender:
             yield Event(fleet, "training", 7 * len(fleet.cells))
             yield Event(fleet, records=[self.record(cell) for cell in fleet.cells])
 
-    def record(self, cell) -> dict[str, Any]:
-        return {**describe(cell), "status": self.statuses.get(cell.seed, "ok"), "headline": 0.5}
+    def record(self, cell) -> CellRecord:
+        return replace(describe(cell), status=self.statuses.get(cell.seed, "ok"), headline=0.5)
 
 
 @dataclass
@@ -127,7 +128,7 @@ def test_an_executor_that_computes_in_this_process_can_take_the_place_of_workers
     plan = make_plan(read_suite(tiny_suite()), "smoke", plugins)
     summary = run(plan, store, Here(), plugins)
     assert summary.ok
-    assert [(row["status"], row["kept"]) for row in store.records(cell.key for cell in plan.cells)] == [
+    assert [(row.status, row.kept) for row in store.records(cell.key for cell in plan.cells)] == [
         ("ok", 72), ("ok", 72), ("ok", 36), ("ok", 36),
     ]  # fmt: skip
     assert {*store.read("curves")["key"].to_pylist()} == {cell.key for cell in plan.cells}
@@ -136,7 +137,7 @@ def test_an_executor_that_computes_in_this_process_can_take_the_place_of_workers
 def test_a_second_run_computes_only_what_is_missing(plan, store, plugins):
     """Finished cells are left alone, whoever finished them; the summary speaks of all."""
     done = [cell for cell in plan.cells if cell.seed in (1, 3)]
-    store.add([{**describe(cell), "status": "ok"} for cell in done], {"environment": "e0"})
+    store.add([replace(describe(cell), status="ok") for cell in done], Environment(environment="e0"))
     executor = Pretender()
     summary = run(plan, store, executor, plugins)
     assert sorted(executor.keys) == sorted(cell.key for cell in plan.cells if cell.seed in (0, 2))
@@ -170,7 +171,7 @@ def test_a_retry_computes_its_statuses_again_as_the_next_attempt(plan, store, pl
     assert [row for row in rows(store) if row[0] in failed] == sorted(
         (key, *outcome) for key in failed for outcome in ((1, "failed"), (2, "ok"))
     )
-    assert [(row["attempt"], row["status"]) for row in store.records(failed)] == [(2, "ok"), (2, "ok")]
+    assert [(row.attempt, row.status) for row in store.records(failed)] == [(2, "ok"), (2, "ok")]
 
 
 def test_a_retry_that_fails_again_is_tried_once_a_run(plan, store, plugins):
@@ -181,7 +182,7 @@ def test_a_retry_that_fails_again_is_tried_once_a_run(plan, store, plugins):
         assert len(executor.keys) == (8 if attempt == 1 else 2)
         assert summary.counts == {"ok": 6, "failed": 2}
     failed = [cell.key for cell in plan.cells if cell.seed == 1]
-    assert [row["attempt"] for row in store.records(failed)] == [3, 3]
+    assert [row.attempt for row in store.records(failed)] == [3, 3]
 
 
 def test_observers_are_told_everything_in_order(plan, store, plugins, observer):
@@ -251,7 +252,8 @@ def test_cells_of_another_run_are_waited_for_and_taken_over_if_it_drops_them(pla
     def nap(seconds):
         if len(naps) < 2:
             store_of_the_other = Store(store.address)
-            store_of_the_other.add([{**describe(held[len(naps)]), "status": "ok"}], {"environment": "other"})
+            made = replace(describe(held[len(naps)]), status="ok")
+            store_of_the_other.add([made], Environment(environment="other"))
         else:
             other.close()
         naps.append(seconds)

@@ -16,6 +16,7 @@ from ticketbench.plugin.loading import Plugins
 from ticketbench.plugin.observers import notify
 from ticketbench.store.environment import environment_of
 from ticketbench.store.locks import Claims
+from ticketbench.store.schema import Environment
 from ticketbench.store.store import Store
 
 PATIENCE = 0.5
@@ -72,7 +73,7 @@ def run(
             for event in executor.run(mine, worker_setup(plan, store, keep_tickets)):
                 if event.records:
                     summary.computed += finish(event, store, environment, plugins)
-                    taken -= {record["key"] for record in event.records}
+                    taken -= {record.key for record in event.records}
                 else:
                     facts = {"fleet": event.fleet.name, "cells": len(event.fleet.cells)}
                     notify(plugins, "ticketbench_fleet_progress", phase=event.phase, steps=event.steps, **facts)
@@ -115,12 +116,12 @@ def worker_setup(plan: Plan, store: Store, keep_tickets: bool) -> dict[str, Any]
     return {"plugins": plan.plugins, "headlines": dumped, "keep_in": folder}
 
 
-def finish(event: Event, store: Store, environment: dict[str, Any], plugins: Plugins) -> int:
+def finish(event: Event, store: Store, environment: Environment, plugins: Plugins) -> int:
     """Write a fleet's records, then tell the observers."""
-    records = [{**record, "attempt": store.attempts(record["key"]) + 1} for record in event.records]
+    records = [replace(record, attempt=store.attempts(record.key) + 1) for record in event.records]
     store.add(records, environment)
     for record in records:
-        notify(plugins, "ticketbench_cell_finished", record=record)
+        notify(plugins, "ticketbench_cell_finished", record=record.as_dict())
     return len(records)
 
 

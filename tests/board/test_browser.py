@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
@@ -269,7 +270,7 @@ def test_no_script_of_a_heading_runs(browser, tmp_path):
     its task, model and method, the metric, the machine."""
     root, hostile = tmp_path / "boards", dict.fromkeys(("task", "model", "method", "headline_metric"), HOSTILE)
     store(places(root), row("x", 0.1, [0.1, 0.2], **hostile), row("y", 0.2, [0.1, 0.2], **hostile),
-          row(HOSTILE, 1.0, [0.5, 0.6], **hostile), environment={**ENVIRONMENT, "processor": HOSTILE})  # fmt: skip
+          row(HOSTILE, 1.0, [0.5, 0.6], **hostile), environment=replace(ENVIRONMENT, processor=HOSTILE))  # fmt: skip
     build(root, Suites())
     browser.open(root / "paper/smoke/index.html")
     browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -138,8 +139,8 @@ def test_boards_without_differences_mark_one_in_at_most_five_percent(tmp_path):
         values = {}
         for one in base.cells:
             noise = draws.normal()
-            values[one["key"]] = shift[one["seed"]] + noise
-        cells = [{**one, "headline": float(values[one["key"]])} for one in base.cells]
+            values[one.key] = shift[one.seed] + noise
+        cells = [replace(one, headline=float(values[one.key])) for one in base.cells]
         board = tables_of([type(base)(**{**vars(base), "cells": cells})], Settings(against=("whole", "chance")), None)
         marks = [found.mark for place in board[0].places for one in place.standings for found in one.against.values()]
         false += any(mark != "cannot tell" for mark in marks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,7 +155,7 @@ def test_text_from_outside_stays_text(tmp_path):
     texts = dict.fromkeys(("row", "method", "model", "task", "protocol", "recipe", "headline_metric"), HOSTILE)
     broken = cell("x", 0.1, 1, None, reason=HOSTILE, status="failed", key=HOSTILE)
     store(places(root, "<b>bold<b>"), [{**cell("x", 0.1, 0, 0.5), **texts}], row("y", 0.1, [0.1]), [broken],
-          environment={**ENVIRONMENT, "plugins": HOSTILE, "processor": HOSTILE})  # fmt: skip
+          environment=replace(ENVIRONMENT, plugins=HOSTILE, processor=HOSTILE))  # fmt: skip
     (root / "paper/smoke/about.md").write_text(f"about {HOSTILE} ![p](http://x.example/y.png) [l](javascript:alert(3))")
     (places(root) / "sub").mkdir(parents=True)
     shown, _ = build(root, Suites())

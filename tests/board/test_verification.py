@@ -36,7 +36,9 @@ from ticketbench.board.verification import (
     repeats,
 )  # fmt: skip
 from ticketbench.store.environment import environment_of
+from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
+from ticketbench.store.tables import as_tables
 from ticketbench.suite.suite import read_suite
 
 KEYS = [f"{at:020x}" for at in range(20)]
@@ -103,13 +105,13 @@ def opened(tmp_path, plugins):
     """A bundle of invented records, with suite and plan, and what judging it needs besides records."""
     bundle, suite, plan = open_bundle(tiny_bundle(tmp_path, plugins), plugins, str(tmp_path / "tiny.toml"))
     rows = pick(bundle, candidates(bundle, suite, plan), 4)
-    here = {**environment_of(plugins), "torch": "2.13.0", "processor": "abacus", "accelerators": ""}
+    here = replace(environment_of(plugins), torch="2.13.0", processor="abacus", accelerators="")
     return bundle, suite, rows, planned_for(rows, plan), here, plan
 
 
 def found_of(rows, change=lambda row: {}):
     """Records as a run would find them."""
-    return [{**row, **change(row)} for row in rows]
+    return [replace(row, **change(row)) for row in rows]
 
 
 def test_a_claim_that_comes_out_again_agrees(opened, tmp_path):
@@ -128,11 +130,11 @@ def test_each_way_to_disagree_is_said(opened):
     """Raised, failed here, not computed, not planned; other hardware is given no more room, and is named."""
     bundle, suite, rows, cells, here, plan = opened
     changes = {
-        rows[0]["key"]: {"headline": rows[0]["headline"] - 0.02},
-        rows[1]["key"]: {"status": "failed", "headline": None, "reason": "it\nbroke"},
+        rows[0].key: {"headline": rows[0].headline - 0.02},
+        rows[1].key: {"status": "failed", "headline": None, "reason": "it\nbroke"},
     }
-    found = found_of(rows[:2], lambda row: changes[row["key"]])
-    planned = {key: cell for key, cell in cells.items() if key != rows[3]["key"]}
+    found = found_of(rows[:2], lambda row: changes[row.key])
+    planned = {key: cell for key, cell in cells.items() if key != rows[3].key}
     verdict = judge(bundle, suite, rows, 4, planned, found, here, "cpu")
     assert [cell.reason.partition(":")[0] for cell in verdict.cells] == [
         "the difference is larger than the tolerance",
@@ -142,9 +144,9 @@ def test_each_way_to_disagree_is_said(opened):
     ]
     assert not verdict.agrees
     assert verdict.cells[0].difference == pytest.approx(-0.02)
-    assert doubtful(verdict, planned) == [cells[rows[0]["key"]]]
+    assert doubtful(verdict, planned) == [cells[rows[0].key]]
     assert [len(fleet.cells) for fleet in repeats(plan, doubtful(verdict, planned), "cpu")] == [2, 3]
-    elsewhere = judge(bundle, suite, rows[:1], 4, planned, found, {**here, "processor": "another"}, "cpu")
+    elsewhere = judge(bundle, suite, rows[:1], 4, planned, found, replace(here, processor="another"), "cpu")
     assert (elsewhere.agrees, elsewhere.cells[0].alike, elsewhere.cells[0].tolerance) == (False, False, 0.005)
     assert elsewhere.cells[0].reason.endswith("tolerance, and torch, the processor or the accelerators changed since")
     strict = judge(bundle, suite, rows[:1], 4, planned, found, here, "cpu", tolerance=0.02001)
@@ -154,9 +156,9 @@ def test_each_way_to_disagree_is_said(opened):
 def test_a_cell_that_rounding_moves_is_given_what_rounding_moves_it(opened):
     """Runs that differ widen the tolerance; runs that are all the same do not."""
     bundle, suite, rows, cells, here, _ = opened
-    claim = rows[0]["headline"]
+    claim = rows[0].headline
     for shifts, agrees in (((-0.04, 0.0, -0.03, -0.01), True), ((-0.02,) * 6, False), ((-0.2, -0.201, -0.199), False)):
-        found = [{**rows[0], "headline": claim + shift} for shift in shifts]
+        found = [replace(rows[0], headline=claim + shift) for shift in shifts]
         verdict = judge(bundle, suite, rows[:1], 4, cells, found, here, "cpu")
         assert (verdict.agrees, verdict.cells[0].runs) == (agrees, len(shifts))
 
@@ -165,9 +167,9 @@ def test_cells_that_no_board_ranks_hide_none(opened, plugins):
     """A hundred cells of seeds that the tier does not have are never sampled; with nothing else nothing is verified."""
     bundle, suite, _, _, _, plan = opened
     (first, *_) = bundle.cells()
-    more = [{**first, "key": f"{at:020x}", "seed": 100 + at} for at in range(100)]
+    more = [replace(first, key=f"{at:020x}", seed=100 + at) for at in range(100)]
     cells = bundle.read("cells")
-    foreign = type(cells).from_pylist(more, schema=cells.schema)
+    foreign = as_tables(more, "")["cells"]
     padded = replace(bundle, tables={**bundle.tables, "cells": concat_tables([cells, foreign])})
     assert candidates(padded, suite, plan) == candidates(bundle, suite, plan)
     assert len(candidates(padded, suite, plan)) == 4
@@ -198,10 +200,10 @@ def test_true_claims_are_refused_together_once_in_a_hundred_and_raised_ones_more
 def test_claims_that_are_too_high_together_are_refused(opened):
     """Runs differ by more than the claims are raised, so that each cell for itself agrees; eight of them do not."""
     bundle, suite, rows, cells, here, _ = opened
-    row, cell = rows[0], cells[rows[0]["key"]]
-    many = [{**row, "key": f"{at:020x}"} for at in range(8)]
-    planned = {one["key"]: replace(cell) for one in many}
-    found = [{**row, "headline": row["headline"] + shift} for shift in (-0.02, 0.03, -0.03, 0.01, 0.02)]
+    row, cell = rows[0], cells[rows[0].key]
+    many = [replace(row, key=f"{at:020x}") for at in range(8)]
+    planned = {one.key: replace(cell) for one in many}
+    found = [replace(row, headline=row.headline + shift) for shift in (-0.02, 0.03, -0.03, 0.01, 0.02)]
     verdict = judge(bundle, suite, many, 8, planned, found, here, "cpu")
     assert (verdict.disagreeing, verdict.together, verdict.agrees) == ([], 1 / 256, False)
     assert verdict.summary() == "DISAGREES: the 8 cells together are claimed too high (p 0.0039)"
@@ -245,23 +247,23 @@ def test_two_points_more_are_caught_as_often_as_the_formula_says(tmp_path, plugi
     path = tmp_path / "tiny.toml"
     text = TINY.replace("seeds = [0, 1]", f"seeds = {list(range(10))}").replace("steps = 20", "steps = 4")
     path.write_text(text.replace("log_every = 5", "log_every = 2") + SHARES)
-    claimed, again = (records_of(path, fleet=fleet) for fleet in (4, 7))
+    claimed, again = ([CellRecord.from_dict(one) for one in records_of(path, fleet=fleet)] for fleet in (4, 7))
     store, environment = Store(tmp_path / "results", create=True), environment_of(plugins)
     store.add(claimed, environment)
     folder = write(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path)
     honest, suite, plan = open_bundle(folder, plugins, str(path))
     cells = planned_for(honest.cells(), plan)
     assert judge(honest, suite, honest.cells(), 20, cells, again, environment, "cpu").agrees
-    raised = [row["key"] for row in honest.cells() if row["headline"] <= 0.98][:3]
+    raised = [row.key for row in honest.cells() if row.headline <= 0.98][:3]
     raise_results(folder, raised)
     bundle = read_bundle(folder, suite)
-    rows = {row["key"]: row for row in bundle.cells()}
+    rows = {row.key: row for row in bundle.cells()}
     caught = 0
     for number in range(1000):
         fields = {**to_plain(bundle.manifest), "who": f"Ada {number}"}
         picked = [rows[key] for key in sample(hash_of(fields), rows, 4)]
         verdict = judge(bundle, suite, picked, 20, cells, again, environment, "cpu")
-        assert {cell.key for cell in verdict.disagreeing} == set(raised) & {row["key"] for row in picked}
+        assert {cell.key for cell in verdict.disagreeing} == set(raised) & {row.key for row in picked}
         caught += not verdict.agrees
     expected = chance(20, 3, 4)
     assert expected == pytest.approx(1 - 2380 / 4845)
@@ -274,7 +276,7 @@ def test_the_command_verifies_a_true_bundle_and_catches_a_raised_one(tmp_path, p
     path = suite_file(tmp_path)
     path.write_text(path.read_text().replace("steps = 20", "steps = 4").replace("log_every = 5", "log_every = 2"))
     store = Store(tmp_path / "results", create=True)
-    store.add(records_of(path), environment_of(plugins))
+    store.add([CellRecord.from_dict(one) for one in records_of(path)], environment_of(plugins))
     folder = write(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path / "out")
     words = (
         "verify",
@@ -295,7 +297,7 @@ def test_the_command_verifies_a_true_bundle_and_catches_a_raised_one(tmp_path, p
     assert "1 raised of 4 cells: 50.0 % to be caught by 2 samples" in done.stdout
     said = tomllib.loads((folder / "verdict.toml").read_text())
     assert (said["agrees"], [cell["difference"] for cell in said["cells"]]) == (True, [0.0, 0.0])
-    raise_results(folder, [row["key"] for row in read_bundle(folder).cells()])
+    raise_results(folder, [row.key for row in read_bundle(folder).cells()])
     done = ticketbench(*words)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "DISAGREES: 2 of 2 cells" in done.stdout

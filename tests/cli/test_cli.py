@@ -20,6 +20,7 @@ from ticketbench.plugin.hookspecs import OFFERS
 from ticketbench.plugin.loading import Plugins
 from ticketbench.render.numbers import amount, duration
 from ticketbench.store.environment import environment_of
+from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
 
@@ -274,7 +275,9 @@ def test_a_store_that_has_cells(call, tiny_suite, cells_of, records_of, plugins:
     """`plan` says what is finished, and `show cell` shows a record by the beginning of its key."""
     path = tiny_suite()
     records = records_of(path, seeds=1)
-    Store(tmp_path / "results", create=True).add(records, environment_of(plugins))
+    Store(tmp_path / "results", create=True).add(
+        [CellRecord.from_dict(one) for one in records], environment_of(plugins)
+    )
     words = ("plan", "--suite", path, "--plugin", STRANGER, "--device", "cpu")
     plan = call(*words, "--json").json
     assert [cell["finished"] for cell in plan["cells"]] == [True, False, True, False]

@@ -15,6 +15,7 @@ from ticketbench.board.bundle.refusal import BundleError
 from ticketbench.errors import StoreError, UnknownNameError
 from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import Selection, make_plan
+from ticketbench.store.schema import CellRecord
 from ticketbench.suite.suite import read_suite
 
 
@@ -35,8 +36,8 @@ def test_the_same_records_give_the_same_bytes(made, store, tmp_path, plugins):
     other = tiny_store(tmp_path / "other", plugins, lambda axes: None) if (tmp_path / "other").mkdir() is None else None
     cells = make_plan(read_suite(suite_file(tmp_path)), "smoke", plugins).cells
     for cell in reversed(cells):
-        axes = {"scorer": "", **describe(cell)}
-        other.add([{**axes, **record(axes)}], HERE)
+        axes = describe(cell).as_row()
+        other.add([CellRecord.from_dict({**axes, **record(axes)})], HERE)
     again = draft(other, read_suite(tmp_path / "tiny.toml"), "smoke", plugins, "mine", "Ada")
     assert dict(again.files) == dict(made().files)
     assert again.manifest == made().manifest
@@ -60,10 +61,10 @@ def test_what_is_left_out_and_missing_is_said(made, store, tmp_path, plugins):
     bf16 = make_plan(suite, "smoke", plugins, Selection(seeds=1), precision="bf16").cells
     foreign = make_plan(suite, "smoke", plugins, Selection(densities=(0.25,), seeds=1)).cells
     for cell, more in ((bf16[0], {}), (foreign[-1], {"status": "failed", "reason": "it broke", "headline": None})):
-        axes = {"scorer": "", **describe(cell)}
-        store.add([{**axes, **record(axes), **more}], HERE)
+        axes = describe(cell).as_row()
+        store.add([CellRecord.from_dict({**axes, **record(axes), **more})], HERE)
     old = next(row for row in store.read("cells").to_pylist() if (row["density"], row["precision"]) == (0.5, "fp32"))
-    store.add([{**old, "key": "0" * 20, "finished": old["finished"] + 9}], HERE)
+    store.add([CellRecord(**{**old, "key": "0" * 20, "finished": old["finished"] + 9})], HERE)
     found = made()
     assert found.tables["cells"].num_rows == 4
     assert found.notes == [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from plain_records import plain
+
 from ticketbench.cli.table import lines_of
 
 
 def record(seed: int, headline: float, initializer: str = 'he {"gain":1.0}', **others):
     """A record with what a line shows."""
-    return {
-        "row": "static", "density": 0.1, "seed": seed, "status": "ok", "headline": headline, "parameters": 10,
-        "flops": 20.0, "draw_seconds": 0.0, "train_seconds": 1.0, "initializer": initializer,
-        "recipe": "small", **others,
-    }  # fmt: skip
+    said = {"status": "ok", "recipe": "small", **others}
+    return plain(
+        row="static", density=0.1, seed=seed, headline=headline, parameters=10, flops=20.0, draw_seconds=0.0,
+        train_seconds=1.0, initializer=initializer, **said,
+    )  # fmt: skip
 
 
 def test_initializers_of_a_row_have_lines_of_their_own():

@@ -213,7 +213,9 @@ def compute(failures, tiny_suite):
         suite = read_suite(tiny_suite(*changes))
         plan = make_plan(suite, "smoke", plugins, Selection(methods=methods, seeds=seeds))
         fleets = plan.fleets(plan.cells, "cpu", 1, 1 if alone else 1000)
-        found = [record for fleet in fleets for record in execute(fleet.cells, Resolver(plugins), suite.headline)]
+        found = [
+            record.as_dict() for fleet in fleets for record in execute(fleet.cells, Resolver(plugins), suite.headline)
+        ]
         return sorted(found, key=lambda record: (record["row"], record["seed"]))
 
     return records

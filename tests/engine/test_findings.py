@@ -55,7 +55,8 @@ def computed(tiny_suite, tmp_path):
             ('recipe = "plain"', f'recipe = "plain"\n{probes}'),
         )
         suite = read_suite(path)
-        return execute(make_plan(suite, "smoke", world).cells, Resolver(world), suite.headline)
+        found = execute(make_plan(suite, "smoke", world).cells, Resolver(world), suite.headline)
+        return [record.as_dict() for record in found]
 
     return compute
 

@@ -53,7 +53,7 @@ def test_rigl_and_imp_train_it_as_a_fleet_as_they_do_alone(world, tiny_suite):
     found = {}
     for size in (8, 1):
         records = [
-            record
+            record.as_dict()
             for fleet in plan.fleets(plan.cells, "cpu", 1, size)
             for record in execute(fleet.cells, Resolver(world), suite.headline)
         ]

@@ -144,7 +144,7 @@ def computed(tiny_suite, world):
         suite = read_suite(tiny_suite(('["dense", "magnitude"]', f'["{row}"]'), *changes))
         plan = make_plan(suite, "smoke", world, Selection())
         fleets = plan.fleets(plan.cells, "cpu", 1, fleet)
-        return [record for part in fleets for record in execute(part.cells, Resolver(world), suite.headline)]
+        return [record.as_dict() for part in fleets for record in execute(part.cells, Resolver(world), suite.headline)]
 
     return compute
 

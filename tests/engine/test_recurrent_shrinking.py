@@ -130,7 +130,7 @@ def test_what_a_stage_starts_anew_leaves_dropped_units_silent(led, monkeypatch, 
 def test_the_networks_are_smaller_and_the_record_counts_them(fleet, world, kind: str):
     """Every probe looks; as many weights as fit the density; FLOPs and parameters are those of a network built so."""
     suite, cells = fleet(kind)
-    (record, other) = execute(cells, Resolver(world), suite.headline)
+    (record, other) = (one.as_dict() for one in execute(cells, Resolver(world), suite.headline))
     assert record["status"] == other["status"] == "ok", record["error"] + other["error"]
     cast = Resolver(world).cast(cells[0].setting)
     model, shapes = cast.model, cast.stages.train_on.shapes()

@@ -96,7 +96,7 @@ def test_members_of_different_sizes_share_the_larger_shape(led):
 def test_the_record_counts_the_ticket_and_the_smaller_network(cells, plugins):
     """Kept weights at most the density's count, of all 103; parameters without removed biases; fewer FLOPs."""
     suite, chosen = cells
-    records = execute(chosen[:1], Resolver(plugins), suite.headline)
+    records = [one.as_dict() for one in execute(chosen[:1], Resolver(plugins), suite.headline)]
     (record,) = records
     assert (record["status"], record["prunable"]) == ("ok", 103)
     assert record["kept"] <= 52
@@ -148,7 +148,7 @@ def test_a_smaller_network_moves_to_another_stage(tiny_suite, plugins):
     for index, member in enumerate(members):
         kept = sum(int(part[index].sum()) for part in bench.stack.masks.values())
         assert kept == sum(int(part.sum()) for part in member.drawn.values()) <= 26
-    record = execute(cells[:1], Resolver(plugins), suite.headline)[0]
+    record = execute(cells[:1], Resolver(plugins), suite.headline)[0].as_dict()
     assert record["flops"] == 2 * record["kept"] < record["flops_dense"]
 
 

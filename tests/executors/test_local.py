@@ -22,6 +22,7 @@ from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Fleet, Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
+from ticketbench.store.schema import CellRecord
 from ticketbench.suite.suite import read_suite
 
 TROUBLES = '''
@@ -174,10 +175,10 @@ def wait_until(fact, seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def records_by_row(events: Iterable[Event]) -> dict[str, dict]:
+def records_by_row(events: Iterable[Event]) -> dict[str, CellRecord]:
     """Row -> record; each row once."""
     records = [record for event in events for record in event.records]
-    by_row = {record["row"]: record for record in records}
+    by_row = {record.row: record for record in records}
     assert len(by_row) == len(records)
     return by_row
 
@@ -205,7 +206,7 @@ def delays(bench) -> list[Event]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(bench) -> dict[str, dict]:
+def undisturbed(bench) -> dict[str, CellRecord]:
     """The innocent cells, each computed alone in this process."""
     plugins = load_plugins([STRANGER, bench.plugin])
     headline = read_suite(bench.suite).headline
@@ -215,7 +216,7 @@ def undisturbed(bench) -> dict[str, dict]:
 
 def test_a_worker_that_dies_loses_only_the_cell_that_killed_it(deaths):
     """The fleet's other cells are computed again; every cell has one record."""
-    assert {row: record["status"] for row, record in records_by_row(deaths).items()} == {
+    assert {row: record.status for row, record in records_by_row(deaths).items()} == {
         "magnitude": "ok", "exits": "failed", "random": "ok", "killed": "failed", "interrupts": "failed", "noisy": "ok",
     }  # fmt: skip
 
@@ -223,31 +224,31 @@ def test_a_worker_that_dies_loses_only_the_cell_that_killed_it(deaths):
 def test_the_record_says_how_the_worker_died(deaths):
     """An exit status or a signal, and the last words on standard error."""
     records = records_by_row(deaths)
-    assert {row: records[row]["reason"] for row in ("exits", "interrupts", "killed")} == {
+    assert {row: records[row].reason for row in ("exits", "interrupts", "killed")} == {
         "exits": "the worker process died: exit status 3",
         "interrupts": "the worker process died: SIGINT",
         "killed": "the worker process died: SIGKILL",
     }
-    assert records["exits"]["error"].endswith("farewell")
-    assert records["interrupts"]["error"].endswith("KeyboardInterrupt: enough")
-    assert [records[row]["fleet_size"] for row in ("exits", "magnitude", "random")] == [1, 1, 1]
+    assert records["exits"].error.endswith("farewell")
+    assert records["interrupts"].error.endswith("KeyboardInterrupt: enough")
+    assert [records[row].fleet_size for row in ("exits", "magnitude", "random")] == [1, 1, 1]
 
 
 def test_the_survivors_of_a_dead_worker_have_their_own_results(deaths, undisturbed):
     """Computed again from the start, to the same numbers."""
     records = records_by_row(deaths)
     for row in ("magnitude", "random"):
-        assert records[row]["headline"] == pytest.approx(undisturbed[row]["headline"], rel=1e-6)
-        assert [point[-1] for point in records[row]["curves"]] == pytest.approx(
-            [point[-1] for point in undisturbed[row]["curves"]], rel=1e-6
+        assert records[row].headline == pytest.approx(undisturbed[row].headline, rel=1e-6)
+        assert [point.value for point in records[row].curves] == pytest.approx(
+            [point.value for point in undisturbed[row].curves], rel=1e-6
         )
 
 
 def test_what_a_plugin_prints_does_not_disturb_the_messages(deaths, undisturbed):
     """Lines that look like messages, bytes that are no text, output of a child: the record is the cell's own."""
     record = records_by_row(deaths)["noisy"]
-    assert record["status"] == "ok"
-    assert record["headline"] == pytest.approx(undisturbed["magnitude"]["headline"], rel=1e-6)
+    assert record.status == "ok"
+    assert record.headline == pytest.approx(undisturbed["magnitude"].headline, rel=1e-6)
 
 
 def test_a_worker_is_kept_for_fleet_after_fleet(bench):
@@ -272,12 +273,12 @@ def test_a_worker_is_kept_for_fleet_after_fleet(bench):
 def test_a_cell_past_its_time_is_stopped_and_its_neighbours_are_not(delays, undisturbed):
     """`timeout` for the cells that sleep; the innocent cell of the same fleet is computed again."""
     records = records_by_row(delays)
-    assert {row: record["status"] for row, record in records.items()} == {
+    assert {row: record.status for row, record in records.items()} == {
         "sleeps": "timeout", "magnitude": "ok", "stubborn": "timeout", "random": "ok",
     }  # fmt: skip
-    assert records["sleeps"]["reason"] == records["stubborn"]["reason"] == f"stopped after {PATIENCE:g} s"
+    assert records["sleeps"].reason == records["stubborn"].reason == f"stopped after {PATIENCE:g} s"
     for row in ("magnitude", "random"):
-        assert records[row]["headline"] == pytest.approx(undisturbed[row]["headline"], rel=1e-6)
+        assert records[row].headline == pytest.approx(undisturbed[row].headline, rel=1e-6)
 
 
 def test_a_worker_past_its_time_is_gone_with_all_it_started(bench, delays):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import make_plan
 from ticketbench.plugin.loading import Plugins
 from ticketbench.plugin.options import canonical
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
+from ticketbench.store.tables import SCHEMAS
 from ticketbench.suite.suite import read_suite
 
 SHARES = '\n[metrics.accuracy]\ntitle = "accuracy"\npercent = true\n'
 STARTED = 1_750_000_000.0
-HERE = {name: value for name, value in ENVIRONMENT.items() if name != "environment"}
-HERE["environment"] = hashlib.sha256(canonical(HERE).encode()).hexdigest()[:16]
+FACTS = {name: value for name, value in ENVIRONMENT.as_dict().items() if name != "environment"}
+HERE = replace(ENVIRONMENT, environment=hashlib.sha256(canonical(FACTS).encode()).hexdigest()[:16])
 """An environment under its own hash, as `environment_of` makes it."""
 TABLES = ("cells", "curves", "probes", "environments")
 Fields = dict[str, Any]
@@ -57,8 +59,8 @@ def tiny_store(folder: Path, plugins: Plugins, change: Callable[..., Fields | No
     """A store with a record for every cell of the smoke tier."""
     store = Store(folder / "results", create=True)
     cells = make_plan(read_suite(suite_file(folder)), "smoke", plugins, **plan).cells
-    made = [{"scorer": "", **describe(cell)} for cell in cells]
-    records = [{**axes, **found} for axes in made if (found := change(axes)) is not None]
+    made = [describe(cell).as_row() for cell in cells]
+    records = [CellRecord.from_dict({**axes, **found}) for axes in made if (found := change(axes)) is not None]
     if records:
         store.add(records, HERE)
     return store

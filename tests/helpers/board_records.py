@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from ticketbench.board.submission import Submission, from_store
+from ticketbench.store.schema import CellRecord, Environment
 from ticketbench.store.store import Store
 
-ENVIRONMENT = {
-    "environment": "e1", "ticketbench": "0.1.0", "commit": "c0ffee", "dirty": False, "python": "3.12.1",
-    "torch": "2.13.0", "numpy": "2.1.0", "plugins": "ticketbench 0.1.0 (a), fisher 2 (b)", "system": "Linux",
-    "processor": "abacus", "cores": 2, "memory": 2**40, "accelerators": "", "threads": 1,
-}  # fmt: skip
+ENVIRONMENT = Environment(
+    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=False, python="3.12.1", torch="2.13.0", numpy="2.1.0",
+    plugins="ticketbench 0.1.0 (a), fisher 2 (b)", system="Linux", processor="abacus", cores=2,
+    memory=2**40, accelerators="", threads=1,
+)  # fmt: skip
 SHARED = {
     "suite": "paper", "suite_version": 1, "tier": "smoke", "scorer": "", "model": "net", "task": "dots",
     "protocol": "one", "initializer": "plain", "recipe": "short", "precision": "fp32", "device_class": "cpu",
@@ -23,15 +24,20 @@ SHARED = {
 }  # fmt: skip
 
 
-def cell(row: str, density: float, seed: int, value: float | None, **changes: Any) -> dict[str, Any]:
-    """One record; a value of None is a cell that failed."""
-    record = {
+def cell(
+    row: str,
+    density: float,
+    seed: int,
+    value: float | None,
+    points: Mapping[float, float] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """The fields of one record; a value of None is a cell that failed."""
+    curve = [("test", "own", "accuracy", 0, "iterations", float(x), y) for x, y in (points or {}).items()]
+    return {
         **SHARED, "key": f"{row}-{density:g}-{seed}", "row": row, "method": f"m-{row}", "density": density,
-        "seed": seed, "status": "failed" if value is None else "ok", "headline": value, **changes,
+        "seed": seed, "status": "failed" if value is None else "ok", "headline": value, "curves": curve, **changes,
     }  # fmt: skip
-    points = changes.pop("points", {})
-    record["curves"] = [("test", "own", "accuracy", 0, "iterations", float(x), y) for x, y in points.items()]
-    return record
 
 
 def row(name: str, density: float, values: Sequence[float | None], **changes: Any) -> list[dict[str, Any]]:
@@ -39,10 +45,10 @@ def row(name: str, density: float, values: Sequence[float | None], **changes: An
     return [cell(name, density, seed, value, **changes) for seed, value in enumerate(values)]
 
 
-def store(path: Path, *rows: Sequence[Mapping[str, Any]], environment: Mapping[str, Any] = ENVIRONMENT) -> Store:
+def store(path: Path, *rows: Sequence[Mapping[str, Any]], environment: Environment = ENVIRONMENT) -> Store:
     """A store of these rows."""
     made = Store(path, create=True)
-    made.add([one for part in rows for one in part], environment)
+    made.add([CellRecord.from_dict(one) for part in rows for one in part], environment)
     return made
 
 

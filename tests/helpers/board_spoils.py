@@ -15,7 +15,7 @@ from board_bundles import replace_table, seal, set_value, suite_file, table_of
 from ticketbench.board.bundle.manifest import MANIFEST
 from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.bundle.refusal import BundleError
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.tables import SCHEMAS
 from ticketbench.suite.suite import read_suite
 
 SCRIPT = "<script>alert(1)</script>"

@@ -9,14 +9,14 @@ from typing import Any
 from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import make_plan
 from ticketbench.plugin.loading import Plugins
+from ticketbench.store.schema import CellRecord, Environment
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
 
-ENVIRONMENT = {
-    "environment": "e1", "ticketbench": "0.1.0", "commit": "c0ffee", "dirty": True, "python": "3.12.1",
-    "torch": "2.13.0", "numpy": "2.1.0", "plugins": "a 1, b 2", "system": "Linux", "processor": "abacus", "cores": 2,
-    "memory": 2**40, "accelerators": "", "threads": 1,
-}  # fmt: skip
+ENVIRONMENT = Environment(
+    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=True, python="3.12.1", torch="2.13.0", numpy="2.1.0",
+    plugins="a 1, b 2", system="Linux", processor="abacus", cores=2, memory=2**40, accelerators="", threads=1,
+)  # fmt: skip
 
 PAPER = """
 [metrics.accuracy]
@@ -81,8 +81,8 @@ def fill(path: Path, suite_path: Path, plugins: Plugins, change: Change = plain_
     """A store with a record for every cell of the smoke tier; those that `change` makes None are missing."""
     store = Store(path, create=True)
     cells = make_plan(read_suite(suite_path), "smoke", plugins, **plan).cells
-    made = [({"scorer": "", **describe(cell)}, cell) for cell in cells]
-    records = [{**axes, **found} for axes, _ in made if (found := change(axes)) is not None]
+    made = [describe(cell).as_row() for cell in cells]
+    records = [CellRecord.from_dict({**axes, **found}) for axes in made if (found := change(axes)) is not None]
     if records:
         store.add(records, ENVIRONMENT)
     return store

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from ticketbench.store.schema import REAL, SCHEMAS, TEXT, WHOLE
+from ticketbench.store.tables import REAL, SCHEMAS, TEXT, WHOLE
 
 NUMBER, LONG, BYTES, LIST, STRUCT = 5, 6, 8, 9, 12
 DATA, DICTIONARY = 0, 2

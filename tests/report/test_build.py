@@ -172,8 +172,8 @@ def test_names_and_numbers_are_as_short_as_they_may_be():
     assert quantity(0.5, "metric", percent, "steps") == "50.0 %"
     assert quantity(3.14159, "metric", plain, "steps", difference=True) == "+3.142"
     assert quantity(12.0, "x", plain, "steps") == "12 steps"
-    assert quantity(1234567.0, "count", plain, "") == "1,234,567"
-    assert quantity(None, "count", plain, "") == "–"
+    assert quantity(1234567.0, "parameters", plain, "") == "1,234,567"
+    assert quantity(None, "FLOPs", plain, "") == "–"
 
 
 # -- files ---------------------------------------------------------------------------------------------------

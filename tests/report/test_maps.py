@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 from lottery_store import SUITE, lottery, record
+from plain_records import plain
 
 from ticketbench.errors import SuiteError
 from ticketbench.report.build import build
@@ -160,11 +161,11 @@ def test_a_companion_may_have_the_rows_name():
     """Then the cell's own points are called "this"."""
     points = {"imp end": (0.0, 0.0), "start": (1.0, 0.0), "end": (0.0, 1.0)}
     probes = {f"apart/trained/{name}": value for _, _, name, value in distances(points)}
-    entry = Entry({"row": "imp"}, {"status": "ok", "probes": probes})
+    entry = Entry(plain(row="imp", status="ok"), probes=probes)
     assert {name for pair in distances_of(entry, "apart/trained") for name in pair} == {
         "imp end", "imp start", "this end",
     }  # fmt: skip
-    assert distances_of(Entry({"row": "imp"}), "apart/trained") == {}
+    assert distances_of(Entry(plain(row="imp")), "apart/trained") == {}
 
 
 PLACES = [

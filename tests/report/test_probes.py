@@ -215,8 +215,8 @@ def test_of_probes_only_the_curves_that_are_spoken_of_are_read(tmp_path, plugins
     assert probe_curves(suite) == {"flow/total", "line/loss from prune end", "line/loss from scratch end"}
     keys = store.read("cells")["key"].to_pylist()[:1]
     points = points_of(store, keys, splits(suite), probe_curves(suite))[keys[0]]
-    assert {point["metric"] for point in points} == {"accuracy", *probe_curves(suite)}
-    assert {point["metric"] for point in points_of(store, keys, ["probe", "train"])[keys[0]]} == {"loss"}
+    assert {point.metric for point in points} == {"accuracy", *probe_curves(suite)}
+    assert {point.metric for point in points_of(store, keys, ["probe", "train"])[keys[0]]} == {"loss"}
 
 
 def test_a_logarithmic_axis_starts_above_zero(tmp_path):

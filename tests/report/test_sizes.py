@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import pytest
 from lottery_store import LEVELS, SUITE, lottery
+from plain_records import plain
 
 from ticketbench.report.build import build
 from ticketbench.report.charts import chart_of
 from ticketbench.report.sizes import ends_of, size_of
 from ticketbench.results.results import gather
+from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
 
 
 def trained(rounds):
     """Points of a training curve: round -> the steps that were logged in it."""
-    plain = {"split": "train", "metric": "loss", "x_name": "step"}
-    return [{**plain, "round": number, "x": float(step)} for number, steps in rounds for step in steps]
+    return [
+        CurvePoint("train", "", "loss", number, "step", float(step), 0.1) for number, steps in rounds for step in steps
+    ]
 
 
 def judged(densities):
     """A judgement of each round."""
-    plain = {"split": "test", "metric": "accuracy", "x_name": "density"}
-    return [{**plain, "round": number, "x": density} for number, density in densities.items()]
+    return [
+        CurvePoint("test", "b", "accuracy", number, "density", density, 0.5) for number, density in densities.items()
+    ]
 
 
 ENDS = {
@@ -39,17 +43,17 @@ ENDS = {
 @pytest.mark.parametrize(("rounds", "steps", "expected"), ENDS.values(), ids=ENDS)
 def test_rounds_are_laid_end_to_end(rounds, steps, expected):
     """The step that training goes back to follows from the number of steps trained."""
-    assert ends_of({"train_steps": steps}, trained(rounds)) == expected
+    assert ends_of(plain(train_steps=steps), trained(rounds)) == expected
 
 
 def test_a_size_holds_until_the_round_ends():
     """Dense for 20 steps, then 80 % for as many; the second metric of a log is not counted again."""
     points = [*trained([(0, (20,)), (1, (20,))]), *judged({0: 1.0, 1: 0.8})]
-    points += [{**point, "metric": "error"} for point in points if point["split"] == "train"]
-    curve = size_of({"train_steps": 40}, points)
+    points += [point._replace(metric="error") for point in points if point.split == "train"]
+    curve = size_of(plain(train_steps=40), points)
     assert (curve.x, curve.values) == ((0.0, 20.0, 40.0), (1.0, 0.8, 0.8))
     assert (curve.at(19), curve.at(20), curve.reach(0.8), curve.reach(0.5)) == (1.0, 0.8, 20.0, None)
-    assert size_of({"train_steps": 0}, judged({0: 1.0})) is None
+    assert size_of(plain(train_steps=0), judged({0: 1.0})) is None
 
 
 def test_a_figure_of_sizes_falls_by_a_fifth_every_round(tmp_path, plugins):
@@ -74,7 +78,7 @@ def test_the_sizes_of_a_real_run(tmp_path, tiny_suite, plugins, records_of):
     text = path.read_text() + '\n[[figures]]\nname = "f"\ntitle = "f"\nkind = "size"\n'
     path.write_text(text)
     store = Store(tmp_path / "s", create=True)
-    store.add(records_of(path), ENVIRONMENT)
+    store.add([CellRecord.from_dict(one) for one in records_of(path)], ENVIRONMENT)
     (drawing,) = build(gather(store, read_suite(path), "smoke", plugins)).drawings
     points = drawing.series[0].points()
     assert [point.x for point in points] == [0, 20, 40, 60, 80]

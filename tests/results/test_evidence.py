@@ -18,7 +18,7 @@ def test_only_the_splits_that_are_shown_are_read(tmp_path, plugins, tiny_suite):
     assert splits(suite) == ["test", "train"]
     assert splits(read_suite(tiny_suite())) == ["test"]
     keys = store.read("cells")["key"].to_pylist()[:1]
-    assert {point["split"] for point in points_of(store, keys, ["test"])[keys[0]]} == {"test"}
+    assert {point.split for point in points_of(store, keys, ["test"])[keys[0]]} == {"test"}
 
 
 def test_only_the_probes_that_are_shown_are_read(tmp_path, plugins):
@@ -34,7 +34,7 @@ def test_only_the_probes_that_are_shown_are_read(tmp_path, plugins):
     found = probes_of(store, [row["key"] for row in rows[:3]], addresses(suite))
     assert found == {row["key"]: {ADDRESS: 0.25 + row["seed"] / 100} for row in rows[:3]}
     assert probes_of(store, ["x"], set()) == {}
-    assert {tuple(entry.record["probes"]) for entry in gather(store, suite, None, plugins).entries} == {(ADDRESS,)}
+    assert {tuple(entry.probes) for entry in gather(store, suite, None, plugins).entries} == {(ADDRESS,)}
 
 
 def test_claims_and_their_other_sides_name_probes(tmp_path, plugins):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
+from dataclasses import replace
 
 import pytest
+from plain_records import plain
 
-from ticketbench.suite.paper import NEEDS, Aspect, MeasureName
-from ticketbench.results.measures import COLUMNS, DERIVED, PROBE, Curve, measured, nearest, training_budget, unit_of
+from ticketbench.results.measures import DERIVE, Curve, measured, nearest, training_budget, unit_of
+from ticketbench.suite.measures import DERIVED, MEASURES
+from ticketbench.suite.paper import Aspect
 
 # accuracy at 10, 20, 30, 40 iterations; trained with 20
 RISING = Curve("iterations", (10.0, 20.0, 30.0, 40.0), (0.2, 0.5, 0.9, 0.7))
-RECORD = {"model": 'net {"iterations":20,"recall":true}', "flops": 1000.0, "parameters": 300, "headline": 0.9,
-          "probes": {"distance/round 3/hamming": 0.25}}  # fmt: skip
+RECORD = plain(model='net {"iterations":20,"recall":true}', flops=1000.0, parameters=300, headline=0.9)
+PROBES = {"distance/round 3/hamming": 0.25}
 
 EXPECTED = {
     "value at a reported x": (Aspect(measure="value", x=30), 0.9),
@@ -46,7 +48,7 @@ EXPECTED = {
 @pytest.mark.parametrize(("aspect", "expected"), EXPECTED.values(), ids=EXPECTED)
 def test_a_measure_is_the_number_worked_out_by_hand(aspect, expected):
     """Of one rising and falling curve, reported at four iterations."""
-    assert measured(aspect, RECORD, RISING) == pytest.approx(expected)
+    assert measured(aspect, RECORD, RISING, PROBES) == pytest.approx(expected)
 
 
 # accuracy at 266,200 weights times 0.8 ** (0, 3, 12, 15), rounded to whole weights; the dip at 51 % counts
@@ -112,7 +114,7 @@ def test_values_that_are_not_finite_are_no_numbers():
     assert measured(Aspect(measure="last"), RECORD, broken) is None
     assert measured(Aspect(measure="mean"), RECORD, broken) is None
     assert Curve("iterations", (1.0,), (math.nan,)).overthinking() is None
-    assert measured(Aspect(), {"headline": math.nan}, None) is None
+    assert measured(Aspect(), plain(headline=math.nan), None) is None
 
 
 def test_without_a_curve_only_columns_have_a_value():
@@ -121,17 +123,25 @@ def test_without_a_curve_only_columns_have_a_value():
     assert measured(Aspect(measure="parameters"), RECORD, None) == 300.0
 
 
-@pytest.mark.parametrize("model", ["net", 'net {"width":3}', 'net {"iterations":true}', None])
+@pytest.mark.parametrize("model", ["net", 'net {"width":3}', 'net {"iterations":true}', ""])
 def test_a_model_without_the_option_has_no_budget(model):
     """Then nothing is known at the budget, nor of FLOPs at another."""
-    record = {**RECORD, "model": model}
+    record = replace(RECORD, model=model)
     assert training_budget(record, "iterations") is None
     assert measured(Aspect(measure="at_budget"), record, RISING) is None
     assert measured(Aspect(measure="flops_to", level=0.5), record, RISING) is None
 
 
-def test_every_measure_a_suite_file_may_name_exists():
-    """And has a unit; what needs something is a measure."""
-    assert set(get_args(MeasureName)) == set(COLUMNS) | set(DERIVED) | {PROBE}
-    assert set(NEEDS) <= set(get_args(MeasureName))
-    assert all(unit_of(name) for name in get_args(MeasureName))
+def test_every_measure_that_is_derived_has_its_way():
+    """Under the same names; each has a unit, and needs keys that an aspect has."""
+    assert set(DERIVE) == set(DERIVED)
+    assert all(unit_of(name) for name in MEASURES)
+    assert {key for one in MEASURES.values() for key in one.needs} == {"x", "level", "from_level", "probe"}
+
+
+def test_the_columns_of_a_record_that_can_be_measured():
+    """As the schema says, with their units."""
+    assert {name: unit_of(name) for name in ("headline", "flops", "draw_flops", "train_seconds", "parameters")} == {
+        "headline": "metric", "flops": "FLOPs", "draw_flops": "FLOPs", "train_seconds": "seconds",
+        "parameters": "parameters",
+    }  # fmt: skip

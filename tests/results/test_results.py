@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from paper_store import ENVIRONMENT, PAPER, fill, plain_record
 
-from ticketbench.plan.cell import describe
 from ticketbench.errors import StoreError
+from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import Selection, make_plan
 from ticketbench.results.results import gather
 from ticketbench.store.store import Store
@@ -31,7 +33,7 @@ def test_every_planned_cell_has_a_place(tmp_path, path, plugins):
     assert statuses == {("dense", 0): "ok", ("dense", 1): "ok", ("magnitude", 0): "ok", ("magnitude", 1): "missing"}
     assert results.rows() == ["dense", "magnitude"]
     assert results.dense_rows == {"dense"}
-    assert [row["environment"] for row in results.environments] == ["e1"]
+    assert [one.environment for one in results.environments] == ["e1"]
 
 
 def test_seeds_and_rows_that_the_suite_does_not_list_are_kept(tmp_path, path, plugins):
@@ -48,18 +50,18 @@ def test_a_cell_computed_twice_counts_once(tmp_path, path, plugins):
     suite = read_suite(path)
     store = Store(tmp_path / "s", create=True)
     axes = describe(make_plan(suite, "smoke", plugins).cells[0])
-    old = [{**axes, "key": f"old{at}", "status": "ok", "headline": at / 10, "finished": float(at)} for at in (7, 3)]
+    old = [replace(axes, key=f"old{at}", status="ok", headline=at / 10, finished=float(at)) for at in (7, 3)]
     store.add(old, ENVIRONMENT)
     results = gather(store, suite, "smoke", plugins)
-    (found,) = [entry for entry in results.entries if entry.record]
-    assert found.record["headline"] == 0.7
+    (found,) = [entry for entry in results.entries if entry.judged]
+    assert found.record.headline == 0.7
     assert results.notes == [
         "left out: 1 cells that were computed again after code or recipe changed",
         "1 cells were computed by other code or another recipe than what is installed now",
     ]
-    store.add([{**axes, "status": "ok", "headline": 0.1, "finished": 1.0}], ENVIRONMENT)
+    store.add([replace(axes, status="ok", headline=0.1, finished=1.0)], ENVIRONMENT)
     results = gather(store, suite, "smoke", plugins)
-    assert [entry.record["headline"] for entry in results.entries if entry.record] == [0.1]
+    assert [entry.record.headline for entry in results.entries if entry.judged] == [0.1]
     assert results.notes == ["left out: 2 cells that were computed again after code or recipe changed"]
 
 

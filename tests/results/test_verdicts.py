@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
+from plain_records import plain
 from scipy import stats
 
-from ticketbench.suite.paper import Claim
 from ticketbench.report.build import described
 from ticketbench.results.results import Entry, Results
 from ticketbench.results.stats import Interval, t_interval
-from ticketbench.suite.suite import read_suite
 from ticketbench.results.verdicts import Finding, judge_claim, weigh
+from ticketbench.store.schema import CurvePoint
+from ticketbench.suite.paper import Claim
+from ticketbench.suite.suite import read_suite
 
 POINTS = (5.0, 20.0)
 
@@ -21,23 +24,12 @@ POINTS = (5.0, 20.0)
 def entry(row, seed, value=0.5, *, density=0.9, status="ok", last=None, **options):
     """A cell whose accuracy is `value` at 5 iterations and `last` at 20; None for a missing one."""
     model = f"net {json.dumps({'recall': True, **options}, sort_keys=True)}"
-    axes = {"row": row, "task": "blobs", "model": model, "protocol": "same", "initializer": "default",
-            "recipe": "plain", "density": density, "seed": seed}  # fmt: skip
+    axes = plain(row=row, task="blobs", model=model, protocol="same", density=density, seed=seed)
     if value is None:
         return Entry(axes)
-    points = [
-        {
-            "split": "test",
-            "judged_on": "b",
-            "metric": "accuracy",
-            "round": 0,
-            "x_name": "iterations",
-            "x": x,
-            "value": y,
-        }
-        for x, y in zip(POINTS, (value, value if last is None else last), strict=True)
-    ]
-    return Entry(axes, {"status": status, "headline": value}, points if status == "ok" else [])
+    sweep = zip(POINTS, (value, value if last is None else last), strict=True)
+    points = [CurvePoint("test", "b", "accuracy", 0, "iterations", x, y) for x, y in sweep]
+    return Entry(replace(axes, status=status, headline=value), points if status == "ok" else [])
 
 
 @pytest.fixture
@@ -178,9 +170,8 @@ def test_that_all_seeds_agree_to_the_last_bit_is_said(judged):
 def pruned(row, seed, values, *, density, initializer="glorot"):
     """A cell judged at several densities: those of its rounds."""
     made = entry(row, seed, density=density)
-    point = {"split": "test", "judged_on": "b", "metric": "accuracy", "x_name": "density"}
-    points = [{**point, "round": at, "x": x, "value": y} for at, (x, y) in enumerate(values.items())]
-    return Entry({**made.axes, "initializer": initializer}, made.record, points)
+    points = [CurvePoint("test", "b", "accuracy", at, "density", x, y) for at, (x, y) in enumerate(values.items())]
+    return Entry(replace(made.record, initializer=initializer), points)
 
 
 def over_densities(**other):

@@ -19,7 +19,7 @@ from ticketbench.store.environment import (
     processor,
     source_commit,
 )
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.tables import SCHEMAS
 
 
 def git(folder: Path, *words: str) -> str:
@@ -110,7 +110,7 @@ def test_without_git_there_is_no_commit(installed: Path, monkeypatch: pytest.Mon
 
 def test_an_environment_is_a_row_of_the_store(plugins: Plugins):
     """Every column of the table, of its type, and nothing else."""
-    facts = environment_of(plugins)
+    facts = environment_of(plugins).as_dict()
     schema = SCHEMAS["environments"]
     assert set(facts) == set(schema.names)
     types = {"string": str, "int64": int, "bool": bool}
@@ -122,16 +122,16 @@ def test_an_environment_is_a_row_of_the_store(plugins: Plugins):
 
 def test_the_id_is_of_the_facts(plugins: Plugins):
     """The same twice; another as soon as a fact is another."""
-    first = environment_of(plugins)["environment"]
+    first = environment_of(plugins).environment
     assert len(first) == 16
-    assert environment_of(plugins)["environment"] == first
-    assert environment_of(plugins, threads=2)["environment"] != first
-    assert environment_of(load_plugins())["environment"] != first
+    assert environment_of(plugins).environment == first
+    assert environment_of(plugins, threads=2).environment != first
+    assert environment_of(load_plugins()).environment != first
 
 
 def test_plugins_are_named_with_their_versions(plugins: Plugins):
     """A stranger's plugin can be told from another version of it."""
-    named = environment_of(plugins)["plugins"].split(", ")
+    named = environment_of(plugins).plugins.split(", ")
     assert f"ticketbench {version.__version__} (ticketbench_scorers)" in named
     assert any(name.startswith("(file)") and name.endswith("ticketbench_stranger.py)") for name in named)
 

@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ticketbench.errors import StoreError
-from ticketbench.plan.cell import Cell
+from ticketbench.plan.cell import Cell, describe
 from ticketbench.store.locks import Claims
+from ticketbench.store.schema import Environment
 from ticketbench.store.store import Store
 
-ENVIRONMENT = {"environment": "e1"}
+ENVIRONMENT = Environment(environment="e1")
 
 CLAIMANT = """
 import sys
@@ -69,7 +71,7 @@ def keys(cells) -> list[str]:
 
 def finish(store, cells, status="ok", attempt=1):
     """Write records, as a run does when a fleet is done."""
-    store.add([{"key": cell.key, "status": status, "attempt": attempt} for cell in cells], ENVIRONMENT)
+    store.add([replace(describe(cell), status=status, attempt=attempt) for cell in cells], ENVIRONMENT)
 
 
 def test_two_runs_never_both_get_a_cell(store, cells):

@@ -7,35 +7,37 @@ import json
 import math
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from plain_records import AXES, plain
 
 from ticketbench.errors import StoreError
 from ticketbench.store.locks import Claims
-from ticketbench.store.schema import CELLS, MARKER, REAL, SCHEMA_VERSION, SCHEMAS, TEXT
+from ticketbench.store.schema import MARKER, SCHEMA_VERSION, CellRecord, Environment
 from ticketbench.store.store import Store
+from ticketbench.store.tables import SCHEMAS, TABLES, environments_of
 
-ENVIRONMENT = {
-    "environment": "e1", "ticketbench": "0.1.0", "commit": "c0ffee", "dirty": True, "python": "3.12.1",
-    "torch": "2.13.0", "numpy": "2.1.0", "plugins": "a 1, b 2", "system": "Linux", "processor": "abacus", "cores": 2,
-    "memory": 2**40, "accelerators": "", "threads": 1,
-}  # fmt: skip
+ENVIRONMENT = Environment(
+    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=True, python="3.12.1", torch="2.13.0", numpy="2.1.0",
+    plugins="a 1, b 2", system="Linux", processor="abacus", cores=2, memory=2**40, accelerators="", threads=1,
+)  # fmt: skip
 
 
-def record(key: str, status: str = "ok", **more) -> dict:
+def record(key: str, status: str = "ok", **more) -> CellRecord:
     """A finished cell, as short as one may be."""
-    return {"key": key, "status": status, "headline": 0.5, **more}
+    return plain(key, status=status, **{"headline": 0.5, **more})
 
 
-def full_record() -> dict:
+def full_record() -> CellRecord:
     """A cell with a value in every column."""
-    values = {TEXT: "text of {}", REAL: 0.1 + 0.2}
-    columns = {name: values.get(kind, 2**40) for name, kind in CELLS.items()}
-    filled = {name: value.format(name) if isinstance(value, str) else value for name, value in columns.items()}
-    return {**filled, "key": "k1", "attempt": 1, "environment": "e1"}
+    values = {str: "text of {}", float: 0.1 + 0.2, int: 2**40}
+    filled = {one.name: values[one.type] for one in TABLES["cells"]}
+    named = {name: value.format(name) if isinstance(value, str) else value for name, value in filled.items()}
+    return CellRecord(**{**named, "key": "k1", "attempt": 1, "environment": "e1"})
 
 
 def entries(store: Store) -> set[str]:
@@ -61,8 +63,8 @@ def test_every_column_comes_back_as_it_went_in(store):
     """Texts, whole numbers above 32 bits and floats, to the last bit, after the store is opened anew."""
     store.add([full_record()], ENVIRONMENT)
     again = Store(store.address)
-    assert again.read("cells").to_pylist() == [full_record()]
-    assert again.read("environments").to_pylist() == [ENVIRONMENT]
+    assert again.read("cells").to_pylist() == [full_record().as_row()]
+    assert environments_of(again.read("environments")) == [ENVIRONMENT]
     assert again.records(["k1"]) == [full_record()]
 
 
@@ -75,10 +77,15 @@ def test_an_empty_store_has_every_table_with_its_types(store, table):
 
 def test_what_a_record_lacks_is_null_and_not_invented(store):
     """A failed cell has no headline, no density and no steps."""
-    store.add([{"key": "k1", "status": "failed", "reason": "it broke"}], ENVIRONMENT)
-    (row,) = store.records(["k1"])
-    known = {name: value for name, value in row.items() if value is not None}
-    assert known == {"key": "k1", "attempt": 1, "status": "failed", "reason": "it broke", "environment": "e1"}
+    store.add([plain("k1", status="failed", reason="it broke")], ENVIRONMENT)
+    (row,) = store.read("cells").to_pylist()
+    known = {name: value for name, value in row.items() if value not in (None, "")}
+    said = {"key": "k1", "attempt": 1, "status": "failed", "reason": "it broke", "environment": "e1"}
+    assert known == {**AXES, **said}
+    assert [name for name, value in row.items() if value == ""] == [
+        "scorer", "error", "headline_metric", "engine", "definition",
+    ]  # fmt: skip
+    assert store.records(["k1"]) == [plain("k1", status="failed", reason="it broke", environment="e1")]
 
 
 def test_numbers_that_are_not_finite_come_back(store):
@@ -86,7 +93,7 @@ def test_numbers_that_are_not_finite_come_back(store):
     curves = [("train", "", "loss", 0, "step", 1.0, value) for value in (math.nan, math.inf, -math.inf)]
     store.add([record("k1", headline=math.nan, curves=curves)], ENVIRONMENT)
     values = store.read("curves")["value"].to_pylist()
-    assert math.isnan(store.records(["k1"])[0]["headline"])
+    assert math.isnan(store.records(["k1"])[0].headline)
     assert math.isnan(values[0])
     assert values[1:] == [math.inf, -math.inf]
 
@@ -95,14 +102,14 @@ def test_a_text_that_is_no_utf_8_does_not_stop_the_store(store):
     """An error about a file with a strange name holds lone surrogates; the record is stored all the same."""
     store.add([record("k1", "failed", reason="no file b\udcffd.bin", error="straße 🙂")], ENVIRONMENT)
     (row,) = store.records(["k1"])
-    assert (row["reason"], row["error"]) == ("no file b?d.bin", "straße 🙂")
+    assert (row.reason, row.error) == ("no file b?d.bin", "straße 🙂")
 
 
 def test_records_come_in_the_order_asked_for(store):
     """Keys that the store does not have are left out."""
     store.add([record("k1"), record("k2")], ENVIRONMENT)
     store.add([record("k3")], ENVIRONMENT)
-    assert [row["key"] for row in store.records(["k3", "none", "k1"])] == ["k3", "k1"]
+    assert [row.key for row in store.records(["k3", "none", "k1"])] == ["k3", "k1"]
 
 
 def test_curves_and_probes_belong_to_their_cell(store):
@@ -133,9 +140,9 @@ def test_an_environment_is_written_once(store):
     """Two fleets of one environment share its row; another environment has its own."""
     store.add([record("k1")], ENVIRONMENT)
     store.add([record("k2")], ENVIRONMENT)
-    store.add([record("k3")], {**ENVIRONMENT, "environment": "e2"})
+    store.add([record("k3")], replace(ENVIRONMENT, environment="e2"))
     assert [row["environment"] for row in store.read("environments").to_pylist()] == ["e1", "e2"]
-    assert [row["environment"] for row in store.records(["k1", "k2", "k3"])] == ["e1", "e1", "e2"]
+    assert [row.environment for row in store.records(["k1", "k2", "k3"])] == ["e1", "e1", "e2"]
 
 
 # -- attempts ------------------------------------------------------------------------------------------------
@@ -191,18 +198,18 @@ def test_two_stores_on_one_folder_see_what_the_other_writes(store):
 def test_a_half_written_part_does_not_count(store, monkeypatch, written):
     """A run killed before a part's `cells` file is there has left nothing, whichever files were finished."""
     store.add([record("k1", curves=[("train", "", "loss", 0, "step", 1.0, 0.5)])], ENVIRONMENT)
-    tables, replace, done = [], os.replace, KeyboardInterrupt("a kill")
+    tables, rename, done = [], os.replace, KeyboardInterrupt("a kill")
 
     def killed(source, target):
         if len(tables) == written:
             raise done
         tables.append(Path(target).parent.name)
-        replace(source, target)
+        rename(source, target)
 
     monkeypatch.setattr(os, "replace", killed)
     lost = record("k2", curves=[("train", "", "loss", 0, "step", 1.0, 9.0)], probes=[("p", "drawn", "n", 9.0)])
     with pytest.raises(KeyboardInterrupt):
-        store.add([lost], {**ENVIRONMENT, "environment": "e2"})
+        store.add([lost], replace(ENVIRONMENT, environment="e2"))
     monkeypatch.undo()
 
     again = Store(store.address, create=True)
@@ -211,7 +218,7 @@ def test_a_half_written_part_does_not_count(store, monkeypatch, written):
     assert again.read("cells")["key"].to_pylist() == ["k1"]
     assert again.read("curves")["value"].to_pylist() == [0.5]
     assert again.read("probes").num_rows == 0
-    again.add([lost], {**ENVIRONMENT, "environment": "e2"})
+    again.add([lost], replace(ENVIRONMENT, environment="e2"))
     assert again.statuses() == {"k1": "ok", "k2": "ok"}
     assert again.read("probes")["value"].to_pylist() == [9.0]
 
@@ -231,11 +238,11 @@ def test_leftover_temporary_files_are_no_parts(store, table):
 @pytest.mark.parametrize("moment", ["before the marker", "after the marker"])
 def test_a_run_killed_while_it_makes_the_store_leaves_none_in_the_way(tmp_path, monkeypatch, moment):
     """Before and after the marker is in its place: the same command makes the store."""
-    place, replace = tmp_path / "results", os.replace
+    place, rename = tmp_path / "results", os.replace
 
     def killed(source, target):
         if moment == "after the marker":
-            replace(source, target)
+            rename(source, target)
         raise KeyboardInterrupt("a kill")
 
     monkeypatch.setattr(os, "replace", killed)
@@ -243,6 +250,7 @@ def test_a_run_killed_while_it_makes_the_store_leaves_none_in_the_way(tmp_path, 
         Store(place, create=True)
     monkeypatch.undo()
     assert place.is_dir()
+    (place / f".{MARKER}.77.tmp").write_text("a kill leaves what an error removes")
     store = Store(place, create=True)
     store.add([record("k1")], ENVIRONMENT)
     assert Store(place).statuses() == {"k1": "ok"}
@@ -251,7 +259,7 @@ def test_a_run_killed_while_it_makes_the_store_leaves_none_in_the_way(tmp_path, 
 def test_the_files_of_a_part_are_synced_before_they_get_their_names(store, monkeypatch):
     """Power lost after the rename must not leave a name without content."""
     calls: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    fsync, rename = os.fsync, os.replace
 
     def syncs(handle):
         calls.append(os.readlink(f"/proc/self/fd/{handle}"))
@@ -259,7 +267,7 @@ def test_the_files_of_a_part_are_synced_before_they_get_their_names(store, monke
 
     def replaces(source, target):
         calls.append(f"> {target}")
-        replace(source, target)
+        rename(source, target)
 
     monkeypatch.setattr(os, "fsync", syncs)
     monkeypatch.setattr(os, "replace", replaces)
@@ -410,7 +418,7 @@ def test_a_file_address_is_the_same_store_as_its_folder(store):
     assert address.local == store.local
     address.add([record("k2")], ENVIRONMENT)
     assert store.records(["k1", "k2"]) == address.records(["k1", "k2"])
-    assert [row["key"] for row in store.records(["k1", "k2"])] == ["k1", "k2"]
+    assert [row.key for row in store.records(["k1", "k2"])] == ["k1", "k2"]
 
 
 def test_an_address_of_pyarrow_without_a_folder_is_a_store_too(tmp_path):

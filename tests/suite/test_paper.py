@@ -91,7 +91,7 @@ WRONG = {
     "an unknown key of a claim": ("expect =", "expects =", "'claims (number 1).expects'. Did you mean 'expect'?"),
     "an unknown key of a metric": ("percent = true", "percents = true", "'metrics.accuracy.percents'. Did you mean"),
     "an unknown key of the other side": ('than = "dense"', "than = { rows = 3 }", "'claims (number 1).than.rows'. Did"),
-    "a measure that there is not": ('"x_to"', '"x_too"', "'claims (number 1).measure': Input should be 'headline'"),
+    "a measure that there is not": ('"x_to"', '"x_too"', "measure': no measure 'x_too'. Did you mean 'x_to'?"),
     "a measure without its level": ("level = 0.5\n", "", "measure = 'x_to' needs `level`"),
     "higher than nothing": ('than = "dense"\n', "", "expect = 'lower' needs `than`, the side it is lower than"),
     "a bound without a value": ('expect = "lower"', 'expect = "at_least"', "expect = 'at_least' needs a `value`"),
@@ -119,8 +119,8 @@ def test_what_the_built_in_suites_say_of_their_papers_has_cells(plugins):
         suite = find_suite(name, plugins)
         tiers = []
         for tier in suite.tiers:
-            axes = ({"scorer": "", **describe(cell)} for cell in make_plan(suite, tier, plugins).cells)
-            tiers.append(Results(suite, tier, "fp32", "cpu", [Entry(each) for each in axes]))
+            cells = make_plan(suite, tier, plugins).cells
+            tiers.append(Results(suite, tier, "fp32", "cpu", [Entry(describe(cell)) for cell in cells]))
         asked: list[tuple[Where, str | None]] = [(figure, None) for figure in suite.figures]
         asked += [(target, target.row) for target in suite.targets] + [(claim, claim.row) for claim in suite.claims]
         others = [claim.changed(claim.than) for claim in suite.claims if claim.than]

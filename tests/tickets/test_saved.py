@@ -31,7 +31,7 @@ def saved(tiny_suite, plugins, tmp_path):
 
 
 def found_at(record, moment):
-    return {(probe, name): value for probe, at, name, value in record["probes"] if at == moment}
+    return {(probe, name): value for probe, at, name, value in record.probes if at == moment}
 
 
 @pytest.mark.parametrize(("at", "moment"), [(0, "trained"), (1, "drawn")])

@@ -6,7 +6,6 @@ changes only its own board's files, and the front page where that shows it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from ticketbench.board.suites import Suites
 from ticketbench.board.table import Table, tables_of
 from ticketbench.board.words import all_lines, family, file_name, line_names, setting_names
 from ticketbench.errors import StoreError, TicketbenchError
+from ticketbench.files import write_bytes
 
 CHARTED = 24
 """Settings of a table that have charts."""
@@ -160,9 +160,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
                 raise StoreError(f"{path} is a link, and a board writes only inside its folder. Remove the link.")
             path.parent.mkdir(exist_ok=True)
             if not path.is_file() or path.read_bytes() != content:
-                partial = path.with_name(f".{path.name}.tmp")
-                partial.write_bytes(content)
-                os.replace(partial, path)
+                write_bytes(path, content)
                 changed.append(path)
         for path in sorted((folder / CHARTS).glob("*.*")):
             if path.suffix in ENDINGS and f"{CHARTS}/{path.name}" not in contents:

@@ -13,7 +13,7 @@ from ticketbench.board.lines import Line
 
 SPLIT, DENSITY, DRAWN = "test", "density", "drawn"
 DRAW_FLOPS = "draw_flops"
-"""FLOPs until the ticket was drawn, where a probe has counted them."""
+"""The column of FLOPs until the ticket was drawn. Records of schema 1 do not have it; a probe may have counted them."""
 
 
 def add_curves(lines: Sequence[Line], curves: pa.Table) -> None:
@@ -48,12 +48,12 @@ def add_curves(lines: Sequence[Line], curves: pa.Table) -> None:
 
 
 def add_drawing_costs(lines: Sequence[Line], probes: pa.Table) -> None:
-    """FLOPs of drawing: the mean of the probes' values named `flops` at the moment the ticket was drawn."""
+    """FLOPs of drawing where the records lack them: the mean of probes' values `flops` when the ticket was drawn."""
     if not probes.num_rows:
         return
     table = probes.filter(pc.and_(pc.equal(probes["moment"], DRAWN), pc.equal(probes["name"], "flops")))
     spent = dict(zip(table["key"].to_pylist(), table["value"].to_pylist(), strict=True))
     for line in lines:
         found = [spent[seed.key] for seed in line.seeds.values() if spent.get(seed.key) is not None]
-        if found and len(found) == len(line.seeds):
+        if DRAW_FLOPS not in line.costs and found and len(found) == len(line.seeds):
             line.costs[DRAW_FLOPS] = sum(found) / len(found)

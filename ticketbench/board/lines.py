@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ticketbench.board.costs import COSTS
 from ticketbench.board.submission import Submission
-from ticketbench.results.results import AXES, JUDGED
-
-COSTS = ("draw_seconds", "train_seconds", "train_steps", "parameters", "flops", "exact_density")
-"""What a line has cost, and its size: columns of `cells`."""
+from ticketbench.results.choice import AXES
+from ticketbench.store.schema import JUDGED, CellRecord
 
 
 class Setting(NamedTuple):
@@ -52,7 +51,7 @@ class Line:
     metric: str
     seeds: dict[int, Seed] = field(default_factory=dict)
     costs: dict[str, float] = field(default_factory=dict)
-    """Means over the seeds that have the number: seconds to draw and to train, parameters, FLOPs, exact density."""
+    """Column -> mean over the seeds that have the number, for each of `COSTS`."""
     never_pruned: bool = False
     curve: list[tuple[float, float]] = field(default_factory=list)
     """(x, mean over seeds) of the headline's metric along the sweep."""
@@ -84,32 +83,29 @@ class Line:
 def lines_of(submission: Submission) -> tuple[list[Line], int]:
     """A submission's lines, and how many of its cells were answered again by later ones."""
     lines: dict[tuple[Any, ...], Line] = {}
-    chosen: dict[tuple[tuple[Any, ...], int], Mapping[str, Any]] = {}
+    chosen: dict[tuple[tuple[Any, ...], int], CellRecord] = {}
     pruned: set[str] = set()
-    ordered = sorted(submission.cells, key=lambda row: (row["finished"] or 0.0, row["key"]))
+    ordered = sorted(submission.cells, key=lambda cell: (cell.finished or 0.0, cell.key))
     for cell in ordered:
-        setting = Setting(*(str(cell[axis] or "") for axis in AXES))
-        density = float(cell["density"])
-        if density < 1:
-            pruned.add(cell["row"])
-        identity = (cell["row"], cell["method"], cell["scorer"] or "", setting, density)
+        setting = Setting(*(str(getattr(cell, axis)) for axis in AXES))
+        if cell.density < 1:
+            pruned.add(cell.row)
+        identity = (cell.row, cell.method, cell.scorer, setting, cell.density)
         if identity not in lines:
             lines[identity] = Line(
-                submission.name, str(cell["row"]), str(cell["method"]), str(cell["scorer"] or ""), setting, density,
-                str(cell["headline_metric"] or ""),
-            )  # fmt: skip
-        lines[identity].metric = lines[identity].metric or str(cell["headline_metric"] or "")
-        chosen[identity, int(cell["seed"])] = cell
+                submission.name, cell.row, cell.method, cell.scorer, setting, cell.density, cell.headline_metric
+            )
+        lines[identity].metric = lines[identity].metric or cell.headline_metric
+        chosen[identity, cell.seed] = cell
     sums: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for (identity, seed), cell in chosen.items():
-        lines[identity].seeds[seed] = Seed(
-            str(cell["key"]), str(cell["status"]), cell["headline"], str(cell["reason"] or ""), str(cell["environment"])
-        )
+        lines[identity].seeds[seed] = Seed(cell.key, cell.status, cell.headline, cell.reason, cell.environment)
         for cost in COSTS:
-            if cell[cost] is not None and math.isfinite(cell[cost]):
-                sums.setdefault(identity, {}).setdefault(cost, []).append(float(cell[cost]))
+            value = getattr(cell, cost.name)
+            if value is not None and math.isfinite(value):
+                sums.setdefault(identity, {}).setdefault(cost.name, []).append(float(value))
     for identity, line in lines.items():
         line.seeds = dict(sorted(line.seeds.items()))
         line.never_pruned = line.row not in pruned
-        line.costs = {cost: sum(values) / len(values) for cost, values in sums.get(identity, {}).items()}
+        line.costs = {name: sum(values) / len(values) for name, values in sums.get(identity, {}).items()}
     return list(lines.values()), len(submission.cells) - len(chosen)

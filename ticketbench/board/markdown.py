@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ticketbench.board.costs import COSTS, BoardCost
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.board.words import (
     amount_text,
@@ -18,6 +19,7 @@ from ticketbench.board.words import (
     setting_names,
     trouble_text,
 )
+from ticketbench.store.schema import Environment
 from ticketbench.suite.paper import Metric
 
 MARK = "<!-- made by `ticketbench board build`: edit about.md, not this file -->"
@@ -72,13 +74,13 @@ def setting_parts(table: Table) -> list[str]:
         metric = table.metrics[places[0].metric]
         parts.append(f"### {escaped(name)}: {escaped(metric.title)}{', %' if metric.percent else ''}")
         known = {cost for place in places for one in place.standings for cost in one.line.costs}
-        costs = [cost for cost in COSTS if cost in known]
+        costs = [cost for cost in COSTS if cost.tabled and cost.name in known]
         rows = [
             markdown_row(place, one, table, metric, lines[one.line.identity], costs)
             for place in places for one in place.standings
         ]  # fmt: skip
         against = [f"less {escaped(row)}" for row in table.against]
-        head = ["density", "rank", "row", "mean", *against, *(COSTS[cost] for cost in costs)]
+        head = ["density", "rank", "row", "mean", *against, *(cost.heading for cost in costs)]
         if rows:
             body = [head, ["---"] * len(head), *rows[:MOST_LINES]]
             parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
@@ -96,7 +98,7 @@ def setting_parts(table: Table) -> list[str]:
 
 
 def markdown_row(
-    place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[str]
+    place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[BoardCost]
 ) -> list[str]:  # fmt: skip
     """A complete entry."""
     cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
@@ -107,14 +109,7 @@ def markdown_row(
         else:
             sign = SIGNS.get(found.mark, "")
             cells.append(f"{sign} {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}")
-    return [*cells, *(amount_text(one.line.costs.get(name)) for name in costs)]
-
-
-COSTS = {
-    "draw_seconds": "draw, s", "train_seconds": "train, s", "train_steps": "steps", "draw_flops": "draw, FLOPs",
-    "flops": "FLOPs a pass", "parameters": "parameters",
-}  # fmt: skip
-"""What a line has cost -> its heading. A pass is one forward pass of one example at the ticket's density."""
+    return [*cells, *(amount_text(one.line.costs.get(cost.name)) for cost in costs)]
 
 
 def provenance(table: Table) -> str:
@@ -130,13 +125,11 @@ def provenance(table: Table) -> str:
     return "\n".join(["Submissions and machines:", "", *lines[:MOST_LINES], *more, *made[:MOST_LINES], *more_made])
 
 
-def environment_text(row: object) -> str:
+def environment_text(made: Environment) -> str:
     """An environment in one line."""
-    known = dict(row) if isinstance(row, dict) else {}
-    commit = f"{str(known.get('commit') or 'no commit')[:12]}{', changed since' if known.get('dirty') else ''}"
-    parts = [f"ticketbench {known.get('ticketbench')} ({commit})", f"Python {known.get('python')}",
-             f"torch {known.get('torch')}", known.get("system"), known.get("processor"), known.get("accelerators"),
-             outside(str(known.get("plugins") or ""))]  # fmt: skip
+    commit = f"{(made.commit or 'no commit')[:12]}{', changed since' if made.dirty else ''}"
+    parts = [f"ticketbench {made.ticketbench} ({commit})", f"Python {made.python}", f"torch {made.torch}", made.system,
+             made.processor, made.accelerators, outside(made.plugins)]  # fmt: skip
     return ", ".join(clean(part) for part in parts if part)
 
 

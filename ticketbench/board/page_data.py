@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ticketbench.board.costs import COSTS
 from ticketbench.board.lines import Line, Setting
 from ticketbench.board.markdown import environment_text
 from ticketbench.board.table import Place, Standing, Table
@@ -25,7 +26,6 @@ from ticketbench.render.numbers import NONE
 DIGITS = 6
 """Of a number on the page; the records have all."""
 MARKS = ("better", "worse", "cannot tell")
-COSTS = ("draw_seconds", "train_seconds", "train_steps", "draw_flops", "flops", "parameters", "exact_density")
 FINE = "ok"
 """The status that is not written out."""
 
@@ -105,7 +105,7 @@ def axis_names(settings: Sequence[Setting]) -> list[list[str]]:
 
 
 def standing(one: Standing, table: Table) -> list[Any]:
-    """Ranks, mean and interval, differences, costs."""
+    """Ranks, mean and interval, differences, and a number for each of `COSTS`."""
     apart = []
     for row in table.against:
         found = one.against.get(row)
@@ -115,7 +115,7 @@ def standing(one: Standing, table: Table) -> list[Any]:
                 tidy(found.corrected), MARKS.index(found.mark), [tidy(value) for value in found.values],
             ]
         )  # fmt: skip
-    costs = [tidy(one.line.costs.get(name)) for name in COSTS]
+    costs = [tidy(one.line.costs.get(cost.name)) for cost in COSTS]
     interval = one.interval
     return [
         one.ranks.first, one.ranks.last, tidy(interval.mean), tidy(interval.low), tidy(interval.high), apart, costs,

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from ticketbench.board.costs import COSTS
 from ticketbench.board.page_data import page_table
 from ticketbench.board.table import Table
 from ticketbench.board.words import clean_long
@@ -23,7 +24,10 @@ def board_page(
     charts: Sequence[Mapping[str, Mapping[str, Any]]],
 ) -> str:  # fmt: skip
     """The page's text. `charts` has, for each table, setting name -> kind -> Vega-Lite."""
-    data = {"tables": [page_table(table, drawn) for table, drawn in zip(tables, charts, strict=True)]}
+    data = {
+        "costs": [cost._asdict() for cost in COSTS],
+        "tables": [page_table(table, drawn) for table, drawn in zip(tables, charts, strict=True)],
+    }
     return page(
         "board.html",
         title=title,

@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ticketbench.board.bundle.manifest import MANIFEST
 from ticketbench.board.bundle.reading import Bundle, read_bundle
 from ticketbench.board.verdict import verdict_of
 from ticketbench.errors import StoreError
-from ticketbench.store.schema import MARKER
+from ticketbench.store.column import LONGEST, columns_of
+from ticketbench.store.schema import MARKER, CellRecord, Environment
 from ticketbench.store.store import Store
+from ticketbench.store.tables import environments_of, records_of
 from ticketbench.suite.suite import Suite
 
-Record = Mapping[str, Any]
-SETTING = ("suite", "suite_version", "tier", "precision", "device_class")
-"""What cells must share to stand in one table."""
-SHOWN = (
-    "key", "row", "method", "scorer", "model", "task", "protocol", "initializer", "recipe", "density", "seed", "status",
-    "reason", "headline_metric", "headline", "exact_density", "parameters", "flops", "draw_seconds", "train_seconds",
-    "train_steps", "finished", "environment",
-)  # fmt: skip
-"""The columns of `cells` that a board reads."""
+SHOWN = tuple(one.name for one in columns_of(CellRecord) if one.about.longest <= LONGEST)
+"""The columns of `cells` that a board reads: all but traces and definitions, which are long."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +32,12 @@ class Submission:
     tier: str
     precision: str
     device_class: str
-    cells: Sequence[Record]
-    """Rows as in the store's `cells`, at least the columns `SHOWN`."""
+    cells: Sequence[CellRecord]
+    """With the columns `SHOWN`."""
     curves: pa.Table
     """As in the store; may hold points of other cells too."""
     probes: pa.Table
-    environments: Sequence[Record]
+    environments: Sequence[Environment]
     facts: Mapping[str, str] = field(default_factory=dict)
     """What the submitter says of it: who, which method, where it is described. Text, as it came."""
 
@@ -59,23 +52,16 @@ def from_tables(
     facts: Mapping[str, str] | None = None,
 ) -> list[Submission]:  # fmt: skip
     """A submission for each setting that the cells have, in a fixed order."""
-    made = environments.to_pylist()
+    made = environments_of(environments)
     found = []
-    for setting in sorted({tuple(row.values()) for row in cells.select(SETTING).to_pylist()}, key=repr):
-        chosen = cells
-        for column, value in zip(SETTING, setting, strict=True):
-            same = pc.equal(chosen[column], pa.scalar(value, chosen.schema.field(column).type))
-            chosen = chosen.filter(pc.is_null(chosen[column]) if value is None else same)
-        rows = chosen.select(SHOWN).to_pylist()
-        used = {row["environment"] for row in rows}
-        own = [row for row in made if row["environment"] in used]
-        suite, version, tier, precision, device = ("" if value is None else value for value in setting)
-        found.append(
-            Submission(
-                name, str(suite), int(version or 0), str(tier), str(precision), str(device), rows, curves, probes, own,
-                facts or {},
-            )
-        )  # fmt: skip
+    groups: dict[tuple[str, int, str, str, str], list[CellRecord]] = {}
+    for record in records_of(cells.select(SHOWN)):
+        setting = (record.suite, record.suite_version, record.tier, record.precision, record.device_class)
+        groups.setdefault(setting, []).append(record)
+    for setting, records in sorted(groups.items(), key=lambda group: repr(group[0])):
+        used = {record.environment for record in records}
+        own = [one for one in made if one.environment in used]
+        found.append(Submission(name, *setting, records, curves, probes, own, facts or {}))
     return found
 
 

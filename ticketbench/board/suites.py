@@ -42,5 +42,5 @@ class Suites:
             )  # fmt: skip
             self._plans[key] = plan.cells
         found = belonging_of(submission.cells, self._plans[key], suite)
-        kept = [cell for cell in submission.cells if found[cell["key"]] != FOREIGN]
+        kept = [cell for cell in submission.cells if found[cell.key] != FOREIGN]
         return replace(submission, cells=kept), len(submission.cells) - len(kept)

@@ -13,6 +13,7 @@ from ticketbench.board.lines import Line, Setting, lines_of
 from ticketbench.board.settings import Settings
 from ticketbench.board.submission import Submission
 from ticketbench.results.stats import ALPHA, Interval, RankRange, rank_ranges, smallest_p, t_interval
+from ticketbench.store.schema import Environment
 from ticketbench.suite.paper import Metric
 from ticketbench.suite.suite import Suite
 
@@ -57,7 +58,7 @@ class Table:
     comparisons: int
     """How many differences were tested and corrected together."""
     metrics: dict[str, Metric]
-    environments: dict[str, Mapping[str, Any]]
+    environments: dict[str, Environment]
     submissions: dict[str, Mapping[str, str]]
     """Name -> what its submitter says."""
     notes: list[str]
@@ -74,7 +75,7 @@ def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suit
     Each submission is let go once its lines are known, so that many can be read one after the other.
     """
     lines: dict[tuple[Any, ...], list[Line]] = {}
-    made: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
+    made: dict[tuple[Any, ...], dict[str, Environment]] = {}
     facts: dict[tuple[Any, ...], dict[str, Mapping[str, str]]] = {}
     notes: dict[tuple[Any, ...], list[str]] = {}
     for submission in submissions:
@@ -83,7 +84,7 @@ def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suit
         add_drawing_costs(found, submission.probes)
         setting = submission.setting
         lines.setdefault(setting, []).extend(found)
-        made.setdefault(setting, {}).update({str(row["environment"]): row for row in submission.environments})
+        made.setdefault(setting, {}).update({one.environment: one for one in submission.environments})
         facts.setdefault(setting, {})[submission.name] = submission.facts
         if superseded:
             said = f"{submission.name}: left out {superseded} cells that were computed again later"
@@ -96,7 +97,7 @@ def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suit
 
 def make_table(
     key: tuple[Any, ...], lines: Sequence[Line], settings: Settings, suite: Suite | None,
-    environments: dict[str, Mapping[str, Any]], facts: dict[str, Mapping[str, str]], notes: list[str],
+    environments: dict[str, Environment], facts: dict[str, Mapping[str, str]], notes: list[str],
 ) -> Table:  # fmt: skip
     """One table, with its statistics."""
     known = suite if suite is not None and (suite.name, suite.version) == key[:2] and key[2] in suite.tiers else None

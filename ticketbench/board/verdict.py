@@ -16,7 +16,7 @@ from ticketbench.board.bundle.folder import VERDICT, read_file
 from ticketbench.board.bundle.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
 from ticketbench.board.bundle.reading import Bundle
 from ticketbench.board.bundle.refusal import BundleError
-from ticketbench.store.store import reason_of, sync
+from ticketbench.files import reason_of, written
 from ticketbench.suite.base import Table
 
 VERDICT_SCHEMA = 1
@@ -24,7 +24,7 @@ Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Environment(Table):
+class Machine(Table):
     """What the cells were computed again with."""
 
     ticketbench: Line
@@ -75,7 +75,7 @@ class Verdict(Table):
     agrees: bool
     together: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The p of the test of all sampled cells together: 0.01 or less where claims lie too high on average."""
-    environment: Environment
+    environment: Machine
     cells: Annotated[tuple[Checked, ...], Field(strict=False, max_length=1000)]
 
     @property
@@ -110,15 +110,12 @@ def write_verdict(folder: Path, verdict: Verdict) -> Path:
     text = to_toml(verdict.model_dump(mode="json", by_alias=True, exclude_none=True))
     target, partial = folder / VERDICT, folder.parent / f".{folder.name}.{VERDICT}.{os.getpid()}.tmp"
     try:
-        partial.write_bytes(text.encode())
-        sync(str(partial))
-        os.replace(partial, target)
+        with written(target, partial) as place:  # outside of the folder, which may hold a bundle's files alone
+            place.write_bytes(text.encode())
     except OSError as error:
         raise BundleError(
             f"cannot write {target}: {reason_of(error)}. The folder must be one you may write to."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     return target
 
 
@@ -142,7 +139,7 @@ def verdict_of(bundle: Bundle) -> str:
         return f"its verdict cannot be read: {error}"
     if found is None:
         return "nobody has verified it"
-    claims = {row["key"]: row["headline"] for row in bundle.cells()}
+    claims = {cell.key: cell.headline for cell in bundle.cells()}
     if any(claims.get(cell.key) != cell.claimed for cell in found.cells):
         return "its verdict speaks of results that it does not have"
     return f"{found.summary()}, says verdict.toml"

@@ -28,21 +28,21 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from scipy.stats import t as student
 
 from ticketbench.board.bundle.belonging import FOREIGN, belonging_of
 from ticketbench.board.bundle.reading import Bundle, read_bundle
 from ticketbench.board.bundle.refusal import BundleError, mended
-from ticketbench.board.bundle.values import JUDGED
 from ticketbench.board.sampling import sample
-from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Environment, Verdict
+from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Machine, Verdict
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.plan import Fleet, Plan, Selection, find_suite, make_plan
 from ticketbench.plugin.loading import Plugins
-from ticketbench.results.results import identity
+from ticketbench.results.choice import identity
 from ticketbench.results.stats import sign_flip
+from ticketbench.store.schema import CellRecord, Environment
+from ticketbench.store.tables import environments_of
 from ticketbench.suite.suite import Suite, read_suite
 
 SHARE, RELATIVE = 0.005, 0.01
@@ -73,11 +73,11 @@ def open_bundle(folder: Path, plugins: Plugins, suite_name: str | None = None) -
     return bundle, suite, plan
 
 
-def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, dict[str, Any]]:
+def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, CellRecord]:
     """Key -> row of the cells with a result that a board ranks. Others would only hide these from the sample."""
     rows = bundle.cells()
     found = belonging_of(rows, plan.cells, suite)
-    ranked = {row["key"]: row for row in rows if row["status"] in JUDGED and found[row["key"]] != FOREIGN}
+    ranked = {row.key: row for row in rows if row.judged and found[row.key] != FOREIGN}
     if not ranked:
         raise BundleError(
             f"{bundle.manifest.name} has no cell with a result that the tier '{bundle.manifest.tier}' has: there is "
@@ -86,15 +86,15 @@ def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, dict[str, 
     return ranked
 
 
-def pick(bundle: Bundle, among: Mapping[str, dict[str, Any]], count: int, salt: str = "") -> list[dict[str, Any]]:
+def pick(bundle: Bundle, among: Mapping[str, CellRecord], count: int, salt: str = "") -> list[CellRecord]:
     """The cells that are to be computed again; `sampling.py` says why these."""
     return [among[key] for key in sample(bundle.manifest.hash, among, count, salt)]
 
 
-def planned_for(rows: Iterable[Mapping[str, Any]], plan: Plan) -> dict[str, Cell]:
+def planned_for(rows: Iterable[CellRecord], plan: Plan) -> dict[str, Cell]:
     """Claimed key -> the cell of today's plan that answers the same question, where there is one."""
-    today = {identity({"scorer": "", **describe(cell)}): cell for cell in plan.cells}
-    found = ((row["key"], today.get(identity(row))) for row in rows)
+    today = {identity(describe(cell)): cell for cell in plan.cells}
+    found = ((row.key, today.get(identity(row))) for row in rows)
     return {key: cell for key, cell in found if cell is not None}
 
 
@@ -116,30 +116,30 @@ def doubtful(verdict: Verdict, cells: Mapping[str, Cell]) -> list[Cell]:
 def judge(
     bundle: Bundle,
     suite: Suite,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[CellRecord],
     among: int,
     cells: Mapping[str, Cell],
-    records: Iterable[Mapping[str, Any]],
-    environment: Mapping[str, Any],
+    records: Iterable[CellRecord],
+    environment: Environment,
     device: str,
     tolerance: float | None = None,
     salt: str = "",
 ) -> Verdict:
     """The verdict: every sampled cell, of so many that it could be, beside what was found of it."""
-    by_key: dict[str, list[Mapping[str, Any]]] = {}
+    by_key: dict[str, list[CellRecord]] = {}
     for record in records:
-        by_key.setdefault(record["key"], []).append(record)
-    made = {row["environment"]: row for row in bundle.read("environments").to_pylist()}
+        by_key.setdefault(record.key, []).append(record)
+    made = {one.environment: one for one in environments_of(bundle.read("environments"))}
     checked, apart = [], []
     for row in rows:
-        cell = cells.get(row["key"])
+        cell = cells.get(row.key)
         found = by_key.get(cell.key, []) if cell else []
-        alike = all(made[row["environment"]][name] == environment[name] for name in HARDWARE)
-        same_code = cell is not None and cell.key == row["key"]
+        alike = all(getattr(made[row.environment], name) == getattr(environment, name) for name in HARDWARE)
+        same_code = cell is not None and cell.key == row.key
         checked.append(check(row, suite, cell, found, same_code, alike and same_code, tolerance))
-        apart += [raised(row, record, suite) for record in found[:1] if record["status"] == row["status"]]
+        apart += [raised(row, record, suite) for record in found[:1] if record.status == row.status]
     together = 1.0 if tolerance is not None else chance_together(apart)
-    facts = {name: environment[name] for name in Environment.model_fields if name != "device"}
+    facts = {name: getattr(environment, name) for name in Machine.model_fields if name != "device"}
     return Verdict.model_validate(
         {
             "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": among,
@@ -151,17 +151,17 @@ def judge(
 
 
 def check(
-    row: Mapping[str, Any],
+    row: CellRecord,
     suite: Suite,
     cell: Cell | None,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[CellRecord],
     same_code: bool,
     alike: bool,
     tolerance: float | None,
 ) -> Checked:
     """One cell: the claim, what was found, and whether they agree."""
-    claimed, metric = float(row["headline"]), str(row["headline_metric"])
-    runs = [float(record["headline"]) for record in records if record["status"] == row["status"]]
+    claimed, metric = result_of(row), row.headline_metric
+    runs = [result_of(record) for record in records if record.status == row.status]
     found = statistics.fmean(runs) if runs else None
     difference = None if found is None else found - claimed
     allowed = allowance(suite, metric, claimed) + margin(runs) if tolerance is None else tolerance
@@ -170,19 +170,24 @@ def check(
     elif not records:
         reason = "it was not computed"
     elif difference is None:
-        said = records[0]["reason"] or "no reason was given"
-        reason = f"it is {records[0]['status']} here ({said}), {row['status']} in the bundle"
+        said = records[0].reason or "no reason was given"
+        reason = f"it is {records[0].status} here ({said}), {row.status} in the bundle"
     elif not abs(difference) <= allowed:
         other = "" if alike else "the code" if not same_code else "torch, the processor or the accelerators"
         reason = "the difference is larger than the tolerance" + (f", and {other} changed since" if other else "")
     else:
         reason = ""
     return Checked(
-        key=row["key"], row=row["row"], task=row["task"], density=row["density"], seed=row["seed"], metric=metric,
+        key=row.key, row=row.row, task=row.task, density=row.density, seed=row.seed, metric=metric,
         claimed=claimed, found=found, difference=difference, tolerance=allowed, runs=len(runs),
         deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0, same_code=same_code, alike=alike,
         agrees=not reason, reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
     )  # fmt: skip
+
+
+def result_of(record: CellRecord) -> float:
+    """A cell's result; no number where it has none."""
+    return math.nan if record.headline is None else record.headline
 
 
 def margin(runs: Sequence[float]) -> float:
@@ -198,11 +203,11 @@ def allowance(suite: Suite, metric: str, claimed: float) -> float:
     return SHARE if suite.metric(metric).percent else RELATIVE * abs(claimed)
 
 
-def raised(row: Mapping[str, Any], record: Mapping[str, Any], suite: Suite) -> float:
+def raised(row: CellRecord, record: CellRecord, suite: Suite) -> float:
     """How much better the claim is than what was found, in tolerances."""
-    metric, claimed = str(row["headline_metric"]), float(row["headline"])
+    metric, claimed = row.headline_metric, result_of(row)
     sign = 1.0 if suite.metric(metric).higher_is_better else -1.0
-    return sign * (claimed - float(record["headline"])) / (allowance(suite, metric, claimed) or 1.0)
+    return sign * (claimed - result_of(record)) / (allowance(suite, metric, claimed) or 1.0)
 
 
 def chance_together(apart: Sequence[float]) -> float:

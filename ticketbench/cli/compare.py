@@ -54,7 +54,7 @@ def compare_sides(
 
 def only_row(submissions: list[Submission]) -> str:
     """The row of a side that has no other, or ""."""
-    rows = {str(cell["row"]) for one in submissions for cell in one.cells}
+    rows = {cell.row for one in submissions for cell in one.cells}
     return rows.pop() if len(rows) == 1 else ""
 
 
@@ -69,7 +69,7 @@ def side(text: str, root: Path, suites: Suites) -> tuple[list[Submission], str]:
         for path in (Path(address), *([named] if named else [])):
             if address and path.is_dir():
                 found = [suites.belonging(one)[0] for one in read_submissions(path, find=suites.find)]
-                known = {str(cell["row"]) for one in found for cell in one.cells}
+                known = {cell.row for one in found for cell in one.cells}
                 if row and row not in known:
                     raise UnknownNameError("row", row, known, address)
                 if not known:

@@ -50,14 +50,14 @@ def examine(
     yield (
         True,
         "ticketbench",
-        f"{facts['ticketbench']} {facts['commit'][:12]}{' (changed)' if facts['dirty'] else ''}".strip(),
+        f"{facts.ticketbench} {facts.commit[:12]}{' (changed)' if facts.dirty else ''}".strip(),
     )
-    yield True, "python", f"{facts['python']} on {facts['system']}"
-    yield True, "torch", str(facts["torch"])
-    yield True, "processor", f"{facts['processor']}, {facts['cores']} cores, {amount(facts['memory'], 'B')} of memory"
+    yield True, "python", f"{facts.python} on {facts.system}"
+    yield True, "torch", facts.torch
+    yield True, "processor", f"{facts.processor}, {facts.cores} cores, {amount(facts.memory or 0, 'B')} of memory"
     yield works_on("cpu")
     if torch.cuda.is_available():
-        yield True, "gpu", str(facts["accelerators"])
+        yield True, "gpu", facts.accelerators
         yield works_on("cuda")
     else:
         yield True, "gpu", "none: suites run their small tier on the CPU"

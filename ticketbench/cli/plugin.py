@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from ticketbench.errors import OptionError, PluginError, TicketbenchError
+from ticketbench.files import write_bytes
 
 if TYPE_CHECKING:
     from ticketbench.plugin.contracts import Model
@@ -42,7 +43,7 @@ def new(kind: str, path: Path, name: str | None) -> None:
     title = "".join(part.capitalize() for part in name.split("_")) or "Mine"
     text = (files("ticketbench") / "samples" / f"{kind}.txt").read_text(encoding="utf-8")
     try:
-        path.write_text(Template(text).substitute({"name": name, "class": title}), encoding="utf-8")
+        write_bytes(path, Template(text).substitute({"name": name, "class": title}).encode())
     except OSError as error:
         raise PluginError(f"cannot write {path}: {error.strerror or error}.") from None
     click.echo(f"written to {path}; `ticketbench plugin check {path}` looks whether it keeps the contract")

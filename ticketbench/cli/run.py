@@ -65,7 +65,14 @@ def command(
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
         counts = dict(summary.counts)
-        print_json({"counts": counts, "computed": summary.computed, "seconds": summary.seconds, "records": records})
+        print_json(
+            {
+                "counts": counts,
+                "computed": summary.computed,
+                "seconds": summary.seconds,
+                "records": [record.as_row() for record in records],
+            }
+        )
     else:
         print_results(plan.suite, records, summary, store_address)
     sys.exit(0 if summary.ok else 1)

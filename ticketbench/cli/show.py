@@ -84,7 +84,7 @@ def show_cell(key: str, store_address: str, as_json: bool) -> None:
     if len(found) != 1:
         what = f"{len(found)} cells begin with '{key}'" if found else f"no cell begins with '{key}'"
         raise StoreError(f"{what} in the store {store_address}, which has {len(store.statuses())} cells")
-    record = store.records(found)[0]
+    record = store.records(found)[0].as_row()
     if as_json:
         print_json(record)
         return

@@ -7,7 +7,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -16,20 +16,20 @@ from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
     from ticketbench.run import Summary
+    from ticketbench.store.schema import CellRecord
     from ticketbench.suite.suite import Suite
 
-Record = dict[str, Any]
 AXES = ("task", "model", "protocol")
 COLUMNS = ("density", "row", "seeds", "mean", "std", "parameters", "FLOPs", "draw", "train", "notes")
 TEXTS = ("row", "notes", "", "what", "source", "status", "task", "model", "protocol", "reason")
 """Columns that hold text."""
 
 
-def print_results(suite: Suite, records: Sequence[Record], summary: Summary, store_address: str) -> None:
+def print_results(suite: Suite, records: Sequence[CellRecord], summary: Summary, store_address: str) -> None:
     """A table a task and model: a line for each row and density, with mean and deviation over seeds."""
-    groups: dict[tuple[str, ...], list[Record]] = {}
+    groups: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
-        groups.setdefault(tuple(record[axis] for axis in AXES), []).append(record)
+        groups.setdefault(tuple(getattr(record, axis) for axis in AXES), []).append(record)
     for axes, members in groups.items():
         task, model, protocol = (short(axes[at], [other[at] for other in groups]) for at in range(len(AXES)))
         headline = suite.headline_of(axes[0])
@@ -44,31 +44,33 @@ def print_results(suite: Suite, records: Sequence[Record], summary: Summary, sto
         click.echo("Some cells are not ok: see the notes above, `--retry`, and the column `error` of the table cells.")
 
 
-def lines_of(records: Sequence[Record]) -> list[tuple[str, ...]]:
+def lines_of(records: Sequence[CellRecord]) -> list[tuple[str, ...]]:
     """The lines of one table, densest first, in the suite's order of rows: one for each initializer and recipe."""
-    groups: dict[tuple[float, str, str, str], list[Record]] = {}
+    groups: dict[tuple[float, str, str, str], list[CellRecord]] = {}
     for record in records:
-        place = (-record["density"], record["row"], record["initializer"], record["recipe"])
+        place = (-record.density, record.row, record.initializer, record.recipe)
         groups.setdefault(place, []).append(record)
     ordered = sorted(groups.items(), key=lambda item: item[0][0])
     return [line_of(-place[0], label_of(members[0], records), members) for place, members in ordered]
 
 
-def label_of(record: Record, records: Sequence[Record]) -> str:
+def label_of(record: CellRecord, records: Sequence[CellRecord]) -> str:
     """The row, and what tells this line from the row's other lines."""
-    rivals = [other for other in records if other["row"] == record["row"]]
-    parts = [telling(record[axis], [other[axis] for other in rivals]) for axis in ("initializer", "recipe")]
-    return " ".join([record["row"], *(part for part in parts if part)])
+    rivals = [other for other in records if other.row == record.row]
+    parts = [
+        telling(getattr(record, axis), [getattr(other, axis) for other in rivals]) for axis in ("initializer", "recipe")
+    ]
+    return " ".join([record.row, *(part for part in parts if part)])
 
 
-def line_of(density: float, row: str, members: Sequence[Record]) -> tuple[str, ...]:
+def line_of(density: float, row: str, members: Sequence[CellRecord]) -> tuple[str, ...]:
     """One line of the table, over its seeds."""
-    values = [member["headline"] for member in members]
+    values = [member.headline for member in members]
     sound = [value for value in values if value is not None and math.isfinite(value)]
-    states = Counter(member["status"] for member in members if member["status"] != "ok")
+    states = Counter(member.status for member in members if member.status != "ok")
 
     def mean(name: str) -> float:
-        known = [member[name] for member in members if member[name] is not None]
+        known = [getattr(member, name) for member in members if getattr(member, name) is not None]
         return statistics.fmean(known) if known else math.nan
 
     return (

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ticketbench.board.verdict import Verdict
     from ticketbench.plan.plan import Fleet, Plan
     from ticketbench.plugin.loading import Plugins
+    from ticketbench.store.schema import CellRecord
 
 
 @click.command("verify")
@@ -70,7 +71,7 @@ def command(
 
 def compute(
     plan: Plan, cells: dict[str, Any], plugins: Plugins, devices: tuple[str, ...], quiet: bool
-) -> list[dict[str, Any]]:
+) -> list[CellRecord]:
     """The records of the sampled cells, computed in a store that is thrown away."""
     from ticketbench.board.verification import only
     from ticketbench.cli.progress import Lines
@@ -97,7 +98,7 @@ def compute(
         return store.records(cell.key for cell in sampled.cells)
 
 
-def repeat(fleets: list[Fleet], plan: Plan, devices: tuple[str, ...], quiet: bool) -> list[dict[str, Any]]:
+def repeat(fleets: list[Fleet], plan: Plan, devices: tuple[str, ...], quiet: bool) -> list[CellRecord]:
     """The records of cells that were off, in stacks of other sizes."""
     from ticketbench.executors.local import LocalExecutor
     from ticketbench.run import worker_setup

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from ticketbench import version
 from ticketbench.datafiles.datafiles import FOLDER_VARIABLE, by_hand, matches, part_of, place_of
 from ticketbench.errors import DataError
+from ticketbench.files import put
 from ticketbench.plugin.contracts import Remote
 
 CHUNK = 1 << 18
@@ -88,13 +89,7 @@ def finish(remote: Remote, file: io.FileIO, target: Path) -> None:
     if hashlib.file_digest(file, "sha256").hexdigest() != remote.sha256:
         start_over(file)
         raise AnswerError("what came has another checksum, and was removed")
-    os.fsync(file.fileno())
-    os.replace(part_of(target), target)
-    handle = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    put(part_of(target), target)
 
 
 # -- the server ------------------------------------------------------------------------------------------------

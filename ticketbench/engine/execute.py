@@ -8,12 +8,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.energy import joules, share_of
+from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.fleet_run import lead, out_of_memory
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
@@ -21,10 +23,10 @@ from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
 from ticketbench.plan.count import module_size, size_of, work_of
 from ticketbench.plan.resolve import Resolver
+from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline
 
 Progress = Callable[[str, int], None]
-Record = dict[str, Any]
 
 
 def execute(
@@ -34,7 +36,7 @@ def execute(
     device: str = "cpu",
     progress: Progress = lambda phase, steps: None,
     keep_in: Path | None = None,
-) -> list[Record]:
+) -> list[CellRecord]:
     """A record for every cell, whatever happens. Out of memory splits the fleet in two and goes on."""
     try:
         return execute_together(cells, resolver, headline, torch.device(device), progress, keep_in)
@@ -47,7 +49,7 @@ def execute(
         parts = (cells[:half], cells[half:])
         return [record for part in parts for record in execute(part, resolver, headline, device, progress, keep_in)]
     release(device)
-    return [{**describe(cell), **failure(cell, reason, trace), "fleet_size": len(cells)} for cell in cells]
+    return [failure(cell, reason, trace, fleet_size=len(cells)) for cell in cells]
 
 
 def execute_together(
@@ -57,17 +59,19 @@ def execute_together(
     device: torch.device,
     progress: Progress,
     keep_in: Path | None,
-) -> list[Record]:
+) -> list[CellRecord]:
     """Lead the lives of all cells as one stack."""
     check_device(device)
+    forget_memory(device)
     set_precision(cells[0].setting.precision)
     progress("starting", 0)
-    started = time.time()
+    started, first, before = time.time(), FirstStep(device, progress), joules(device)
     casts = [resolver.cast(cell.setting) for cell in cells]
     bench = Bench(cells, casts, device)
-    members = lead(bench, headline, progress, keep=keep_in is not None)
+    members = lead(bench, headline, first.hear, keep=keep_in is not None)
     if keep_in is not None:
         save_tickets(members, keep_in)
+    energy = share_of(before, joules(device), len(cells))
     model, shapes = bench.stage.network.model, bench.stage.data.task.shapes()
     size, work = size_of(model, shapes), work_of(model, shapes, {})
     present = module_size(model, bench.stage.network.module)  # smaller where a method has removed units
@@ -79,32 +83,36 @@ def execute_together(
         densities = {name: float(part.float().mean()) for name, part in rest.items()}
         total = sum(kept.values())
         records.append(
-            {
-                **describe(member.cell),
-                **outcome(member),
-                "headline_metric": headline.metric,
-                "kept": total,
-                "prunable": size.prunable_total,
-                "exact_density": total / max(1, size.prunable_total),
-                "parameters": present.parameters - sum(int((~part).sum()) for part in rest.values()),
-                "parameters_dense": size.parameters,
-                "flops": bench.stage.work.flops(densities),
-                "flops_dense": work.flops(),
-                "layers": [(name, kept[name], mask[name].numel()) for name in mask],
-                "peak_memory": peak_memory(device),
-                "engine": bench.engine(),
-                "fleet_size": len(cells),
-                "started": started,
-                "finished": time.time(),
-            }
+            replace(
+                outcome(member),
+                headline_metric=headline.metric,
+                kept=total,
+                prunable=size.prunable_total,
+                exact_density=total / max(1, size.prunable_total),
+                parameters=present.parameters - sum(int((~part).sum()) for part in rest.values()),
+                parameters_dense=size.parameters,
+                flops=bench.stage.work.flops(densities),
+                flops_dense=work.flops(),
+                layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
+                first_step_seconds=first.seconds,
+                peak_memory=peak_memory(device),
+                device_memory=device_memory(device),
+                energy=energy,
+                engine=bench.engine(),
+                fleet_size=len(cells),
+                started=started,
+                finished=time.time(),
+            )
         )
     return records
 
 
-def failure(cell: Cell, reason: str, error: str = "", status: str = "failed") -> Record:
-    """The outcome of a cell that left nothing but a reason."""
+def failure(cell: Cell, reason: str, error: str = "", status: str = "failed", fleet_size: int = 1) -> CellRecord:
+    """The record of a cell that left nothing but a reason."""
     now = time.time()
-    return {"key": cell.key, "status": status, "reason": reason, "error": error, "started": now, "finished": now}
+    return replace(
+        describe(cell), status=status, reason=reason, error=error, fleet_size=fleet_size, started=now, finished=now
+    )
 
 
 def save_tickets(members: Sequence[Member], folder: Path) -> None:
@@ -129,6 +137,18 @@ def peak_memory(device: torch.device) -> int:
         return int(torch.cuda.max_memory_allocated(device))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def device_memory(device: torch.device) -> int | None:
+    """Bytes that the allocator of a GPU held at most since `forget_memory`; None on a CPU."""
+    return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
+
+
+def forget_memory(device: torch.device) -> None:
+    """A fleet begins: what others held before it on this device is not its own."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # the statistics are there only once CUDA is used
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def release(device: str) -> None:

@@ -24,6 +24,7 @@ from ticketbench.engine.trial import MemberTrial
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 from ticketbench.seeds import seed_of
+from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.suite import Headline
 
 Progress = Callable[[str, int], None]
@@ -210,7 +211,7 @@ class FleetRun:
                 book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
                 if at in log.diverged:
                     name = f"offer diverged at density {offer.density:g}"
-                    owner.trial.looks.findings.append(("engine", "trained", name, float(log.diverged[at])))
+                    owner.trial.looks.findings.append(Finding("engine", "trained", name, float(log.diverged[at])))
                 else:
                     bench.judge.take(Candidate(offer.member, offer.density, *stack.judged(at)))
             for candidate, found in bench.judge.judge(bench.stage.network, bench.stage.recipe.judge_batch):
@@ -233,7 +234,7 @@ def hand_out(log: Log, members: list[Member]) -> None:
     for at, metric, step, value in log.points:
         split, _, name = metric.partition("/")
         member = members[at]
-        member.curves.append((split, "", name, member.round, "step", float(step), value))
+        member.curves.append(CurvePoint(split, "", name, member.round, "step", float(step), value))
     for at, step in log.diverged.items():
         members[at].status = "diverged"
         members[at].reason = f"the training loss was not finite by step {step}"

@@ -25,7 +25,7 @@ def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
     synchronize(bench.device)
     member.book()
     trial.look("drawn")
-    member.drawing, member.drawn = False, trial.mask
+    member.drawing, member.drawn, member.draw_flops = False, trial.mask, trial.spent.flops
     if cast.method.removes_units:
         check_fresh(bench, member.index)
     if bench.stages.trains_elsewhere:

@@ -6,12 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ticketbench.plugin.contracts import Points
-from ticketbench.store.schema import PROBE_SPLIT
+from ticketbench.store.schema import PROBE_SPLIT, CurvePoint, Finding
 
-Finding = tuple[str, str, str, float]
-"""(probe or method, moment, name, value)."""
-Curve = tuple[str, str, str, int, str, float, float]
-"""(split, judged on, metric, round, x name, x, value)."""
 AT_THE_END = ("trained", "judged")
 """Moments that a curve's name does not say, as they come once and last."""
 
@@ -22,7 +18,7 @@ class Looks:
 
     findings: list[Finding] = field(default_factory=list)
     """Single numbers, and what the method noted."""
-    points: list[Curve] = field(default_factory=list)
+    points: list[CurvePoint] = field(default_factory=list)
     """Numbers along training steps or along whatever the probe says."""
 
     def at_moment(self, probe: str, moment: str, training: int, found: Mapping[str, float | Points]) -> None:
@@ -32,7 +28,7 @@ class Looks:
                 metric = f"{probe}/{name}" + (f" {moment}" if moment not in AT_THE_END else "")
                 self._add(metric, training, value)
             else:
-                self.findings.append((probe, moment, name, float(value)))
+                self.findings.append(Finding(probe, moment, name, float(value)))
 
     def at_step(self, probe: str, when: str, training: int, step: int, found: Mapping[str, float | Points]) -> None:
         """What a probe found at a step of a training; `when` says more where there are several looks at one step."""
@@ -44,5 +40,5 @@ class Looks:
                 self._add(metric, training, Points("step", ((step, float(value)),)))
 
     def _add(self, metric: str, training: int, found: Points) -> None:
-        rows = [(PROBE_SPLIT, "", metric, training, found.x_name, float(x), float(y)) for x, y in found.values]
-        self.points.extend(rows)
+        where = (PROBE_SPLIT, "", metric, training, found.x_name)
+        self.points.extend(CurvePoint(*where, float(x), float(y)) for x, y in found.values)

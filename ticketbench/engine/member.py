@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.judge import Candidate
-from ticketbench.engine.looks import Curve
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Mask, Ticket
-from ticketbench.plan.cell import Cell
+from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.request import Train
+from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.suite.suite import Headline
 
 
@@ -48,7 +48,11 @@ class Member:
     draw_seconds: float = 0.0
     train_seconds: float = 0.0
     train_steps: int = 0
-    curves: list[Curve] = field(default_factory=list)
+    draw_flops: float = 0.0
+    """What the trial had spent when the ticket was drawn."""
+    train_flops: float = 0.0
+    """Of the training after that."""
+    curves: list[CurvePoint] = field(default_factory=list)
     headline: float = float("nan")
     ticket: Ticket | None = None
     solution: Ticket | None = None
@@ -80,9 +84,9 @@ def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask
     """Book a stretch of training, under the member's present mask or another one."""
     member.train_steps += steps
     member.trial.spent.steps += steps
-    member.trial.spent.flops += bench.stage.flops(
-        mask or bench.stack.mask(member.index), steps * bench.stage.recipe.batch
-    )
+    flops = bench.stage.flops(mask or bench.stack.mask(member.index), steps * bench.stage.recipe.batch)
+    member.trial.spent.flops += flops
+    member.train_flops += 0.0 if member.drawing else flops
     spend(member, seconds)
 
 
@@ -96,9 +100,10 @@ def note_judgement(
             if judged.final and sweep:
                 points = zip(sweep, values, strict=True)
                 name = bench.stage.network.model.sweeps
-                member.curves += [("test", label, metric, member.round, name, float(x), y) for x, y in points]
+                swept = ("test", label, metric, member.round, name)
+                member.curves += [CurvePoint(*swept, float(x), y) for x, y in points]
             value = pick(values, sweep, headline if metric == headline.metric else Headline(metric=metric))
-            member.curves.append(("test", label, metric, member.round, "density", judged.density, value))
+            member.curves.append(CurvePoint("test", label, metric, member.round, "density", judged.density, value))
             if judged.final and metric == headline.metric and label == next(iter(found)):
                 member.headline = value
     member.round += 1
@@ -115,17 +120,19 @@ def pick(values: list[float], sweep: tuple[int, ...], headline: Headline) -> flo
     return values[sweep.index(headline.at)]
 
 
-def outcome(member: Member) -> dict[str, Any]:
-    """What a life leaves, as plain data."""
-    return {
-        "key": member.cell.key,
-        "status": member.status,
-        "reason": member.reason,
-        "error": member.error,
-        "headline": member.headline,
-        "draw_seconds": member.draw_seconds,
-        "train_seconds": member.train_seconds,
-        "train_steps": member.train_steps,
-        "curves": [*member.curves, *member.trial.looks.points],
-        "probes": member.trial.findings,
-    }
+def outcome(member: Member) -> CellRecord:
+    """What a life leaves: what became of the cell, and what it cost."""
+    return replace(
+        describe(member.cell),
+        status=member.status,
+        reason=member.reason,
+        error=member.error,
+        headline=member.headline,
+        draw_flops=member.trial.spent.flops if member.drawing else member.draw_flops,
+        train_flops=member.train_flops,
+        draw_seconds=member.draw_seconds,
+        train_seconds=member.train_seconds,
+        train_steps=member.train_steps,
+        curves=(*member.curves, *member.trial.looks.points),
+        probes=tuple(member.trial.findings),
+    )

@@ -77,6 +77,8 @@ def train(
             call = placed_on(data.device, network.model.training_call(common("training call", step)))
             drawn = stepper.drawn(inputs, call, seeds, step, total)
             losses += stepper.step(inputs, targets, recipe.learning_rate_at(step, examples), call, drawn)
+            if step == start:
+                progress(0)  # whoever waits for the first step hears of it
             done = step + 1
             if done % recipe.log_every == 0 or done == until:
                 note_losses(log, losses, done, done - noted)

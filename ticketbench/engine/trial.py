@@ -15,7 +15,7 @@ from typing_extensions import override
 from ticketbench import seeds
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import scoring_batches
-from ticketbench.engine.looks import Finding, Looks
+from ticketbench.engine.looks import Looks
 from ticketbench.engine.regimes import begin, seen
 from ticketbench.engine.state import State, cloned
 from ticketbench.errors import OptionError, TicketError, suggest
@@ -27,6 +27,7 @@ from ticketbench.plugin.examples import Shapes
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
+from ticketbench.store.schema import Finding
 
 
 @dataclass(frozen=True)
@@ -368,7 +369,7 @@ class MemberTrial(Trial):
     def note(self, name: str, value: float) -> None:
         method = self._bench.casts[self._member].method
         at = max(0, self._reports - 1, self._offers - 1)
-        self.looks.findings.append((method.name, f"round {at}", name, float(value)))
+        self.looks.findings.append(Finding(method.name, f"round {at}", name, float(value)))
 
     # -- probes ----------------------------------------------------------------------------------------------
 

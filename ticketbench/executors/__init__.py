@@ -1,7 +1,7 @@
 """Executors: where fleets are computed.
 
 An executor turns an iterator of fleets into events. A fleet reaches it as a plain description of its cells and
-leaves as plain records, so that a worker can be a process, a GPU or a machine of a cluster.
+leaves as records, which are plain data on the way, so that a worker can be a process, a GPU or a machine of a cluster.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ticketbench.plan.plan import Fleet
+from ticketbench.store.schema import CellRecord
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Event:
     """"starting", "drawing", "training" or "judging"; empty when records came."""
     steps: int = 0
     """Training steps taken since the last event, over all cells of the fleet."""
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: list[CellRecord] = field(default_factory=list)
 
 
 class Executor(Protocol):

@@ -23,8 +23,8 @@ from typing import IO, Any
 
 from ticketbench.engine.execute import failure
 from ticketbench.executors import Event
-from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import Fleet
+from ticketbench.store.schema import CellRecord
 
 # large blocks stay with the process instead of going back to the system at every training step
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
@@ -161,7 +161,7 @@ class LocalExecutor:
             yield Event(fleet, message["phase"], message["steps"])
         elif "records" in message:
             worker.fleet = None
-            yield Event(fleet, records=message["records"])
+            yield Event(fleet, records=[CellRecord.from_dict(record) for record in message["records"]])
         elif "ended" in message:
             worker.kill()
             code = worker.process.returncode
@@ -178,4 +178,4 @@ class LocalExecutor:
             again.extend(fleet.split(len(fleet.cells)))
             return
         cell = fleet.cells[0]
-        yield Event(fleet, records=[{**describe(cell), **failure(cell, reason, words, status), "fleet_size": 1}])
+        yield Event(fleet, records=[failure(cell, reason, words, status)])

@@ -62,7 +62,7 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
             cells, resolver, headlines.get(cells[0].setting.task.name, headlines[""]), job["device"],
             lambda phase, steps: say({"phase": phase, "steps": steps}), keep_in,
         )  # fmt: skip
-        say({"records": records})
+        say({"records": [record.as_dict() for record in records]})
 
 
 if __name__ == "__main__":

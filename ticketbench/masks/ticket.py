@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ticketbench.errors import ScoreError, TicketError
+from ticketbench.files import written
 from ticketbench.masks.scopes import allocate
 
 Mask = dict[str, Tensor]
@@ -122,10 +122,8 @@ class Ticket:
         self.check()
         tensors = {name: weight.detach().cpu().contiguous() for name, weight in self.weights.items()}
         tensors |= {MASK_PREFIX + name: mask.cpu().contiguous() for name, mask in self.mask.items()}
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(self.about, sort_keys=True)})
-        os.replace(partial, target)
+        with written(Path(path)) as partial:
+            save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(self.about, sort_keys=True)})
 
     @classmethod
     def load(cls, path: str | Path) -> Ticket:

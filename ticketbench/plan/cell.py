@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from ticketbench.plugin.options import canonical
+from ticketbench.store.schema import KEY_LENGTH, CellRecord
 
 CELL_FORMAT = 1
 ENGINE_VERSION = 1
 """Raised whenever the engine's numbers change; a test pins what version 1 computes."""
-KEY_LENGTH = 20
 
 
 class Choice(NamedTuple):
@@ -117,25 +117,15 @@ def make_cell(setting: Setting, setting_text: str, density: float, seed: int) ->
     return Cell(setting, density, seed, hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH])
 
 
-def describe(cell: Cell) -> dict[str, Any]:
-    """The axes of a cell as columns."""
+def describe(cell: Cell) -> CellRecord:
+    """The record of a cell of which nothing is known but its axes."""
     setting = cell.setting
-    axes = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
-    return {
-        "key": cell.key,
-        "suite": setting.suite,
-        "suite_version": setting.suite_version,
-        "tier": setting.tier,
-        "row": setting.row,
-        "scorer": "",
-        **axes,
-        "recipe": setting.recipe_name,
-        "precision": setting.precision,
-        "device_class": setting.device_class,
-        "density": cell.density,
-        "seed": cell.seed,
-        "definition": cell.text(),
-    }
+    axes: dict[str, Any] = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
+    return CellRecord(
+        key=cell.key, suite=setting.suite, suite_version=setting.suite_version, tier=setting.tier, row=setting.row,
+        recipe=setting.recipe_name, precision=setting.precision, device_class=setting.device_class,
+        density=cell.density, seed=cell.seed, definition=cell.text(), **axes,
+    )  # fmt: skip
 
 
 def ticket_facts(cell: Cell, kind: str) -> dict[str, Any]:

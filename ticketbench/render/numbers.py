@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ticketbench.store.column import COUNTS, Unit
+
 if TYPE_CHECKING:
-    from ticketbench.results.measures import Unit
     from ticketbench.suite.paper import Metric
 
 NONE = "–"
@@ -19,7 +20,7 @@ def number(value: float | None, unit: Unit, metric: Metric, percent: bool = Fals
         return f"{100 * value:.1f}" if metric.percent else f"{value:.4g}"
     if unit == "density":
         return f"{100 * value:.3g}" if percent else f"{value:.3g}"
-    if unit == "count" and abs(value) < 1e15:
+    if unit in COUNTS and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.1f}".removesuffix(".0") if unit == "x" else f"{value:.3g}"
 
@@ -29,7 +30,7 @@ def quantity(value: float | None, unit: Unit, metric: Metric, x_title: str, diff
     if value is None:
         return NONE
     sign = "+" if difference and value > 0 else ""
-    word = {"x": x_title, "density": "of the weights", "seconds": "s"}.get(unit, "")
+    word = {"x": x_title, "density": "of the weights", "seconds": "s", "joules": "J"}.get(unit, "")
     if unit == "metric" and metric.percent:
         word = "points" if difference else "%"
     return f"{sign}{number(value, unit, metric)} {word}".strip().replace("-", "−")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ticketbench.files import write_bytes
 from ticketbench.render.labels import short
 from ticketbench.render.numbers import quantity
 from ticketbench.report.contents import Drawing, Judged, Report
@@ -46,7 +47,7 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
     """What a reader of a figure must know."""
     notes = [f"paper: {figure.source}"] if figure.source else []
     if not series:
-        tasks = sorted({str(entry.axes["task"]).partition(" ")[0] for entry in results.entries})
+        tasks = sorted({entry.record.task.partition(" ")[0] for entry in results.entries})
         return [*notes, f"tier {results.tier} has no cells of this figure; its tasks are {', '.join(tasks)}"]
     if figure.references and results.tier not in figure.comparable:
         tiers = " or ".join(figure.comparable)
@@ -108,11 +109,11 @@ def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
     task = dict(setting).get("task")
 
     def of_task(entry: Entry) -> bool:
-        return bool(entry.axes["task"] == task)
+        return entry.record.task == task
 
     parts = []
     for axis, choice in setting:
-        known = sorted({str(entry.axes[axis]) for entry in results.entries if axis == "task" or of_task(entry)})
+        known = sorted({entry.axis(axis) for entry in results.entries if axis == "task" or of_task(entry)})
         if axis == "density":
             parts.append(f"density {choice:g}")
         elif axis in ("task", "model") or (len(known) > 1 and axis != "recipe"):
@@ -144,7 +145,7 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
                 charts[drawing.figure.name] = chart
                 files[drawing.figure.name] = list(draw(chart, folder, drawing.figure.name).values())
         page = folder / "index.html"
-        page.write_text(render(report, charts, files), encoding="utf-8")
+        write_bytes(page, render(report, charts, files).encode())
     except OSError as error:
         reason = error.strerror or error
         raise StoreError(

@@ -16,11 +16,13 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from ticketbench.files import write_bytes
 from ticketbench.render.style import FEW, HEIGHT, WIDTH, Datum, colour_of, finished
 from ticketbench.report.grids import metric_of
 from ticketbench.report.series import Series
 from ticketbench.results.measures import training_budget
 from ticketbench.results.results import Results
+from ticketbench.store.schema import MISSING
 from ticketbench.suite.paper import Figure, Metric
 
 OURS, PRINTED = "ours", "paper"
@@ -146,7 +148,9 @@ def printed_points(figure: Figure, series: Sequence[Series]) -> list[Datum]:
 def budget_layers(series: Sequence[Series]) -> list[alt.Chart]:
     """An upright dotted line at the budget of training, where all lines have the same."""
     name = x_name_of(series)
-    budgets = {training_budget(entry.record, name) for one in series for entry in one.entries if entry.record}
+    budgets = {
+        training_budget(entry.record, name) for one in series for entry in one.entries if entry.status != MISSING
+    }
     (budget,) = budgets if len(budgets) == 1 else (None,)
     if budget is None:
         return []
@@ -165,5 +169,5 @@ def draw(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
     paths = {}
     for kind, content in made.items():
         paths[kind] = folder / f"{name}.{kind}"
-        paths[kind].write_bytes(content)
+        write_bytes(paths[kind], content)
     return paths

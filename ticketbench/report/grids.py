@@ -36,7 +36,7 @@ def metric_of(results: Results, figure: Figure) -> Metric:
 
 def headline_at(results: Results, where: Where, row: str | None = None) -> str:
     """The headline of the first task that a figure or a target speaks of."""
-    task = next((str(entry.axes["task"]) for entry in results.select(where, row)), "")
+    task = next((entry.record.task for entry in results.select(where, row)), "")
     return results.suite.headline_of(task).metric
 
 
@@ -113,7 +113,7 @@ def target_grid(results: Results) -> Grid:
         entries = results.select(target, target.row)
         unit = unit_of(target.measure or "headline", target.x_name or results.x_name(target, target.row))
         found = [
-            measured(target, entry.record, results.curve(entry, target)) if entry.record and entry.judged else None
+            measured(target, entry.record, results.curve(entry, target), entry.probes) if entry.judged else None
             for entry in entries
         ]
         values = [value for value in found if value is not None]
@@ -147,12 +147,13 @@ def trouble_grid(results: Results) -> Grid:
     others: dict[tuple[str, str], set[str]] = {}
     for entry in results.entries:
         for axis in names:
-            others.setdefault((axis, scope(entry, axis)), set()).add(str(entry.axes[axis]))
+            others.setdefault((axis, scope(entry, axis)), set()).add(entry.axis(axis))
     for entry in results.entries:
         if entry.status != "ok":
-            place = tuple(short(str(entry.axes[axis]), sorted(others[axis, scope(entry, axis)])) for axis in names)
-            reason = str((entry.record or {}).get("reason") or "")
-            groups.setdefault((entry.status, entry.row, f"{entry.density:g}", *place, reason), []).append(entry)
+            place = tuple(short(entry.axis(axis), sorted(others[axis, scope(entry, axis)])) for axis in names)
+            groups.setdefault((entry.status, entry.row, f"{entry.density:g}", *place, entry.record.reason), []).append(
+                entry
+            )
     lines: list[tuple[str, ...]] = [
         (*key[:3], ", ".join(str(entry.seed) for entry in sorted(members, key=lambda entry: entry.seed)), *key[3:])
         for key, members in sorted(groups.items())
@@ -163,4 +164,4 @@ def trouble_grid(results: Results) -> Grid:
 
 def scope(entry: Entry, axis: str) -> str:
     """Among which cells a choice is told apart: tasks among all, everything else within its task."""
-    return "" if axis == "task" else str(entry.axes["task"])
+    return "" if axis == "task" else entry.record.task

@@ -80,7 +80,7 @@ def distances_of(entry: Entry, source: str) -> dict[tuple[str, str], float]:
     Empty if there are none, if one is missing or if one is not finite.
     """
     found = {}
-    for address, value in ((entry.record or {}).get("probes") or {}).items():
+    for address, value in entry.probes.items():
         one, between, other = address.removeprefix(f"{source}/").partition(BETWEEN)
         if between and address.startswith(f"{source}/"):
             found[one, other] = float(value)

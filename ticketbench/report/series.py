@@ -67,8 +67,11 @@ class Series:
 
     def measured(self, aspect: Aspect) -> list[float | None]:
         """A number of each seed that has a curve."""
-        records = {entry.seed: entry.record or {} for entry in self.entries}
-        return [measured(aspect, records[seed], curve) for seed, curve in sorted(self.curves.items())]
+        by_seed = {entry.seed: entry for entry in self.entries}
+        return [
+            measured(aspect, by_seed[seed].record, curve, by_seed[seed].probes)
+            for seed, curve in sorted(self.curves.items())
+        ]
 
 
 def around(values: Sequence[float], band: Band) -> tuple[float, float]:
@@ -100,7 +103,7 @@ def grouped(chosen: Sequence[Entry], curves: Mapping[int, Curve | None], pooled:
     groups: dict[tuple[object, ...], list[Entry]] = {}
     for entry in chosen:
         density = None if pooled else entry.density
-        groups.setdefault((entry.row, density, *(entry.axes[axis] for axis in AXES)), []).append(entry)
+        groups.setdefault((entry.row, density, *(entry.axis(axis) for axis in AXES)), []).append(entry)
     return [
         Series(label_of(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
                tuple(members), by_seed(members, curves))
@@ -112,7 +115,7 @@ def label_of(members: Sequence[Entry], chosen: Sequence[Entry], pooled: bool) ->
     """The row, and what tells this line from the row's other lines."""
     mine = members[0]
     rivals = [entry for entry in chosen if entry.row == mine.row]
-    parts = [telling(str(mine.axes[axis]), [str(entry.axes[axis]) for entry in rivals]) for axis in AXES]
+    parts = [telling(mine.axis(axis), [entry.axis(axis) for entry in rivals]) for axis in AXES]
     if not pooled and len({entry.density for entry in rivals}) > 1:
         parts.append(f"density {mine.density:g}")
     return " ".join([mine.row, *(part for part in parts if part)])
@@ -140,7 +143,7 @@ def by_seed(members: Sequence[Entry], curves: Mapping[int, Curve | None]) -> dic
                 if place is not None:
                     own[place] = points.pop(place)
                 else:  # a method that drops whole units keeps what it can, somewhat below the density
-                    exact = nearest(curve.x, (entry.record or {}).get("exact_density") or 0.0)
+                    exact = nearest(curve.x, entry.record.exact_density or 0.0)
                     own |= {} if exact is None else {entry.density: points.pop(exact)}
             passed |= points
         if kind is not None:

@@ -7,13 +7,13 @@ trained) / times gone back. A method that prunes without reporting shows only th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from ticketbench.report.series import Series, chosen_by, grouped
 from ticketbench.results.measures import DENSITY, Curve
 from ticketbench.results.results import Entry, Results
+from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.suite.paper import Figure, Metric
 
 STEP, EPOCH = "step", "epoch"
@@ -25,14 +25,14 @@ def size_series(results: Results, figure: Figure) -> list[Series]:
     chosen = chosen_by(results, figure)
     curves: dict[int, Curve | None] = {}
     for entry in chosen:
-        curve = size_of(entry.record or {}, entry.points) if entry.judged else None
+        curve = size_of(entry.record, entry.points) if entry.judged else None
         curves[id(entry)] = in_epochs(results, entry, curve) if curve and figure.x_name == EPOCH else curve
     return grouped(chosen, curves, pooled=False)
 
 
-def size_of(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> Curve | None:
+def size_of(record: CellRecord, points: Sequence[CurvePoint]) -> Curve | None:
     """The density of each round from its first step on, and once more at the last step of all."""
-    densities = {point["round"]: float(point["x"]) for point in points if point["x_name"] == DENSITY}
+    densities = {point.round: point.x for point in points if point.x_name == DENSITY}
     ends = ends_of(record, points)
     rounds = sorted(set(densities) & set(ends))
     if not rounds:
@@ -43,21 +43,21 @@ def size_of(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> C
     return Curve(STEP, xs, values, higher_is_better=False, held=True)
 
 
-def ends_of(record: Mapping[str, Any], points: Sequence[Mapping[str, Any]]) -> dict[int, float]:
+def ends_of(record: CellRecord, points: Sequence[CurvePoint]) -> dict[int, float]:
     """Round -> the steps of all rounds up to its end."""
-    logged = [point for point in points if point["split"] == "train" and point["x_name"] == STEP]
-    logged = [point for point in logged if point["metric"] == logged[0]["metric"]]
-    steps = [float(point["x"]) for point in logged]
+    logged = [point for point in points if point.split == "train" and point.x_name == STEP]
+    logged = [point for point in logged if point.metric == logged[0].metric]
+    steps = [point.x for point in logged]
     back = [at > 0 and step <= steps[at - 1] for at, step in enumerate(steps)]
     gone = [step if returned or not at else step - steps[at - 1]
             for at, (step, returned) in enumerate(zip(steps, back, strict=True))]  # fmt: skip
-    trained = record.get("train_steps")
+    trained = record.train_steps
     again = max(0.0, (sum(gone) - trained) / sum(back)) if trained and any(back) else 0.0
     ends: dict[int, float] = {}
     total = 0.0
     for point, step, returned in zip(logged, gone, back, strict=True):
         total += step - (again if returned else 0.0)
-        ends[point["round"]] = total
+        ends[point.round] = total
     return ends
 
 

@@ -42,11 +42,11 @@ class Spread:
 def spreads_of(results: Results, figure: Figure) -> list[Spread]:
     """Every layer of the figure's models under every initializer, from the network of the smallest seed."""
     entries = sorted(chosen_by(results, figure), key=lambda entry: entry.seed)
-    initializers = list(dict.fromkeys(str(entry.axes["initializer"]) for entry in results.select(figure)))
-    models = list(dict.fromkeys(str(entry.axes["model"]) for entry in results.select(figure)))
+    initializers = list(dict.fromkeys(entry.record.initializer for entry in results.select(figure)))
+    models = list(dict.fromkeys(entry.record.model for entry in results.select(figure)))
     drawn: dict[tuple[str, str], Mapping[str, Tensor]] = {}
     for entry in entries:
-        place = (str(entry.axes["model"]), str(entry.axes["initializer"]))
+        place = (entry.record.model, entry.record.initializer)
         found = None if place in drawn else results.cast_of(entry)
         if found is not None:
             drawn[place] = initial_weights(*found)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from collections.abc import Sequence, Set
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ticketbench.suite.paper import Aspect
-from ticketbench.store.schema import PROBE_SPLIT
 from ticketbench.results.records import Records
+from ticketbench.store.schema import PROBE_SPLIT, CurvePoint
+from ticketbench.store.tables import parts_of
+from ticketbench.suite.paper import Aspect
 from ticketbench.suite.suite import Suite
 from ticketbench.suite.where import Where
 
@@ -55,25 +55,15 @@ def probes_of(store: Records, keys: Sequence[str], wanted: Set[str]) -> dict[str
     return found
 
 
-def with_probes(
-    record: Mapping[str, Any] | None, probes: Mapping[str, Mapping[str, float]]
-) -> Mapping[str, Any] | None:
-    """A record with its values of probes."""
-    return {**record, "probes": probes[record["key"]]} if record and record["key"] in probes else record
-
-
 def points_of(
     store: Records, keys: Sequence[str], wanted: Sequence[str], probed: Set[str] = frozenset()
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[CurvePoint]]:
     """The points of all curves of some splits, by cell, in the order they were recorded; of probes, of some metrics."""
     table = store.read("curves")
     known = pc.is_in(table["key"], pa.array(keys, pa.string()))
     meant = pc.is_in(table["metric"], pa.array(sorted(probed), pa.string()))
     shown = pc.and_(
-        pc.is_in(table["split"], pa.array(wanted, pa.string())), pc.or_(pc.not_equal(table["split"], PROBE_SPLIT), meant)
+        pc.is_in(table["split"], pa.array(wanted, pa.string())),
+        pc.or_(pc.not_equal(table["split"], PROBE_SPLIT), meant),
     )
-    table = table.filter(pc.and_(known, shown))
-    found: dict[str, list[dict[str, Any]]] = {}
-    for point in table.to_pylist():
-        found.setdefault(point["key"], []).append(point)
-    return found
+    return parts_of(CurvePoint, table.filter(pc.and_(known, shown)))

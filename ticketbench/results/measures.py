@@ -14,13 +14,15 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from ticketbench.store.column import Unit
+from ticketbench.store.schema import CellRecord
+from ticketbench.suite.measures import COLUMNS, MEASURES, PROBE
 from ticketbench.suite.paper import Aspect
 
-Unit = Literal["metric", "x", "density", "count", "seconds", "share"]
 DENSITY = "density"
 """The name of x of a curve over densities."""
+NOTHING: Mapping[str, float] = {}
 NEAR = 0.01
 """The relative distance within which two densities are the same."""
 
@@ -112,65 +114,49 @@ class Curve:
         return best - last if self.higher_is_better else last - best
 
 
-def training_budget(record: Mapping[str, Any], x_name: str) -> float | None:
+def training_budget(record: CellRecord, x_name: str) -> float | None:
     """The model's option of the name of x: a network that sweeps "iterations" is trained at its `iterations`."""
-    _, _, options = str(record.get("model") or "").partition(" ")
+    _, _, options = record.model.partition(" ")
     budget = json.loads(options or "{}").get(x_name)
     return float(budget) if isinstance(budget, (int, float)) and not isinstance(budget, bool) else None
 
 
-def at_budget(curve: Curve, record: Mapping[str, Any]) -> float | None:
+def at_budget(curve: Curve, record: CellRecord) -> float | None:
     """The value at the budget of training."""
     budget = training_budget(record, curve.name)
     return None if budget is None else curve.at(budget)
 
 
-def flops_to(curve: Curve, record: Mapping[str, Any], level: float) -> float | None:
+def flops_to(curve: Curve, record: CellRecord, level: float) -> float | None:
     """FLOPs of one forward pass at the x that reaches a level.
 
     The record's FLOPs are of one forward at the training budget, on an example of the training task. They are
     scaled by reached / training budget, as if all work were repeated: projection and head, which run once, count
     with every iteration, so the number is a little too high above the training budget and too low below it.
     """
-    budget, reached, flops = training_budget(record, curve.name), curve.reach(level), record.get("flops")
-    return None if not budget or reached is None or flops is None else float(flops) * reached / budget
+    budget, reached = training_budget(record, curve.name), curve.reach(level)
+    return None if not budget or reached is None or record.flops is None else record.flops * reached / budget
 
 
-COLUMNS: dict[str, Unit] = {
-    "headline": "metric",
-    "parameters": "count",
-    "flops": "count",
-    "exact_density": "share",
-    "draw_seconds": "seconds",
-    "train_seconds": "seconds",
-    "train_steps": "count",
-    "peak_memory": "count",
-}
-"""Measures that stand in the record."""
+Derive = Callable[[Curve, CellRecord, Aspect], float | None]
 
-Derive = Callable[[Curve, Mapping[str, Any], Aspect], float | None]
-
-DERIVED: dict[str, tuple[Unit, Derive]] = {
-    "value": ("metric", lambda curve, record, aspect: curve.at(given(aspect.x))),
-    "best": ("metric", lambda curve, record, aspect: curve.best()),
-    "last": ("metric", lambda curve, record, aspect: curve.last()),
-    "mean": ("metric", lambda curve, record, aspect: curve.mean()),
-    "at_budget": ("metric", lambda curve, record, aspect: at_budget(curve, record)),
-    "overthinking": ("metric", lambda curve, record, aspect: curve.overthinking()),
-    "x_to": ("x", lambda curve, record, aspect: curve.reach(given(aspect.level))),
-    "holds_to": ("x", lambda curve, record, aspect: curve.holds_to(given(aspect.level))),
-    "rise": ("x", lambda curve, record, aspect: curve.rise(given(aspect.from_level), given(aspect.level))),
-    "reaches": ("share", lambda curve, record, aspect: float(curve.reach(given(aspect.level)) is not None)),
-    "flops_to": ("count", lambda curve, record, aspect: flops_to(curve, record, given(aspect.level))),
-    "parameters_to": (
-        "count",
-        lambda curve, record, aspect: None if curve.reach(given(aspect.level)) is None else record.get("parameters"),
+DERIVE: dict[str, Derive] = {
+    "value": lambda curve, record, aspect: curve.at(given(aspect.x)),
+    "best": lambda curve, record, aspect: curve.best(),
+    "last": lambda curve, record, aspect: curve.last(),
+    "mean": lambda curve, record, aspect: curve.mean(),
+    "at_budget": lambda curve, record, aspect: at_budget(curve, record),
+    "overthinking": lambda curve, record, aspect: curve.overthinking(),
+    "x_to": lambda curve, record, aspect: curve.reach(given(aspect.level)),
+    "holds_to": lambda curve, record, aspect: curve.holds_to(given(aspect.level)),
+    "rise": lambda curve, record, aspect: curve.rise(given(aspect.from_level), given(aspect.level)),
+    "reaches": lambda curve, record, aspect: float(curve.reach(given(aspect.level)) is not None),
+    "flops_to": lambda curve, record, aspect: flops_to(curve, record, given(aspect.level)),
+    "parameters_to": lambda curve, record, aspect: (
+        None if curve.reach(given(aspect.level)) is None else record.parameters
     ),
 }
-"""Measures that are derived from a curve."""
-
-PROBE = "probe"
-"""The measure that reads a value of a probe, which the results put into the record under "probes"."""
+"""Measure -> how it is derived from a curve."""
 
 
 def given(value: float | None) -> float:
@@ -181,21 +167,19 @@ def given(value: float | None) -> float:
 
 def unit_of(name: str, x_name: str = "") -> Unit:
     """What a measure counts in, on a curve over some x."""
-    if name == PROBE:
-        return "share"
-    unit = COLUMNS[name] if name in COLUMNS else DERIVED[name][0]
+    unit = MEASURES[name].unit
     return "density" if unit == "x" and x_name == DENSITY else unit
 
 
-def measured(aspect: Aspect, record: Mapping[str, Any], curve: Curve | None) -> float | None:
+def measured(
+    aspect: Aspect, record: CellRecord, curve: Curve | None, probes: Mapping[str, float] = NOTHING
+) -> float | None:
     """The number of one cell that an aspect asks for, or None where there is none."""
     name = aspect.measure or "headline"
     if name == PROBE:
-        value = (record.get("probes") or {}).get(aspect.probe)
+        value = probes.get(aspect.probe or "")
     elif name in COLUMNS:
-        value = record.get(name)
-    elif curve is None:
-        return None
+        value = getattr(record, name)
     else:
-        value = DERIVED[name][1](curve, record, aspect)
+        value = None if curve is None else DERIVE[name](curve, record, aspect)
     return float(value) if value is not None and math.isfinite(value) else None

@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ticketbench.suite.paper import Aspect, Claim
+from ticketbench.results.choice import AXES
 from ticketbench.results.measures import measured
-from ticketbench.results.results import AXES, Entry, Results
+from ticketbench.results.results import Entry, Results
 from ticketbench.results.stats import Interval, t_interval
+from ticketbench.store.schema import MISSING
+from ticketbench.suite.paper import Aspect, Claim
 from ticketbench.suite.where import FILTERED, Filter
 
-MISSING = "missing"
-"""The status of a cell that was never computed."""
 FEWEST = 3
 """Common seeds below which nothing is said."""
 Verdict = Literal["supports", "contradicts", "cannot tell"]
@@ -66,7 +66,7 @@ def judge_claim(results: Results, claim: Claim) -> list[Finding]:
     settings: dict[tuple[tuple[str, Any], ...], list[Entry]] = {}
     for entry in left:
         rows = () if claim.row else (("row", entry.row),)
-        setting = (*rows, *((axis, entry.axes[axis]) for axis in AXES), ("density", entry.density))
+        setting = (*rows, *((axis, entry.axis(axis)) for axis in AXES), ("density", entry.density))
         settings.setdefault(setting, []).append(entry)
     findings = []
     for setting, entries in settings.items():
@@ -102,8 +102,8 @@ def alike(results: Results, left: Entry, right: Entry, than: Aspect) -> bool:
     for axis in AXES:
         if axis == "recipe" and moved:
             continue
-        if stripped(left.axes[axis], getattr(than, axis, None)) != stripped(
-            right.axes[axis], getattr(than, axis, None)
+        if stripped(left.axis(axis), getattr(than, axis, None)) != stripped(
+            right.axis(axis), getattr(than, axis, None)
         ):
             return False
     dense = left.row in results.dense_rows or right.row in results.dense_rows
@@ -162,9 +162,9 @@ def number_of(results: Results, aspect: Aspect, entry: Entry) -> float | None:
     """A cell's number. A run that diverged has reached no level; of other numbers it has none."""
     if aspect.measure == "reaches" and entry.status == "diverged":
         return 0.0
-    if entry.record is None or not entry.judged:
+    if not entry.judged:
         return None
-    return measured(aspect, entry.record, results.curve(entry, aspect))
+    return measured(aspect, entry.record, results.curve(entry, aspect), entry.probes)
 
 
 def gap_of(aspect: Aspect, entry: Entry) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,22 @@ from typing import Any
 from ticketbench import version
 from ticketbench.plugin.loading import Plugins
 from ticketbench.plugin.options import canonical
+from ticketbench.store.column import columns_of
+from ticketbench.store.schema import Environment
 
+ID_LENGTH = 16
 GIT_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """What git sets for hooks; they would make it look elsewhere."""
 
 
-def environment_of(plugins: Plugins, threads: int = 1) -> dict[str, Any]:
-    """One row of the table `environments`; its id is the hash of the rest."""
+def environment_of(plugins: Plugins, threads: int = 1) -> Environment:
+    """What is computed with here and now; its id is the hash of the rest."""
     import numpy
     import torch
 
     commit, dirty = source_commit()
     outside = sorted(f"{origin.distribution} {origin.version} ({origin.place})" for origin in plugins.origins.values())
-    facts = {
+    facts: dict[str, Any] = {
         "ticketbench": version.__version__,
         "commit": commit,
         "dirty": dirty,
@@ -40,7 +44,14 @@ def environment_of(plugins: Plugins, threads: int = 1) -> dict[str, Any]:
         "accelerators": ", ".join(torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())),
         "threads": threads,
     }
-    return {"environment": hashlib.sha256(canonical(facts).encode()).hexdigest()[:16], **facts}
+    return Environment(environment=environment_id(facts), **facts)
+
+
+def environment_id(facts: Mapping[str, Any]) -> str:
+    """The hash of an environment's other columns; one that came later counts where it says something."""
+    new = {column.name for column in columns_of(Environment) if column.about.since > 1}
+    said = {name: value for name, value in facts.items() if name not in new or value not in (None, "")}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()[:ID_LENGTH]
 
 
 @lru_cache(maxsize=1)

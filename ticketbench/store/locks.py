@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from ticketbench.errors import StoreError
-from ticketbench.store.store import REMEDY, Store, reason_of
+from ticketbench.files import reason_of
+from ticketbench.store.store import REMEDY, Store
 
 
 class Claims:

@@ -9,11 +9,9 @@ share a store (`claims.py`) need a local folder.
 from __future__ import annotations
 
 import json
-import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +19,10 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from ticketbench.errors import StoreError
-from ticketbench.store.schema import MARKER, SCHEMA_VERSION, SCHEMAS
-
-Record = Mapping[str, Any]
+from ticketbench.files import reason_of, written
+from ticketbench.store.migrations import migrated
+from ticketbench.store.schema import MARKER, SCHEMA_VERSION, CellRecord, Environment
+from ticketbench.store.tables import SCHEMAS, TABLES, as_tables, records_of
 
 
 class Store:
@@ -39,6 +38,8 @@ class Store:
                 self.files, self.root = pafs.FileSystem.from_uri(self.address)
                 if isinstance(self.files, pafs.LocalFileSystem):
                     self.local = Path(self.root)
+            self.schema = SCHEMA_VERSION
+            """The version that the store is marked with; it is raised when something is added."""
             self._statuses: dict[str, tuple[int, str]] = {}
             self._seen: set[str] = set()
             self._open(create)
@@ -62,8 +63,7 @@ class Store:
             raise StoreError(f"there is no store at {self.address}. `ticketbench run` makes one; --store names it.")
         else:
             self.files.create_dir(self.root, recursive=True)
-            text = json.dumps({"format": "ticketbench store", "schema": SCHEMA_VERSION})
-            self._write(MARKER, lambda target: self._put(target, text.encode()))
+            self._mark()
         if create:  # after the marker: a run killed here, or another that starts now, finds a store
             for table in SCHEMAS:
                 self.files.create_dir(self._path(table), recursive=True)
@@ -85,44 +85,44 @@ class Store:
                 f"the store {self.address} has schema {found}; this ticketbench reads up to {SCHEMA_VERSION}. "
                 "Update ticketbench, or give --store another folder. Nothing was changed."
             )
+        self.schema = found
 
     # -- writing -----------------------------------------------------------------------------------------
 
-    def add(self, records: Sequence[Record], environment: Mapping[str, Any]) -> None:
+    def add(self, records: Sequence[CellRecord], environment: Environment) -> None:
         """Write the records of a fleet as one part, all or nothing."""
+        if self.schema < SCHEMA_VERSION:
+            self._mark()  # an older ticketbench shall say that it is too old, and not that a part is damaged
         part = f"{uuid.uuid4().hex}.parquet"
         self.add_environment(environment)
-        tables = as_tables(records, str(environment["environment"]))
+        tables = as_tables(records, environment.environment)
         for name in ("curves", "probes", "cells"):
             self.write_table(f"{name}/{part}", tables[name])
 
-    def add_environment(self, environment: Mapping[str, Any]) -> None:
+    def add_environment(self, environment: Environment) -> None:
         """Write an environment once."""
-        place = f"environments/{environment['environment']}.parquet"
+        place = f"environments/{environment.environment}.parquet"
         if self.files.get_file_info(self._path(place)).type == pafs.FileType.NotFound:
-            table = pa.Table.from_pylist([dict(environment)], schema=SCHEMAS["environments"])
-            self.write_table(place, table)
+            self.write_table(place, pa.Table.from_pylist([environment.as_dict()], schema=SCHEMAS["environments"]))
 
     def write_table(self, place: str, table: pa.Table) -> None:
-        """Write a Parquet file so that it is there whole or not at all."""
+        """Write a Parquet file so that it is there whole or not at all; it says which schema it has."""
+        table = table.replace_schema_metadata({VERSION_KEY: str(SCHEMA_VERSION)})
         self._write(place, lambda target: pq.write_table(table, target, filesystem=self.files, compression="zstd"))
 
-    def _write(self, place: str, write: Any) -> None:
+    def _mark(self) -> None:
+        text = json.dumps({"format": "ticketbench store", "schema": SCHEMA_VERSION})
+        self._write(MARKER, lambda target: self._put(target, text.encode()))
+        self.schema = SCHEMA_VERSION
+
+    def _write(self, place: str, write: Callable[[str], object]) -> None:
         target = self._path(place)
         try:
             if self.local is None:
                 write(target)  # an object store shows a whole object or none
                 return
-            folder, _, name = target.rpartition("/")
-            partial = f"{folder}/.{name}.{os.getpid()}.tmp"
-            try:
-                write(partial)
-                sync(partial)
-                os.replace(partial, target)
-            except Exception:
-                Path(partial).unlink(missing_ok=True)
-                raise
-            sync(folder)
+            with written(Path(target)) as partial:
+                write(str(partial))
         except (OSError, pa.ArrowException) as error:
             raise StoreError(f"cannot write {target}: {reason_of(error)}. {REMEDY}") from error
 
@@ -157,21 +157,32 @@ class Store:
         return whole.filter(keep)
 
     def _read_parts(self, table: str, names: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
-        schema = SCHEMAS[table]
-        if columns:
-            schema = pa.schema([schema.field(name) for name in columns])
+        wanted = columns or SCHEMAS[table].names
         tables = []
         for name in names:
             try:
-                path = self._path(f"{table}/{name}")
-                found = pq.read_table(path, filesystem=self.files, columns=columns, partitioning=None)
-                tables.append(found.cast(schema))
+                tables.append(self._read_part(table, name, wanted))
             except (OSError, pa.ArrowException, ValueError) as error:
                 raise StoreError(
                     f"{table}/{name} of the store {self.address} cannot be read: {reason_of(error)}. "
                     "Move that file away; the next run computes its cells again."
                 ) from error
-        return pa.concat_tables(tables) if tables else schema.empty_table()
+        return pa.concat_tables(tables) if tables else SCHEMAS[table].empty_table().select(wanted)
+
+    def _read_part(self, table: str, name: str, wanted: Sequence[str]) -> pa.Table:
+        with pq.ParquetFile(self._path(f"{table}/{name}"), filesystem=self.files) as file:
+            version = int((file.schema_arrow.metadata or {}).get(VERSION_KEY, b"1"))
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"{table}/{name} of the store {self.address} has schema {version}; this ticketbench reads up to "
+                    f"{SCHEMA_VERSION}. Update ticketbench, or give --store another folder. Nothing was changed."
+                )
+            there = set(file.schema_arrow.names)
+            for column in TABLES[table]:
+                if column.about.since == 1 and column.name not in there:
+                    raise ValueError(f"it has no column '{column.name}'")
+            found = file.read(columns=[name for name in wanted if name in there])
+        return migrated(table, found, version).select(wanted)
 
     def statuses(self) -> dict[str, str]:
         """Key -> status of every finished cell; reads only parts that it has not seen."""
@@ -187,16 +198,18 @@ class Store:
         """How often a cell was finished before."""
         return self._statuses.get(key, (0, ""))[0]
 
-    def records(self, keys: Iterable[str]) -> list[dict[str, Any]]:
-        """The rows of some cells, in the order of the keys."""
+    def records(self, keys: Iterable[str]) -> list[CellRecord]:
+        """The records of some cells, in the order of the keys, without their curves and probes."""
         wanted = list(keys)
         table = self.read("cells")
-        rows = table.filter(pc.is_in(table["key"], pa.array(wanted, pa.string()))).to_pylist()
-        by_key = {row["key"]: row for row in rows}
+        found = records_of(table.filter(pc.is_in(table["key"], pa.array(wanted, pa.string()))))
+        by_key = {record.key: record for record in found}
         return [by_key[key] for key in wanted if key in by_key]
 
 
 REMEDY = "Give --store a folder that you may write to."
+VERSION_KEY = b"ticketbench_schema"
+"""Where a part says which version of the schema it has; parts of version 1 say nothing."""
 
 
 def latest_attempts(cells: pa.Table) -> pa.Table | None:
@@ -205,50 +218,3 @@ def latest_attempts(cells: pa.Table) -> pa.Table | None:
     if grouped.num_rows == cells.num_rows:
         return None
     return grouped.rename_columns({"attempt_max": "attempt"})
-
-
-def as_tables(records: Sequence[Record], environment: str) -> dict[str, pa.Table]:
-    """Records as the three tables of a part."""
-    columns: dict[str, dict[str, list[Any]]] = {
-        name: {field.name: [] for field in SCHEMAS[name]} for name in ("cells", "curves", "probes")
-    }
-    for record in records:
-        row = {"environment": environment, "attempt": 1, **record}
-        for field in SCHEMAS["cells"]:
-            columns["cells"][field.name].append(storable(row.get(field.name)))
-        layers = [("layers", "trained", name, kept / total) for name, kept, total in record.get("layers", ())]
-        add_rows(columns["curves"], row, record.get("curves", ()))
-        add_rows(columns["probes"], row, [*record.get("probes", ()), *layers])
-    return {name: pa.table(part, schema=SCHEMAS[name]) for name, part in columns.items()}
-
-
-def add_rows(columns: dict[str, list[Any]], row: Record, values: Iterable[Sequence[Any]]) -> None:
-    """Append tuples, column by column, under a cell's key and attempt."""
-    count = 0
-    names = list(columns)[2:]
-    for value in values:
-        count += 1
-        for name, part in zip(names, value, strict=True):
-            columns[name].append(part)
-    columns["key"] += [row["key"]] * count
-    columns["attempt"] += [row["attempt"]] * count
-
-
-def storable(value: Any) -> Any:
-    """A value that Parquet takes: error texts may hold bytes that are no UTF-8, as lone surrogates."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value
-
-
-def sync(path: str) -> None:
-    """Make a file, or the names in a folder, survive a crash."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def reason_of(error: BaseException) -> str:
-    """What the operating system or pyarrow said, on one line."""
-    text = getattr(error, "strerror", None) or str(error)
-    return str(text).splitlines()[0] if text else type(error).__name__

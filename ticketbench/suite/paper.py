@@ -12,26 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ticketbench.errors import suggest
 from ticketbench.suite.base import Name, Table
+from ticketbench.suite.measures import MEASURES, known_measure
 from ticketbench.suite.where import FILTERED, Filter, Filters, Where
 
-MeasureName = Literal[
-    "headline", "value", "best", "last", "mean", "at_budget", "overthinking", "x_to", "holds_to", "rise",
-    "reaches", "flops_to", "parameters_to", "probe", "parameters", "flops", "exact_density", "draw_seconds",
-    "train_seconds", "train_steps", "peak_memory",
-]  # fmt: skip
-NEEDS: dict[str, tuple[str, ...]] = {
-    "value": ("x",),
-    "x_to": ("level",),
-    "holds_to": ("level",),
-    "rise": ("level", "from_level"),
-    "reaches": ("level",),
-    "flops_to": ("level",),
-    "parameters_to": ("level",),
-    "probe": ("probe",),
-}
-"""Measure -> what it cannot do without (`measures.py` says what each measure is)."""
-
-
+MeasureName = Annotated[str, AfterValidator(known_measure)]
 Levels = Annotated[tuple[float, ...], Field(strict=False)]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 Tiers = Annotated[tuple[str, ...], Field(strict=False)]
@@ -86,7 +70,7 @@ class Aspect(Where):
 
     def lacks(self) -> list[str]:
         """The keys that the measure needs and that are not given."""
-        return [name for name in NEEDS.get(self.measure or "headline", ()) if getattr(self, name) is None]
+        return [name for name in MEASURES[self.measure or "headline"].needs if getattr(self, name) is None]
 
 
 class Reference(Table):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ticketbench.errors import OptionError
+from ticketbench.files import written
 from ticketbench.masks.ticket import Ticket
 from ticketbench.units.compaction import compact
 
@@ -27,10 +27,9 @@ def export(module: nn.Module, ticket: Ticket, path: Path, smaller: bool, dtype: 
     if dtype is not None:
         module = module.to(getattr(torch, dtype))
     state = {name: part.detach().cpu().contiguous().clone() for name, part in module.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file(state, partial, metadata={"format": "pt", "layers": json.dumps(layers_of(module), sort_keys=True)})
-        os.replace(partial, path)
+        with written(path) as place:
+            save_file(state, place, metadata={"format": "pt", "layers": json.dumps(layers_of(module), sort_keys=True)})
     except (OSError, SafetensorError) as error:
         raise OptionError(f"--out: cannot write {path}: {error}") from None
     return module

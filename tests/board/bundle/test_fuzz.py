@@ -15,7 +15,7 @@ from ticketbench.board.bundle.manifest import MANIFEST, Manifest, validated
 from ticketbench.board.bundle.parquet import read_table
 from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.bundle.refusal import BundleError
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.tables import SCHEMAS
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from board_spoils import (
 
 from ticketbench.board.bundle.manifest import MANIFEST
 from ticketbench.board.bundle.parquet import read_table
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.tables import SCHEMAS
 
 
 @pytest.fixture(scope="module")

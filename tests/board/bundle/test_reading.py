@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -20,7 +21,7 @@ from ticketbench.board.bundle.refusal import BundleError, mended, shown, text_fa
 from ticketbench.board.bundle.thrift import DamageError, Thrift
 from ticketbench.board.submission import from_bundle
 from ticketbench.plan.plan import make_plan
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.tables import SCHEMAS
 from ticketbench.suite.suite import read_suite
 
 
@@ -33,7 +34,7 @@ def test_a_bundle_holds_what_the_store_holds(tmp_path, plugins):
     """Every row of every table, in the order of the axes; four cells of two rows and two seeds."""
     store = tiny_store(tmp_path, plugins)
     found = read_bundle(tiny_bundle(tmp_path, plugins, store), read_suite(tmp_path / "tiny.toml"))
-    assert [(row["row"], row["seed"]) for row in found.cells()] == [
+    assert [(cell.row, cell.seed) for cell in found.cells()] == [
         ("dense", 0), ("dense", 1), ("magnitude", 0), ("magnitude", 1),
     ]  # fmt: skip
     for table in TABLES:
@@ -73,7 +74,7 @@ def test_a_bundle_reads_like_a_store_for_a_board(bundle):
     """One submission with its rows, and where its code came from."""
     (found,) = from_bundle(read_bundle(bundle), "shown as")
     assert (found.name, found.setting) == ("shown as", ("tiny", 1, "smoke", "fp32", "cpu"))
-    assert [row["headline"] for row in found.cells] == [0.4 + 0.01 * seed for seed in (0, 1, 0, 1)]
+    assert [cell.headline for cell in found.cells] == [0.4 + 0.01 * seed for seed in (0, 1, 0, 1)]
     assert found.facts["who"] == "Ada"
     assert found.facts["code"] == "ticketbench 0.1.0"
 
@@ -85,7 +86,7 @@ def test_cells_that_the_tier_does_not_plan_are_marked(tmp_path, plugins):
     rows = read_bundle(tiny_bundle(tmp_path, plugins)).cells()
     assert set(belonging_of(rows, plan, suite).values()) == {PLANNED}
     changes = [{"density": 0.25}, {"row": "mine"}, {"row": "mine", "task": "moons"}, {"scorer": "snip"}]
-    cells = [{**rows[2], **change, "key": str(at)} for at, change in enumerate(changes)]
+    cells = [replace(rows[2], **change, key=str(at)) for at, change in enumerate(changes)]
     assert list(belonging_of(cells, plan, suite).values()) == [FOREIGN, ADDED, FOREIGN, FOREIGN]
 
 
@@ -99,9 +100,9 @@ def test_a_failed_cell_is_a_row_without_a_result(tmp_path, plugins):
         return {"status": "failed", "started": 1.75e9, "finished": 1.75e9, **told}
 
     rows = read_bundle(tiny_bundle(tmp_path, plugins, tiny_store(tmp_path, plugins, change))).cells()
-    assert (rows[0]["status"], rows[0]["headline"]) == ("failed", None)
-    assert rows[0]["reason"] == "Boom: \\x1b[31mred"
-    assert rows[0]["error"] == "Traceback\n\tat \\u202e line 1\\x00"
+    assert (rows[0].status, rows[0].headline) == ("failed", None)
+    assert rows[0].reason == "Boom: \\x1b[31mred"
+    assert rows[0].error == "Traceback\n\tat \\u202e line 1\\x00"
 
 
 def test_results_are_held_against_the_suite(bundle, tmp_path):

@@ -408,7 +408,8 @@ def test_nothing_of_the_test_split_comes_near_drawing(suite_of, world, telltale,
         folder, records = tmp_path / str(variant), []
         for fleet in plan.fleets(plan.cells, "cpu", 1):
             telltale.journal.clear()
-            records += execute(fleet.cells, Resolver(world), suite.headline, keep_in=folder)
+            left = execute(fleet.cells, Resolver(world), suite.headline, keep_in=folder)
+            records += [record.as_dict() for record in left]
             assert [task for task, event in telltale.journal if event == "test"] == [judged(name)]
         assert [(record["status"], record["reason"]) for record in records] == [("ok", "")] * 6
         points = chain.from_iterable(record["curves"] for record in records)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ticketbench.board.bundle.manifest import MANIFEST, MOST_BYTES, Manifest
 from ticketbench.board.bundle.refusal import BundleError, shown
-from ticketbench.store.schema import SCHEMAS
-from ticketbench.store.store import reason_of
+from ticketbench.files import reason_of
+from ticketbench.store.tables import SCHEMAS
 
 VERDICT = "verdict.toml"
 MIB = 2**20

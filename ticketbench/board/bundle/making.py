@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,15 @@ from ticketbench.board.bundle.manifest import MANIFEST, MANIFEST_SCHEMA, Manifes
 from ticketbench.board.bundle.parquet import to_bytes
 from ticketbench.board.bundle.reading import Bundle, check_tables, read_bundle
 from ticketbench.board.bundle.refusal import BundleError, mended, shown
-from ticketbench.board.bundle.values import LENGTHS
-from ticketbench.errors import StoreError, UnknownNameError, suggest
+from ticketbench.errors import StoreError, UnknownNameError
+from ticketbench.files import reason_of, remove, written
 from ticketbench.plan.cell import Cell, describe
-from ticketbench.plan.plan import make_plan
 from ticketbench.plugin.loading import Plugins, Registered
-from ticketbench.results.results import emptiness, newest
-from ticketbench.store.schema import SCHEMAS
-from ticketbench.store.store import Store, reason_of, sync
+from ticketbench.results.choice import choose, identity
+from ticketbench.results.records import Records
+from ticketbench.store.column import columns_of
+from ticketbench.store.schema import CellRecord
+from ticketbench.store.tables import SCHEMAS, TEXT, as_tables
 from ticketbench.suite.suite import Suite
 
 ORDER = (
@@ -49,33 +49,33 @@ class Draft:
 
 
 def draft(
-    store: Store, suite: Suite, tier: str, plugins: Plugins, name: str, who: str,
+    store: Records, suite: Suite, tier: str, plugins: Plugins, name: str, who: str,
     precision: str = "", device_class: str = "",
 ) -> Draft:  # fmt: skip
     """A bundle of a store's cells of one tier. By default the precision and device that most cells have."""
     suite.tier(tier)
-    notes: list[str] = []
-    rows = chosen_setting(store, suite, tier, precision, device_class, notes)
-    precision, device_class = rows[0]["precision"], rows[0]["device_class"]
-    plan = make_plan(suite, tier, plugins, device_class=device_class, precision=precision)
-    planned = {cell.key: {"scorer": "", **describe(cell)} for cell in plan.cells}
-    newest_of, superseded = newest(rows, planned)
-    mended_rows = [mended_row(row) for row in newest_of.values()]
-    found = belonging_of(mended_rows, plan.cells, suite)
-    kept = [row for row in mended_rows if found[row["key"]] != FOREIGN]
-    if superseded:
-        notes.append(f"left out: {superseded} records of cells that were computed again by newer code")
-    if foreign := len(mended_rows) - len(kept):
+    choice = choose(store, suite, tier, plugins, precision, device_class)
+    here = f"{choice.precision} on {choice.device_class}"
+    notes = [
+        f"left out: {count} cells at {' on '.join(setting)}; a bundle has one setting: {here}"
+        for setting, count in choice.left_out.items()
+    ]
+    records = [mended_record(record) for record in choice.records.values()]
+    found = belonging_of(records, choice.cells, suite)
+    kept = [record for record in records if found[record.key] != FOREIGN]
+    if choice.superseded:
+        notes.append(f"left out: {choice.superseded} records of cells that were computed again by newer code")
+    if foreign := len(records) - len(kept):
         notes.append(f"left out: {foreign} cells that the tier does not have")
     if not kept:
         raise StoreError(f"none of the store's {foreign} cells of tier {tier} is one of the suite's as it is now.")
-    notes += remarks(kept, plan.cells, found)
+    notes += remarks(kept, choice.cells, found)
     tables = collect(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
         "schema": MANIFEST_SCHEMA, "name": name, "who": who,
-        "suite": suite.name, "suite_version": suite.version, "tier": tier,
-        "precision": precision, "device_class": device_class, "ticketbench": version.__version__, "hash": "0" * 64,
+        "suite": suite.name, "suite_version": suite.version, "tier": tier, "precision": choice.precision,
+        "device_class": choice.device_class, "ticketbench": version.__version__, "hash": "0" * 64,
         "methods": methods_of(kept, plugins),
         "files": {file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
                   for file, content in files.items()},
@@ -87,46 +87,25 @@ def draft(
     return Draft(manifest, tables, files, notes)
 
 
-def chosen_setting(
-    store: Store, suite: Suite, tier: str, precision: str, device_class: str, notes: list[str]
-) -> list[dict[str, Any]]:
-    """The tier's records at one precision on one kind of device; the notes say what else there was."""
-    cells = store.read("cells")
-    right = (("suite", suite.name), ("suite_version", suite.version), ("tier", tier))
-    for name, value in right:
-        cells = cells.filter(pc.equal(cells[name], value))
-    found = cells.to_pylist()
-    if not found:
-        raise StoreError(emptiness(store, suite, tier))
-    settings = Counter((row["precision"], row["device_class"]) for row in found)
-    fitting = [key for key, _ in settings.most_common() if precision in ("", key[0]) and device_class in ("", key[1])]
-    if not fitting:
-        known = [" on ".join(key) for key in settings]
-        raise StoreError(f"no cell at that precision and device. {suggest(f'{precision} on {device_class}', known)}")
-    notes += [
-        f"left out: {count} cells at {other[0]} on {other[1]}; a bundle has one setting: {' on '.join(fitting[0])}"
-        for other, count in sorted(settings.items())
-        if other != fitting[0]
-    ]
-    return [row for row in found if (row["precision"], row["device_class"]) == fitting[0]]
-
-
-def mended_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def mended_record(record: CellRecord) -> CellRecord:
     """A record whose error texts can be shown anywhere."""
-    fixed = {name: mended(row[name], LENGTHS[name]) for name in ("reason", "error") if row[name]}
-    return {**row, **fixed, "scorer": row["scorer"] or ""}
+    longest = {one.name: one.about.longest for one in columns_of(CellRecord)}
+    return replace(
+        record,
+        reason=mended(record.reason, longest["reason"]),
+        error=mended(record.error, longest["error"]),
+    )
 
 
-def remarks(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell], found: Mapping[str, str]) -> list[str]:
+def remarks(records: Sequence[CellRecord], cells: Sequence[Cell], found: Mapping[str, str]) -> list[str]:
     """What a submitter should know: cells that are missing, foreign, unfinished, or of other code."""
     keys = {cell.key for cell in cells}
-    foreign = sum(found[row["key"]] == FOREIGN for row in rows)
-    statuses = Counter(row["status"] for row in rows if row["status"] != "ok")
-    own = {row["row"] for row in rows}
-    held = {tuple(row[name] for name in ORDER[:-1]) for row in rows}
-    wanted = [{"scorer": "", **describe(cell)} for cell in cells if cell.setting.row in own]
-    missing = sum(tuple(axes[name] for name in ORDER[:-1]) not in held for axes in wanted)
-    older = sum(row["key"] not in keys and found[row["key"]] == PLANNED for row in rows)
+    foreign = sum(found[record.key] == FOREIGN for record in records)
+    statuses = Counter(record.status for record in records if record.status != "ok")
+    own = {record.row for record in records}
+    held = {identity(record) for record in records}
+    missing = sum(identity(describe(cell)) not in held for cell in cells if cell.setting.row in own)
+    older = sum(record.key not in keys and found[record.key] == PLANNED for record in records)
     lines = [f"{count} cells are {status}; a board shows them" for status, count in sorted(statuses.items())]
     if missing:
         lines.append(f"{missing} cells of its rows are missing; a board sets incomplete rows apart")
@@ -137,11 +116,11 @@ def remarks(rows: Sequence[Mapping[str, Any]], cells: Sequence[Cell], found: Map
     return lines
 
 
-def collect(store: Store, rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
+def collect(store: Records, records: Sequence[CellRecord]) -> dict[str, pa.Table]:
     """The four tables, in an order that depends on what they hold alone."""
-    rows = sorted(rows, key=lambda row: tuple(row[name] for name in ORDER))
-    keys = pa.array([row["key"] for row in rows], SCHEMAS["cells"].field("key").type)
-    tables = {"cells": pa.Table.from_pylist(rows, schema=SCHEMAS["cells"])}
+    ordered = sorted(records, key=lambda record: tuple(getattr(record, name) for name in ORDER))
+    keys = pa.array([record.key for record in ordered], TEXT)
+    tables = {"cells": as_tables(ordered, "")["cells"]}
     for name in ("curves", "probes"):
         table = store.read(name)
         place = pc.index_in(table["key"], keys)
@@ -149,25 +128,25 @@ def collect(store: Store, rows: list[dict[str, Any]]) -> dict[str, pa.Table]:
         table = table.filter(pc.is_valid(place)).sort_by([("place", "ascending"), ("line", "ascending")])
         tables[name] = table.select(SCHEMAS[name].names).combine_chunks()
     environments = store.read("environments")
-    used = pa.array(sorted({row["environment"] for row in rows}), pa.string())
+    used = pa.array(sorted({record.environment for record in ordered}), TEXT)
     chosen = environments.filter(pc.is_in(environments["environment"], used)).sort_by("environment")
     tables["environments"] = chosen.combine_chunks()
     return tables
 
 
-def methods_of(rows: Iterable[Mapping[str, Any]], plugins: Plugins) -> list[dict[str, Any]]:
+def methods_of(records: Iterable[CellRecord], plugins: Plugins) -> list[dict[str, Any]]:
     """Every row of the leaderboard with the distributions that its method and its scorer come from."""
     found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        method, scorer = (str(row[name]).partition(" ")[0] for name in ("method", "scorer"))
+    for record in records:
+        method, scorer = record.method.partition(" ")[0], record.scorer.partition(" ")[0]
         origin = registered(plugins, "method", method).origin
-        entry = {"row": row["row"], "method": method, "distribution": origin.distribution, "version": origin.version}
+        entry = {"row": record.row, "method": method, "distribution": origin.distribution, "version": origin.version}
         if scorer:
             source = registered(plugins, "scorer", scorer).origin
             entry |= {"scorer": scorer, "scorer_distribution": source.distribution, "scorer_version": source.version}
-        if found.setdefault(row["row"], entry) != entry:
+        if found.setdefault(record.row, entry) != entry:
             raise BundleError(
-                f"the store has two methods under the row {shown(row['row'])}. Submit from a store of one."
+                f"the store has two methods under the row {shown(record.row)}. Submit from a store of one."
             )
     return [found[name] for name in sorted(found)]
 
@@ -191,17 +170,15 @@ def write(made: Draft, output: Path) -> Path:
                 raise BundleError(f"{folder} is there and holds other results. Remove it, or choose another --name.")
             return folder
         output.mkdir(parents=True, exist_ok=True)
-        partial = output / f".{made.manifest.name}.{os.getpid()}.tmp" / made.manifest.name
+        room = output / f".{made.manifest.name}.{os.getpid()}.tmp"
         try:
-            partial.mkdir(parents=True)
-            for name, content in files.items():
-                (partial / name).write_bytes(content)
-                sync(str(partial / name))
-            read_bundle(partial)
-            os.replace(partial, folder)
-            sync(str(output))
+            with written(folder, room / made.manifest.name) as partial:
+                partial.mkdir(parents=True)
+                for name, content in files.items():
+                    (partial / name).write_bytes(content)
+                read_bundle(partial)
         finally:
-            shutil.rmtree(partial.parent, ignore_errors=True)
+            remove(room)
     except OSError as error:
         raise BundleError(
             f"cannot write {folder}: {reason_of(error)}. Give --output a folder that you may write to."

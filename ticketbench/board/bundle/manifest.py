@@ -18,12 +18,14 @@ from pydantic import AfterValidator, Field, ValidationError
 from ticketbench.board.bundle.refusal import BundleError, shown, text_fault
 from ticketbench.errors import suggest
 from ticketbench.plugin.options import canonical
+from ticketbench.store.schema import SCHEMA_VERSION
 from ticketbench.suite.base import Table
 
 T = TypeVar("T", bound=Table)
 
 MANIFEST = "manifest.toml"
-MANIFEST_SCHEMA = 1
+MANIFEST_SCHEMA = SCHEMA_VERSION
+"""Of the manifest and of the tables: a bundle has the schema of the store that it was made from."""
 MOST_BYTES, LONGEST_LINE = 256 * 1024, 2000
 MOST_METHODS = 1000
 MOST_MARKS = 3

@@ -10,8 +10,10 @@ import pyarrow.parquet as pq
 
 from ticketbench.board.bundle.pagewalk import Footer, chunks_of, read_footer, walk
 from ticketbench.board.bundle.refusal import BundleError, shown
-from ticketbench.store.schema import REAL, SCHEMAS, TEXT, WHOLE
-from ticketbench.store.store import reason_of
+from ticketbench.files import reason_of
+from ticketbench.store.migrations import migrated
+from ticketbench.store.schema import SCHEMA_VERSION
+from ticketbench.store.tables import REAL, TEXT, WHOLE, schema_of
 
 MIB = 2**20
 MOST_ROWS = {"cells": 100_000, "curves": 2_000_000, "probes": 2_000_000, "environments": 1_000}
@@ -36,8 +38,8 @@ def to_bytes(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def read_table(name: str, content: bytes) -> pa.Table:
-    """The table of a file, all of it checked but for what its values mean."""
+def read_table(name: str, content: bytes, version: int = SCHEMA_VERSION) -> pa.Table:
+    """The table of a file, of a version of the schema, as today's; all checked but for what its values mean."""
     file = f"{name}.parquet"
     try:
         check_footer(file, content)
@@ -45,17 +47,17 @@ def read_table(name: str, content: bytes) -> pa.Table:
         check_claims(file, name, footer)
         with pq.ParquetFile(pa.BufferReader(content), pre_buffer=False, **FOOTER_LIMITS) as source:
             metadata = source.metadata
-        check_columns(file, name, metadata.schema)
+        check_columns(file, schema_of(name, version), metadata.schema)
         check_pages(file, name, content, footer)
         # of a table without rows no page is looked at, whatever it has
-        found = unpack(file, name, content) if footer.rows else SCHEMAS[name].empty_table()
+        found = unpack(file, name, content, version) if footer.rows else schema_of(name, version).empty_table()
     except FAILURES as error:
         raise BundleError(
             f"{file} is damaged: {shown(reason_of(error))}. Submit again, or fetch the bundle again."
         ) from None
     if found.num_rows != footer.rows:
         raise BundleError(f"{file} is damaged: it has {found.num_rows} rows, its metadata say {footer.rows}.")
-    return found
+    return migrated(name, found, version)
 
 
 def check_footer(file: str, content: bytes) -> None:
@@ -79,9 +81,8 @@ def check_claims(file: str, name: str, footer: Footer) -> None:
         )
 
 
-def check_columns(file: str, name: str, schema: Any) -> None:
+def check_columns(file: str, wanted: pa.Schema, schema: Any) -> None:
     """The columns are the schema's: the same names, types and order, none nested."""
-    wanted = SCHEMAS[name]
     if len(schema) > 4 * len(wanted):
         raise BundleError(f"{file} has {len(schema)} columns; it must have {len(wanted)}: {', '.join(wanted.names)}")
     found = [schema.column(at) for at in range(len(schema))]
@@ -117,9 +118,9 @@ def check_pages(file: str, name: str, content: bytes, footer: Footer) -> None:
         raise BundleError(f"{file} is damaged: its groups have {total} rows, its metadata say {footer.rows}.")
 
 
-def unpack(file: str, name: str, content: bytes) -> pa.Table:
+def unpack(file: str, name: str, content: bytes, version: int) -> pa.Table:
     """The values. Texts come as dictionaries: one that is repeated takes no room until its length is known."""
-    texts = [field.name for field in SCHEMAS[name] if field.type == TEXT]
+    texts = [field.name for field in schema_of(name, version) if field.type == TEXT]
     with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, pre_buffer=False) as source:
         table = source.read(use_threads=False)
     table.validate(full=True)
@@ -132,4 +133,4 @@ def unpack(file: str, name: str, content: bytes) -> pa.Table:
             raise BundleError(
                 f"{file}: the texts up to column '{text}' take {total} bytes; they may take {MOST_UNPACKED[name]}"
             )
-    return table.cast(SCHEMAS[name])
+    return table.cast(schema_of(name, version))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +19,9 @@ from ticketbench.board.bundle.folder import FILES, check_files, check_names, rea
 from ticketbench.board.bundle.manifest import MANIFEST, Manifest, parse_manifest
 from ticketbench.board.bundle.parquet import read_table
 from ticketbench.board.bundle.refusal import BundleError, refuse, shown
-from ticketbench.store.schema import SCHEMAS
+from ticketbench.store.schema import JUDGED, CellRecord
+from ticketbench.store.tables import SCHEMAS, records_of
 from ticketbench.suite.suite import Suite
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,9 @@ class Bundle:
         """A table, with the columns of a store's."""
         return self.tables[table]
 
-    def cells(self) -> list[dict[str, Any]]:
-        """The rows of the cells, in the order of their axes."""
-        rows: list[dict[str, Any]] = self.tables["cells"].to_pylist()
-        return rows
+    def cells(self) -> list[CellRecord]:
+        """The records of the cells, in the order of their axes, without their curves and probes."""
+        return records_of(self.tables["cells"])
 
     def check_against(self, suite: Suite) -> None:
         """The suite is the one that was submitted to, has the tier, and its shares are shares."""
@@ -62,13 +58,13 @@ class Bundle:
         cells, curves = self.tables["cells"], self.tables["curves"]
         for number, row in enumerate(cells.select(["task", "headline_metric", "status"]).to_pylist()):
             right = suite.headline_of(row["task"]).metric
-            if row["status"] in values.JUDGED and row["headline_metric"] != right:
+            if row["status"] in JUDGED and row["headline_metric"] != right:
                 raise refuse(
                     "cells.parquet", "headline_metric", number, row["headline_metric"],
                     f"Suite '{suite.name}' compares this task by '{right}'.",
                 )  # fmt: skip
-        metrics = {*pc.unique(curves["metric"]).to_pylist(), *pc.unique(cells["headline_metric"]).to_pylist()} - {None}
-        for metric in sorted(metrics):
+        metrics = {*pc.unique(curves["metric"]).to_pylist(), *pc.unique(cells["headline_metric"]).to_pylist()}
+        for metric in sorted(metrics - {None, ""}):
             if suite.metric(metric).percent:
                 values.check_shares(cells, "cells.parquet", "headline", "headline_metric", metric)
                 values.check_shares(curves, "curves.parquet", "value", "metric", metric)
@@ -83,7 +79,9 @@ def read_bundle(folder: Path, suite: Suite | None = None) -> Bundle:
         if folder.absolute().name != manifest.name:
             raise BundleError(f"{MANIFEST}: name is '{manifest.name}'; the folder must have the same name.")
         contents = {file: read_records(folder, file, manifest) for file in FILES}
-        tables = {table: read_table(table, contents.pop(f"{table}.parquet")) for table in SCHEMAS}
+        tables = {
+            table: read_table(table, contents.pop(f"{table}.parquet"), manifest.schema_version) for table in SCHEMAS
+        }
         check_tables(tables, manifest)
         bundle = Bundle(folder, manifest, tables)
         if suite is not None:
@@ -115,7 +113,7 @@ def check_headlines(cells: pa.Table, curves: pa.Table) -> None:
         found.setdefault((key, metric), set()).add(value)
     for number, row in enumerate(cells.select(["key", "status", "headline_metric", "headline"]).to_pylist()):
         points = found.get((row["key"], row["headline_metric"]))
-        if row["status"] in values.JUDGED and points and row["headline"] not in points:
+        if row["status"] in JUDGED and points and row["headline"] not in points:
             raise refuse(
                 "cells.parquet", "headline", number, row["headline"], "The cell's own test curve has no such value."
             )

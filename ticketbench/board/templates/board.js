@@ -1,16 +1,9 @@
 // A board's tables, from the arrays that page_data.py writes.
-// A row: line, place, first and last rank, mean, low, high, differences, costs, records. A line: submission, row, name,
+// A row: line, place, first and last rank, mean, low, high, differences, a number for each of data.costs, records. A line: submission, row, name,
 // method, family, scorer, family of scorers. A place: setting, density, metric, seeds.
 const data = JSON.parse(place("data").textContent);
 const NONE = "–", SIGNS = ["▲", "▼", "○"], MARKS = ["better", "worse", "cannot tell"];
 const AXES = ["task", "model", "protocol", "initializer", "recipe"];
-const COSTS = [
-  ["draw, s", "seconds to draw the ticket, training on the way included"], ["train, s", "seconds to train the ticket"],
-  ["steps", "steps of the optimizer, drawing and training together"],
-  ["draw, FLOPs", "floating-point operations to draw the ticket, training on the way included"],
-  ["FLOPs a pass", "floating-point operations of one forward pass of one example, at the ticket's density"],
-  ["parameters", "parameters that are left"], ["exact density", "weights that are left, as a share"],
-];
 for (const key of ["table", ...AXES, "density", "method", "scorer", "row", "submission", "search", "charts", "kind", "record"]) chosen[key] = "";
 let entries = null, missing = null, filters = [];
 
@@ -64,8 +57,8 @@ const where = () => [words("setting", settingOf, "long"), numeric("density", (ro
 const who = () => [words("row", (row) => line(row)[1], "long"), ...(many() ? [words("submission", (row) => line(row)[0], "long")] : [])];
 const method = () => words("method, scorer", (row) => line(row)[4] + (line(row)[6] === NONE ? "" : ", " + line(row)[6]));
 function columns() {
-  const cost = (which) => numeric(COSTS[which][0], (row) => row[8][which], (row) => amount(row[8][which]), Infinity, COSTS[which][1]);
-  const used = [0, 1, 2, 3, 4].filter((which) => now().rows.some((row) => row[8][which] !== null));
+  const cost = ([one, which]) => numeric(one.heading, (row) => row[8][which], (row) => amount(row[8][which]), Infinity, one.meaning);
+  const used = data.costs.map((one, which) => [one, which]).filter(([one, which]) => one.tabled && now().rows.some((row) => row[8][which] !== null));
   const compared = now().against.map(apart).filter((_, which) => now().rows.some((row) => row[7][which]));
   const mean = now().metrics.length === 1 ? "mean " + unit(now().metrics[0]) : "mean";
   return [

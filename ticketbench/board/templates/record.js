@@ -37,7 +37,7 @@ function factLines(row, ranked, apart) {
   if (ranked) {
     facts.push(["rank", row[2] + " to " + row[3]], ["mean " + unit(metric), interval(row[4], row[5], row[6], metric)]);
     for (const [name, one] of apart) facts.push(["less " + name, interval(one[0], one[1], one[2], metric, true) + ", " + MARKS[one[5]] + ", p " + p(one[3]) + ", corrected " + p(one[4])]);
-    COSTS.forEach(([, said], which) => { if (row[8][which] !== null) facts.push([said, amount(row[8][which])]); });
+    data.costs.forEach((one, which) => { if (row[8][which] !== null) facts.push([one.meaning, amount(row[8][which])]); });
   } else facts.push(["not ranked", row[2]]);
   facts.push(["submission", submission + (now().submissions[submission] ? ": " + now().submissions[submission] : "")]);
   for (const one of new Set(Array.isArray(machines) ? machines : [machines])) if (one !== null) facts.push(["machine " + (one + 1), now().environments[one]]);
@@ -50,7 +50,7 @@ function record() {
   const ranked = row.length > 4, apart = ranked ? now().against.map((name, which) => [name, row[7][which]]).filter(([, one]) => one) : [];
   const head = ["seed", unit(metricOf(row)), "status", ...apart.map(([name]) => "less " + name), "record", "machine"];
   const close = element("button", "close", { type: "button" });
-  close.addEventListener("click", () => box.close());
+  close.addEventListener("click", leave);
   box.replaceChildren(close, element("h2", line(row)[2], { id: "record-title" }), element("p", heading(at(row)), { className: "soft" }),
     grid("Seed by seed", head, seedLines(row, apart)), grid("What it is", null, factLines(row, ranked, apart)));
   if (!box.open) box.showModal();
@@ -63,5 +63,11 @@ function openRecord(event) {
   history.pushState(null, "", address());
   record();
 }
-place("record").addEventListener("close", () => { if (chosen.record) { chosen.record = ""; history.pushState(null, "", address()); } });
-place("record").addEventListener("click", (event) => { if (event.target === place("record")) place("record").close(); });
+// The address loses the record in the same turn in which the dialog closes: the browser's own "close" comes a frame later.
+function leave() {
+  if (chosen.record) { chosen.record = ""; history.pushState(null, "", address()); }
+  if (place("record").open) place("record").close();
+}
+place("record").addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+place("record").addEventListener("close", leave);
+place("record").addEventListener("click", (event) => { if (event.target === place("record")) leave(); });
