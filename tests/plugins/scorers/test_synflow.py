@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ticketbench import Model, Shapes, Trial
-from ticketbench.engine.bench import Bench
 from ticketbench.plan.plan import Selection, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Entry
+from ticketbench.testing import trial_of_cell
 from ticketbench_methods.iterative import Iterative
 from ticketbench_models.dtnet import DTNet1D
 from ticketbench_scorers.synflow import Synflow
@@ -182,8 +182,7 @@ class Normed(Model):
 def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_are(plugins, tiny_suite, cells_of):
     """z = |γ|(|W₁|1 − μ)/√(σ² + ε) with μ's sign kept, biases gone; nothing of the network is changed."""
     _, cells = cells_of(tiny_suite())
-    cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
-    trial = Trial(Bench(cells[:1], [cast], torch.device("cpu")), 0, 0, 1.0, None)
+    trial = trial_of_cell(cells[0], plugins, model=Normed())
     parameters = {name: part.clone() for name, part in trial.parameters.items()}
     buffers = {name: part.clone() for name, part in trial._bench.stack.buffers.items()}
     scores = Synflow().score(trial)
@@ -222,9 +221,9 @@ def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
     recipe = suite.recipes["paper"].model_copy(update={"select": "last"})
     suite = suite.model_copy(update={"tiers": {"paper": tier}, "recipes": {"paper": recipe}})
     (cell,) = make_plan(suite, "paper", plugins, Selection(methods=("synflow",), densities=(0.1,), seeds=1)).cells
-    cast = Resolver(plugins).cast(cell.setting)
-    trial = Trial(Bench([cell], [cast], torch.device("cpu")), 0, cell.seed, cell.density, cast.scorer)
-    cast.method.draw(trial)
-    assert cast.method.rounds == 100
+    method = Resolver(plugins).cast(cell.setting).method
+    trial = trial_of_cell(cell, plugins)
+    method.draw(trial)
+    assert method.rounds == 100
     assert sum(int(part.sum()) for part in trial.mask.values()) == 312_120
     assert all(bool(torch.isfinite(score).all()) for score in trial.score().values())

@@ -1,0 +1,1 @@
+"""Records read back: measures, statistics, and verdicts on claims."""
