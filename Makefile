@@ -4,26 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench boards env clean
+.PHONY: run test lint bench boards env clean help
 
-run: env
+run: env ## make the environment, then run the small tier of the suite drn
 	$(BIN)/ticketbench run --suite drn
 
-test: env
+test: env ## make the environment, then run all tests
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile -q
 
-lint: env
+lint: env ## ruff, its formatter, and mypy --strict on the core
 	$(BIN)/ruff check ticketbench plugins tests benchmarks
 	$(BIN)/ruff format --check ticketbench plugins tests benchmarks
 	$(BIN)/mypy
 
-bench: env
+bench: env ## side-by-side measurements against plain loops
 	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name -s
 
-boards: env
+boards: env ## build the pages of leaderboards/ again, byte for byte
 	$(BIN)/ticketbench board build
 
-env: $(STAMP)
+env: $(STAMP) ## make .venv with everything that is needed, if it is not there
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,5 +32,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,lint]'
 	touch $(STAMP)
 
-clean:
+clean: ## remove .venv
 	rm -rf $(VENV)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

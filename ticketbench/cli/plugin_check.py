@@ -14,10 +14,10 @@ from ticketbench.errors import PluginError
 
 if TYPE_CHECKING:
     from ticketbench.plugin.loading import Plugins
-    from ticketbench.testing import Checked
+    from ticketbench.testing import Passed
 
 
-class Verdict(NamedTuple):
+class Answer(NamedTuple):
     """One line of the answer."""
 
     words: str
@@ -53,7 +53,7 @@ def check(paths: tuple[str, ...]) -> None:
             raise PluginError(f"there is no suite file at {suite}. Give the path of a TOML file.")
     plugins = load_plugins(path for path in paths if not path.endswith(".toml"))
     wanted = {str(Path(path).resolve()) for path in paths}
-    verdicts = [Verdict(f"{broken.origin}: broken: {broken.reason}", "red") for broken in plugins.broken]
+    verdicts = [Answer(f"{broken.origin}: broken: {broken.reason}", "red") for broken in plugins.broken]
     for verdict in verdicts:
         click.secho(verdict.words, fg=verdict.colour)
     for verdict in found(plugins, suites, wanted):
@@ -64,7 +64,7 @@ def check(paths: tuple[str, ...]) -> None:
     sys.exit(0 if all(verdict.right for verdict in verdicts) else 1)
 
 
-def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[Verdict]:
+def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[Answer]:
     """The verdicts on suite files, and on everything of the files that were given; without any, of all others'."""
     from ticketbench.testing import check_registered, check_suite
 
@@ -77,7 +77,7 @@ def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[Ve
             yield from verdicts_on(f"{one.kind} {one.name}", partial(check_registered, one, plugins))
 
 
-def verdicts_on(words: str, look: Callable[[], Checked]) -> Iterator[Verdict]:
+def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[Answer]:
     """What was found right, with its notes; or what is wrong; or why it could not be looked at."""
     from ticketbench.testing import UncheckedError
     from ticketbench.testing.faults import raised
@@ -85,12 +85,12 @@ def verdicts_on(words: str, look: Callable[[], Checked]) -> Iterator[Verdict]:
     try:
         checked = look()
     except UncheckedError as error:
-        yield Verdict(f"{words}: not checked: {error}", "yellow")
+        yield Answer(f"{words}: not checked: {error}", "yellow")
     except AssertionError as error:
-        yield Verdict(f"{words}: {error}", "red")
+        yield Answer(f"{words}: {error}", "red")
     except (Exception, SystemExit) as error:
-        yield Verdict(f"{words}: {raised(error)}", "red")
+        yield Answer(f"{words}: {raised(error)}", "red")
     else:
-        yield Verdict(f"{words}: {checked.said}")
+        yield Answer(f"{words}: {checked.said}")
         for note in checked.notes:
-            yield Verdict(f"{words}: note: {note}")
+            yield Answer(f"{words}: note: {note}")

@@ -8,8 +8,6 @@ was tried on.
 from __future__ import annotations
 
 from ticketbench.testing.blobs import Blobs as Blobs
-from ticketbench.testing.checked import Checked as Checked
-from ticketbench.testing.checked import UncheckedError as UncheckedError
 from ticketbench.testing.fleet import bench_for as bench_for
 from ticketbench.testing.fleet import lives as lives
 from ticketbench.testing.initializers import check_initializer as check_initializer
@@ -20,6 +18,8 @@ from ticketbench.testing.outcome import Outcome as Outcome
 from ticketbench.testing.parts import RECIPE as RECIPE
 from ticketbench.testing.parts import AsBuilt as AsBuilt
 from ticketbench.testing.parts import Untrained as Untrained
+from ticketbench.testing.passed import Passed as Passed
+from ticketbench.testing.passed import UncheckedError as UncheckedError
 from ticketbench.testing.probes import check_probe as check_probe
 from ticketbench.testing.protocols import check_protocol as check_protocol
 from ticketbench.testing.registered import check_registered as check_registered

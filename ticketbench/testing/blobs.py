@@ -81,7 +81,7 @@ class Anything(Blobs):
 
     def __init__(self, shapes: Shapes, positions: Sequence[int] = (), whole: bool = False) -> None:
         super().__init__(shapes)
-        self._positions, self._whole = tuple(positions), whole
+        self._positions, self.whole = tuple(positions), whole
 
     def sizes(self) -> Sizes:
         """A few batches."""
@@ -99,7 +99,7 @@ class Anything(Blobs):
         """Uniform numbers in [0, 1), or whole ones below the number of outputs; targets at random."""
         source, size = generator("check anything", split), (count, *self._shapes.inputs)
         inputs = torch.rand(size, generator=source)
-        if self._whole:
+        if self.whole:
             inputs = torch.randint(0, self._shapes.outputs, size, generator=source)
         targets = torch.randint(0, self._shapes.outputs, (count, *self._positions), generator=source)
         return Split(inputs, targets)

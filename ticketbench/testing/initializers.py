@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from ticketbench.plugin.contracts import Initializer
 from ticketbench.seeds import generator
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.handed import same
+from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.worlds import WORLDS, World, listed
 
 
-def check_initializer(initializer: Initializer) -> Checked:
+def check_initializer(initializer: Initializer) -> Passed:
     """Finite weights in the shapes there were, drawn from the generator it is given and from nothing else.
 
     A `sparse_aware` one must leave zeros outside the mask. On a linear, a convolutional and a recurrent network; those
@@ -39,7 +39,7 @@ def check_initializer(initializer: Initializer) -> Checked:
     said = "finite, in place, drawn from its generator alone"
     said += ", zero outside the mask" if initializer.sparse_aware else ""
     notes = [f"it overwrites all weights of {listed(constant)} with the same ones for every seed"] if constant else []
-    return Checked(f"{said}, on {listed(taken)}", tuple(notes))
+    return Passed(f"{said}, on {listed(taken)}", tuple(notes))
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import kept_count
 from ticketbench.plugin.contracts import Method, Scorer, Train
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.handed import Handed, Watched
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE, Largest
+from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import run_method
 from ticketbench.testing.worlds import WORLDS, World
 
@@ -33,7 +33,7 @@ AGAIN, ROUNDING = 1e-5, 1e-2
 """How far apart, as a share of their length, the trained weights of a cell may be: computed twice, or in two fleets."""
 
 
-def check_method(method: Method, scorer: Scorer | None = None) -> Checked:
+def check_method(method: Method, scorer: Scorer | None = None) -> Passed:
     """Exact density, no leak through the mask, and the same result for the same seed, alone or in a fleet.
 
     A method that ranks by a scorer gets the one given, or |θ|. The first of a linear, a convolutional and a recurrent
@@ -58,7 +58,7 @@ def check_method(method: Method, scorer: Scorer | None = None) -> Checked:
             refused.append(f"{world.words}, {steps} steps: {refusal_of}")
             continue
         exact = "no more weights than the density says" if method.removes_units else "exact density"
-        return Checked(f"{exact}, nothing leaks, the same again, alone and in a fleet, on {world.words}")
+        return Passed(f"{exact}, nothing leaks, the same again, alone and in a fleet, on {world.words}")
     raise UncheckedError(f"method '{method.name}' refuses every network of the check. " + "; ".join(refused))
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ticketbench.errors import suggest
-from ticketbench.plugin.contracts import Model, Shapes, Split
+from ticketbench.plan.count import module_work
+from ticketbench.plugin.contracts import Model, Shapes
 from ticketbench.testing.blobs import Anything
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import raised
-from ticketbench.testing.fleet import Pass, stacked_pass
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.handed import same
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE
+from ticketbench.testing.passed import Passed, UncheckedError
+from ticketbench.testing.stacking import MEMBERS, built, check_stacking, close, is_random
 from ticketbench.testing.trials import train
 
 CANDIDATES = (
@@ -29,7 +29,8 @@ CANDIDATES = (
     Shapes((4, 32), 3),
 )  # fmt: skip
 """What a model is tried with: a vector, images, a sequence, a string of bits."""
-MEMBERS = 2
+WORDS = Shapes((5,), 7)
+"""Five tokens out of seven, as whole numbers."""
 STEPS = 2
 AGAIN, ROUNDING = 1e-4, 0.2
 """How far apart, as a share of the way that training goes, weights may be: trained twice, or in two fleets. In deep
@@ -38,7 +39,7 @@ POINTS = (1, 2, 3)
 """The budgets at which a sweep is compared with single budgets."""
 
 
-def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> Checked:
+def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> Passed:
     """Stacked members compute what single ones do, training can be repeated, and evaluation keeps no state.
 
     With outputs and gradients, in evaluation and in training mode, alone and in a fleet. Without `shapes` the first of
@@ -48,6 +49,7 @@ def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> C
     task, module = fitting(model, shapes, batch)
     check_build(model, task.shapes())
     check_names(model, module)
+    check_counting(model, module, task)
     check_evaluation(model, module, task)
     check_calls(model)
     check_sweep(model, module, task)
@@ -57,7 +59,7 @@ def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> C
     found += ["training can be repeated, alone and in a fleet", "no state between calls"]
     found += ["a sweep equals single budgets"] if model.sweeps else []
     kind = "×".join(map(str, task.shapes().inputs))
-    return Checked(f"{', '.join(found)}, on inputs of {kind}")
+    return Passed(f"{', '.join(found)}, on inputs of {kind}")
 
 
 def fitting(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, nn.Module]:
@@ -65,7 +67,7 @@ def fitting(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, 
     refused = []
     candidates = [(one, whole) for one in ((shapes,) if shapes else CANDIDATES) for whole in (False, True)]
     if shapes is None:
-        candidates = [(one, False) for one in CANDIDATES] + [(Shapes((5,), 7), True)]
+        candidates = [(WORDS, True), *((one, False) for one in CANDIDATES)]
     for one, whole in candidates:
         try:
             module = built(model, one)
@@ -82,13 +84,6 @@ def fitting(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, 
         f"model '{model.name}' takes none of the inputs of the check; give check_model(model, shapes) the shapes it is "
         f"for. " + "; ".join(refused)
     )
-
-
-def built(model: Model, shapes: Shapes, seed: int = 0) -> nn.Module:
-    """A network as a seed draws it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return model.build(shapes)
 
 
 def check_build(model: Model, shapes: Shapes) -> None:
@@ -123,6 +118,20 @@ def check_names(model: Model, module: nn.Module) -> None:
         demand(ndim >= 2, f"model '{model.name}' calls the {ndim}-dimensional '{name}' prunable, which is no weight")
         demand(trained, f"model '{model.name}' calls '{name}' prunable, which is not trained (requires_grad is False)")
         demand(names.count(name) == 1, f"model '{model.name}' calls '{name}' prunable twice")
+
+
+def check_counting(model: Model, module: nn.Module, task: Anything) -> None:
+    """Its FLOPs can be counted, as the plan does: by one forward of zeros on a device without numbers."""
+    try:
+        module_work(module, task.shapes().inputs, {})
+    except Exception as error:
+        remedy = "no Python branch may depend on the data"
+        if task.whole:
+            remedy += ", and tokens have to be made of any numbers, by inputs.long()"
+        raise AssertionError(
+            f"model '{model.name}': its FLOPs cannot be counted, by a forward of zeros on torch's meta device: "
+            f"{raised(error)}. New tensors belong on the device of their inputs, {remedy}."
+        ) from error
 
 
 def check_evaluation(model: Model, module: nn.Module, task: Anything) -> None:
@@ -175,99 +184,6 @@ def check_sweep(model: Model, module: nn.Module, task: Anything) -> None:
                 )
 
 
-def check_stacking(model: Model, task: Anything, batch: int) -> None:
-    """Outputs, gradients and statistics of a stack are those of its members, in float64 where the model allows it.
-
-    A model whose forward draws random numbers in training mode is compared in evaluation mode alone.
-    """
-    modules = [built(model, task.shapes(), seed) for seed in range(MEMBERS)]
-    splits = [task.draw(f"stack {member}", batch) for member in range(MEMBERS)]
-    call = model.training_call(random.Random(0))
-    modes = (False,) if is_random(modules[0], splits[0].inputs, call) else (False, True)
-    for training in modes:
-        try:
-            doubled = [copy.deepcopy(module).double() for module in modules]
-            precise = [Split(in_double(split.inputs), split.targets) for split in splits]
-            stacked = stacked_of(model, doubled, task, precise, call, training)
-            singles = [
-                single(model, network, task, split, call, training)
-                for network, split in zip(doubled, precise, strict=True)
-            ]
-        except Exception:  # some part of it is float32 alone
-            stacked = stacked_or_fault(model, modules, task, splits, call, training)
-            singles = [
-                single(model, network, task, split, call, training)
-                for network, split in zip(modules, splits, strict=True)
-            ]
-        for member, alone in enumerate(singles):
-            compare(model, training, stacked, alone, member)
-
-
-def in_double(inputs: Tensor) -> Tensor:
-    """Numbers as float64, tokens as they are."""
-    return inputs.double() if inputs.is_floating_point() else inputs
-
-
-def stacked_of(
-    model: Model, modules: Sequence[nn.Module], task: Anything, splits: Sequence[Split], call: Mapping[str, Any],
-    training: bool,
-) -> Pass:  # fmt: skip
-    """What the modules give as one stack."""
-    inputs, targets = (torch.stack([getattr(split, part) for split in splits]) for part in ("inputs", "targets"))
-    return stacked_pass(model, modules, task, inputs, targets, call, training)
-
-
-def stacked_or_fault(
-    model: Model, modules: Sequence[nn.Module], task: Anything, splits: Sequence[Split], call: Mapping[str, Any],
-    training: bool,
-) -> Pass:  # fmt: skip
-    """The same; where it fails, an `AssertionError` with what would work."""
-    try:
-        return stacked_of(model, modules, task, splits, call, training)
-    except Exception as error:
-        own = model.stacked(modules[0]) is not None
-        what = "its own stacked() form fails" if own else "it cannot be stacked by torch.func.vmap"
-        remedy = "Mend it" if own else "Do without what the message names, or set `stackable = False`"
-        mode = "training" if training else "evaluation"
-        raise AssertionError(f"model '{model.name}': {what} in {mode} mode: {raised(error)}. {remedy}.") from error
-
-
-def single(
-    model: Model, module: nn.Module, task: Anything, split: Split, call: Mapping[str, Any], training: bool
-) -> Pass:  # fmt: skip
-    """What one network gives."""
-    network = copy.deepcopy(module).train(training)
-    weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
-    outputs = network(split.inputs, **call)
-    loss = model.loss(outputs, split.targets, split.inputs, task.loss)
-    found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
-    kept = [part.detach() for part in tree_leaves(outputs)]
-    return Pass(kept, dict(zip(weights, found, strict=True)), dict(network.named_buffers()))
-
-
-def compare(model: Model, training: bool, stacked: Pass, alone: Pass, member: int) -> None:
-    """A member's row of a stack with what it computes alone."""
-    pairs = [("outputs", whole, part) for whole, part in zip(stacked.outputs, alone.outputs, strict=True)]
-    pairs += [(f"gradients of '{name}'", stacked.gradients[name], part) for name, part in alone.gradients.items()]
-    pairs += [(f"statistics '{name}'", stacked.buffers[name], part) for name, part in alone.buffers.items()]
-    for what, whole, part in pairs:
-        demand(
-            close(whole[member], part),
-            f"model '{model.name}' computes something else when it is stacked: other {what} in "
-            f"{'training' if training else 'evaluation'} mode",
-        )
-
-
-def is_random(module: nn.Module, inputs: Tensor, call: Mapping[str, Any]) -> bool:
-    """Whether a forward in training mode draws random numbers."""
-    with torch.no_grad():
-        passes = []
-        for seed in (1, 2):
-            with random_numbers_from(seed):
-                passes.append(tree_leaves(copy.deepcopy(module).train()(inputs, **call)))
-    return any(not same(first, second) for first, second in zip(*passes, strict=True))
-
-
 def check_training(model: Model, module: nn.Module, task: Anything, batch: int) -> None:
     """A few steps of training give the same weights again; in a fleet, too, where the forward draws random numbers."""
     advice = (
@@ -312,15 +228,3 @@ def distance_on_the_way(one: Outcome, other: Outcome) -> float:
     apart = distance(one.weights, other.weights)
     way = distance(one.weights, one.ticket.weights)
     return apart / max(way, 1e-6)
-
-
-def close(one: Tensor, other: Tensor) -> bool:
-    """The same shape, and equal to rounding: to 1e-3 of the largest number, or 1e-5."""
-    if one.shape != other.shape:
-        return False
-    if not one.numel():
-        return True
-    first, second = one.detach().double(), other.detach().double()
-    return bool(torch.allclose(first, second, rtol=1e-4, atol=1e-5)) or bool(
-        (first - second).abs().max() <= 1e-3 * second.abs().max()
-    )

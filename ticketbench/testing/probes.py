@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from ticketbench.errors import suggest
 from ticketbench.plugin.contracts import Points, Probe
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.handed import TO_READ, Handed, Watched
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import Halfway
+from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import run_method
 from ticketbench.testing.worlds import WORLDS, World, listed
 
@@ -26,7 +26,7 @@ MOMENTS = ("started", "drawn", "trained", "reported", "masked", "judged")
 STEPS = 40
 
 
-def check_probe(probe: Probe) -> Checked:
+def check_probe(probe: Probe) -> Passed:
     """Numbers, the same every time, and the cell goes on as if nobody had looked.
 
     It looks at a cell that is trained, pruned twice and judged, with networks to compare with. On a linear, a
@@ -45,7 +45,7 @@ def check_probe(probe: Probe) -> Checked:
             refused.append(f"{world.words}: {error}")
     if not taken:
         raise UncheckedError(f"probe '{probe.name}' refuses every network of the check. " + "; ".join(refused))
-    return Checked(
+    return Passed(
         f"numbers, the same every time, and it disturbs nothing, on {listed(taken)}",
         tuple(f"{note} on {listed(words)}" for note, words in notes.items()),
     )
@@ -82,7 +82,11 @@ def check_on(probe: Probe, world: World) -> list[str]:
             f"probe '{probe.name}' fails on {world.words}: {raised(error)}. What it does not go with it should "
             "refuse by a ticketbench.OptionError that says so."
         ) from error
-    demand(seen.status == "ok", f"probe '{probe.name}' on {world.words}: {seen.reason}\n{seen.error}")
+    demand(
+        seen.status == alone.status,
+        f"probe '{probe.name}' disturbs the cell it looks at, on {world.words}: with the probe it is {seen.status}, "
+        f"without it {alone.status}. {seen.reason}",
+    )
     again = lived(world, (watch.probe(),), 3)
     demand(
         measured(seen) == measured(again),
@@ -115,7 +119,7 @@ def measured(outcome: Outcome) -> list[str]:
 def disturbed(alone: Outcome, seen: Outcome) -> str:
     """What is different about a cell that was looked at; "" if nothing."""
     if any(not mask.equal(seen.mask[name]) for name, mask in alone.mask.items()):
-        return "its mask is another one than without the probe"
+        return "its mask is another than without the probe"
     if distance(alone.weights, seen.weights):
         return "its trained weights are others than without the probe"
     curves = [[point for point in outcome.curves if point[0] != "probe"] for outcome in (alone, seen)]

@@ -12,10 +12,10 @@ from ticketbench.errors import TicketbenchError, suggest
 from ticketbench.plugin.contracts import Protocol, Shapes, Stages, Task
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing.blobs import Classes
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import raised
 from ticketbench.testing.global_randomness import random_numbers_from
+from ticketbench.testing.passed import Passed, UncheckedError
 
 Find = Callable[..., Task]
 RECIPES = (
@@ -27,7 +27,7 @@ RECIPES = (
 """Recipes as suites have them; the changes of a protocol must go with one of them."""
 
 
-def check_protocol(protocol: Protocol, tasks: Sequence[Task] = (), find: Find | None = None) -> Checked:
+def check_protocol(protocol: Protocol, tasks: Sequence[Task] = (), find: Find | None = None) -> Passed:
     """The same stages every time, something to judge on, recipe keys that exist, and tasks that fit one another.
 
     It is tried on the tasks given, or on blobs as vectors, images and sequences; `find` gives it others, which without
@@ -56,7 +56,7 @@ def check_protocol(protocol: Protocol, tasks: Sequence[Task] = (), find: Find | 
         raise UncheckedError(
             f"protocol '{protocol.name}' refuses every task that there is to check it on. {refused[0]}"
         )
-    return Checked(
+    return Passed(
         "the same stages every time, recipe keys that exist, tasks that fit one another, for "
         + ", ".join(dict.fromkeys(taken)),
         (f"not for all tasks: {failed[0]}. {refuse}",) if failed else (),

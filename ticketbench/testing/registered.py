@@ -9,10 +9,10 @@ from ticketbench.errors import UnknownNameError
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.contracts import Method, Scorer, Task
 from ticketbench.plugin.loading import Plugins, Registered
-from ticketbench.testing.checked import Checked
 from ticketbench.testing.initializers import check_initializer
 from ticketbench.testing.methods import check_method
 from ticketbench.testing.models import check_model
+from ticketbench.testing.passed import Passed
 from ticketbench.testing.probes import check_probe
 from ticketbench.testing.protocols import check_protocol
 from ticketbench.testing.scorers import check_scorer
@@ -20,7 +20,7 @@ from ticketbench.testing.suites import check_suite
 from ticketbench.testing.tasks import check_task
 
 
-def check_registered(one: Registered, plugins: Plugins) -> Checked:
+def check_registered(one: Registered, plugins: Plugins) -> Passed:
     """Hold a registered thing to the contract of its kind, with the other plugins at hand."""
     item: Any = one.item
     if one.kind == "scorer":

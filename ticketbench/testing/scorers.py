@@ -12,11 +12,11 @@ from ticketbench.errors import ScoreError, suggest
 from ticketbench.masks.ticket import check_scores
 from ticketbench.plugin.contracts import Scorer
 from ticketbench.seeds import generator
-from ticketbench.testing.checked import Checked, UncheckedError
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.handed import TO_READ, Handed, Watched, same
+from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import trial_for
 from ticketbench.testing.worlds import WORLDS, World, listed
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ticketbench import Trial
 
 
-def check_scorer(scorer: Scorer) -> Checked:
+def check_scorer(scorer: Scorer) -> Passed:
     """Finite scores of the right shapes, the same for the same seed, and nothing is written into.
 
     On a linear, a convolutional and a recurrent network, at initialization and with half of the weights pruned. A
@@ -39,7 +39,7 @@ def check_scorer(scorer: Scorer) -> Checked:
             refused.append(f"{world.words}: {refusal_of}")
     if not taken:
         raise UncheckedError(f"scorer '{scorer.name}' refuses every network of the check. " + "; ".join(refused))
-    return Checked(f"finite, the right shapes, deterministic, writes into nothing, on {listed(taken)}")
+    return Passed(f"finite, the right shapes, deterministic, writes into nothing, on {listed(taken)}")
 
 
 def check_on(scorer: Scorer, world: World) -> None:

@@ -15,15 +15,15 @@ from ticketbench.store.schema import PROBE_SPLIT
 from ticketbench.suite.paper import Aspect
 from ticketbench.suite.suite import Block, Suite, read_suite
 from ticketbench.suite.where import FILTERED, Where
-from ticketbench.testing.checked import Checked
 from ticketbench.testing.demand import demand
-from ticketbench.testing.tasks import metric_names
+from ticketbench.testing.outputs import metric_names
+from ticketbench.testing.passed import Passed
 
 SHOWN = 5
 """How many problems are told at once."""
 
 
-def check_suite(path: str | Path, plugins: Plugins | None = None) -> Checked:
+def check_suite(path: str | Path, plugins: Plugins | None = None) -> Passed:
     """Every block of every tier can be planned, and figures, claims and targets speak of what the blocks have.
 
     Nothing is run. Metrics are looked up by reading the tasks of the suite. Where data are not here and the metrics do
@@ -52,7 +52,7 @@ def check_suite(path: str | Path, plugins: Plugins | None = None) -> Checked:
         notes += asked.notes
     more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
     demand(not problems, f"suite '{suite.name}': " + "; ".join(problems[:SHOWN]) + more)
-    return Checked(f"every block of {', '.join(suite.tiers)} can be planned ({cells:,} cells)", tuple(notes))
+    return Passed(f"every block of {', '.join(suite.tiers)} can be planned ({cells:,} cells)", tuple(notes))
 
 
 def planned(suite: Suite, tier: str, number: int, plugins: Plugins) -> int:

@@ -1,4 +1,4 @@
-"""What a check found right, and what it says where it could not look."""
+"""What a check found right, and what it raises where it could not look."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ticketbench.errors import TicketbenchError
 
 
 @dataclass(frozen=True)
-class Checked:
+class Passed:
     """A plugin's thing that kept its contract. One that did not is an `AssertionError`, with what was wrong."""
 
     said: str
