@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import kept_count
-from ticketbench.plugin.contracts import Method, Scorer, Train
+from ticketbench.plugin.contracts import Method, Scorer
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
@@ -22,7 +22,7 @@ from ticketbench.testing.trials import run_method
 from ticketbench.testing.worlds import WORLDS, World
 
 if TYPE_CHECKING:
-    from ticketbench import Trial
+    from ticketbench import Train, Trial
 
 DENSITIES = (0.5, 0.13)
 OTHERS = (7, 8)

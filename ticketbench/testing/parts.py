@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ticketbench.plugin.contracts import Initializer, Method, Model, Probe, Scorer, Stages, Task, Train
+from ticketbench.plugin.contracts import Initializer, Method, Model, Probe, Scorer, Stages, Task
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing.blobs import Blobs
 from ticketbench.testing.networks import Tiny
 
 if TYPE_CHECKING:
-    from ticketbench import Trial
+    from ticketbench import Train, Trial
 
 RECIPE = Recipe(optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=1e-3, batch=16, steps=40, log_every=10)
 
