@@ -10,7 +10,7 @@ import pytest
 from places import STRANGER
 
 KINDS = {
-    "scorer": "finite, the right shapes, deterministic, writes into nothing",
+    "scorer": "finite, the right shapes, deterministic, the cell is left alone",
     "method": "exact density, nothing leaks, the same again, alone and in a fleet",
     "model": "stacked members compute what single ones do, training can be repeated",
     "task": "the same splits every time, of the sizes and shapes it says, no test data in training",

@@ -83,13 +83,6 @@ class Chancy(Norm):
         return random.random()
 
 
-class WritesWeights(Norm):
-    """Halves what it looks at."""
-
-    def number(self, trial):
-        return sum(float(weight.mul_(0.5).sum()) for weight in trial.weights.values())
-
-
 class Acts(Norm):
     """Turns the drawn mask by one place."""
 
@@ -170,7 +163,6 @@ class Crashes(Norm):
         (OddPoints(), r"the points of 'norm' must be pairs of numbers \(x, value\)"),
         (NoTable(), r"returns float; return a table of named numbers"),
         (Chancy(), r"is not deterministic on a linear network"),
-        (WritesWeights(), r"probe 'spoiled' writes in place into trial\.weights\['0\.weight'\]"),
         (Acts(), r"disturbs the cell it looks at, on a linear network: its trained weights are others"),
         (
             ActsEarly(),

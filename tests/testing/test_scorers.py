@@ -73,28 +73,28 @@ class Inventive(Absolute):
         return {**super().score(trial), "0.weigth": torch.zeros(10)}
 
 
-class WritesWeights(Absolute):
+class ChangesWeights(Absolute):
     """Doubles what it scores."""
 
     def score(self, trial):
-        return {name: weight.mul_(2).abs() for name, weight in trial.weights.items()}
-
-
-class WritesBatches(Absolute):
-    """Standardizes its batch where it lies."""
-
-    def score(self, trial):
-        for batch in trial.batches(0):
-            batch.inputs.sub_(1)
+        trial.set_weights({name: 2 * weight for name, weight in trial.weights.items()})
         return super().score(trial)
 
 
-class WritesMask(Absolute):
+class ChangesMask(Absolute):
     """Turns a mask around."""
 
     def score(self, trial):
-        mask = trial.mask
-        next(iter(mask.values())).logical_not_()
+        trial.set_mask({name: ~part if name == "3.weight" else part for name, part in trial.mask.items()})
+        return super().score(trial)
+
+
+class ChangesData(Absolute):
+    """Standardizes the training examples where they lie."""
+
+    def score(self, trial):
+        bench = trial._bench
+        (bench.data if hasattr(bench, "data") else bench.stage.data).train.inputs.sub_(1)
         return super().score(trial)
 
 
@@ -151,9 +151,9 @@ class LooksAtTest(Absolute):
         (Flat(), r"the score of '0\.weight' has shape \(60,\), not \(10, 6\)"),
         (Forgetful(), r"no score for '3\.weight'; scored: 0\.weight"),
         (Inventive(), r"scores '0\.weigth' on a linear network, which is no weight. Did you mean '0\.weight'\?"),
-        (WritesWeights(), r"scorer 'spoiled' writes in place into trial\.weights\['0\.weight'\]"),
-        (WritesBatches(), r"writes in place into a batch of trial\.batches\(\)\.inputs"),
-        (WritesMask(), r"writes in place into trial\.mask\['0\.weight'\]"),
+        (ChangesWeights(), r"scorer 'spoiled' changed the weights of '0\.weight' on a linear network\. It only looks"),
+        (ChangesData(), r"changed the inputs of training batch 0 on a linear network"),
+        (ChangesMask(), r"changed the (weights|mask) of '3\.weight'"),
         (OfTorch(), r"not deterministic for '0\.weight' .* trial\.generator\(\"purpose\"\)"),
         (OfPython(), r"not deterministic for '0\.weight'"),
         (OfNowhere(), r"not deterministic for '0\.weight'"),

@@ -12,8 +12,8 @@ from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import same
 from ticketbench.testing.passed import Passed, UncheckedError
+from ticketbench.testing.watched import same
 from ticketbench.testing.worlds import WORLDS, World, listed
 
 

@@ -14,11 +14,11 @@ from ticketbench.plugin.contracts import Method, Scorer
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import Handed, Watched
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE, Largest
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import run_method
+from ticketbench.testing.watched import Watched
 from ticketbench.testing.worlds import WORLDS, World
 
 if TYPE_CHECKING:
@@ -165,9 +165,8 @@ class Watch:
         return observed
 
     def drawing(self, draw: Any, method: Method, trial: Trial) -> Iterator[Train]:
-        """Let a trial's ticket be drawn, with a look at everything that is handed over on the way."""
-        handed = Handed(f"method '{method.name}'")
-        seen = Watched(trial, handed)
+        """Let a trial's ticket be drawn, with a look at every request on the way."""
+        seen = Watched(trial, f"method '{method.name}'")
         requests = draw(method, seen)
         if requests is not None:
             demand(
@@ -176,11 +175,8 @@ class Watch:
                 "sets the mask and returns nothing, or a generator that yields trial.train(...).",
             )
             for request in requests:
-                handed.compare()
                 demand(
                     any(request is made for made in seen.requests),
                     f"method '{method.name}' yields {request!r}; yield nothing but what trial.train(...) returns.",
                 )
                 yield request
-                handed.refresh()
-        handed.compare()

@@ -17,12 +17,12 @@ from ticketbench.testing.blobs import Anything
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import raised
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import same
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.stacking import MEMBERS, built, check_stacking, close, is_random
 from ticketbench.testing.trials import train
+from ticketbench.testing.watched import same
 
 CANDIDATES = (
     Shapes((6,), 3), Shapes((1, 8, 8), 3), Shapes((3, 32, 32), 3), Shapes((1, 28, 28), 3), Shapes((5, 4), 3),
@@ -212,9 +212,12 @@ def check_training(model: Model, module: nn.Module, task: Anything, batch: int) 
 def trained(model: Model, task: Anything, batch: int, seeds: Sequence[int], randomness: int) -> Outcome:
     """The first of a fleet after a few steps."""
     recipe = RECIPE.model_copy(update={"steps": STEPS, "batch": batch, "momentum": 0.0, "weight_decay": 0.0})
-    with random_numbers_from(randomness):
-        outcome = train(model, task, recipe=recipe, seeds=seeds, headline="output")[0]
     fleet = f"a fleet of {len(seeds)}" if len(seeds) > 1 else "a fleet of its own"
+    try:
+        with random_numbers_from(randomness):
+            outcome = train(model, task, recipe=recipe, seeds=seeds, headline="output")[0]
+    except Exception as error:
+        raise AssertionError(f"model '{model.name}' cannot be trained in {fleet}: {raised(error)}") from error
     demand(
         outcome.status in ("ok", "collapsed"),
         f"model '{model.name}' cannot be trained in {fleet}: {outcome.reason}\n{outcome.error}".rstrip(),

@@ -12,11 +12,11 @@ from ticketbench.plugin.contracts import Points, Probe
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import TO_READ, Handed, Watched
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import Halfway
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import run_method
+from ticketbench.testing.watched import Watched
 from ticketbench.testing.worlds import WORLDS, World, listed
 
 if TYPE_CHECKING:
@@ -138,10 +138,8 @@ class Watch:
         owner, watch = type(self.watched), self
 
         def measure(probe: Probe, trial: Trial) -> Mapping[str, float | Points]:
-            handed = Handed(f"probe '{probe.name}'")
             try:
-                found = owner.measure(probe, cast("Trial", Watched(trial, handed, TO_READ | {"mask"}, still=True)))
-                handed.compare()
+                found = owner.measure(probe, cast("Trial", Watched(trial, f"probe '{probe.name}'", still=True)))
                 watch.check(found)
             except Exception as error:
                 watch.errors.append(error)

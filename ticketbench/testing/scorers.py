@@ -15,9 +15,9 @@ from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, raised, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import TO_READ, Handed, Watched, same
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import trial_for
+from ticketbench.testing.watched import CellState, Watched, same
 from ticketbench.testing.worlds import WORLDS, World, listed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def check_scorer(scorer: Scorer) -> Passed:
-    """Finite scores of the right shapes, the same for the same seed, and nothing is written into.
+    """Finite scores of the right shapes, the same for the same seed, and the cell is left as it was.
 
     On a linear, a convolutional and a recurrent network, at initialization and with half of the weights pruned. A
     network that the scorer refuses by an error of ticketbench's is left out; if it refuses all: `UncheckedError`.
@@ -39,7 +39,7 @@ def check_scorer(scorer: Scorer) -> Passed:
             refused.append(f"{world.words}: {refusal_of}")
     if not taken:
         raise UncheckedError(f"scorer '{scorer.name}' refuses every network of the check. " + "; ".join(refused))
-    return Passed(f"finite, the right shapes, deterministic, writes into nothing, on {listed(taken)}")
+    return Passed(f"finite, the right shapes, deterministic, the cell is left alone, on {listed(taken)}")
 
 
 def check_on(scorer: Scorer, world: World) -> None:
@@ -55,17 +55,23 @@ def check_on(scorer: Scorer, world: World) -> None:
             )
 
 
-def scored(scorer: Scorer, world: World, pruned: bool, randomness: int) -> Mapping[str, Tensor]:
-    """The scores of a fresh trial, in order, or an `AssertionError` that says what is wrong with them."""
+def fresh_trial(scorer: Scorer, world: World, pruned: bool) -> Trial:
+    """A trial at its initialization, with half of its weights gone if it is to be pruned."""
     trial = trial_for(scorer, model=world.model, task=world.task)
     if pruned:
         half = generator("check scorer")
         trial.set_mask({name: torch.rand(part.shape, generator=half) < 0.5 for name, part in trial.mask.items()})
-    handed, mask = Handed(f"scorer '{scorer.name}'"), trial.mask
+    return trial
+
+
+def scored(scorer: Scorer, world: World, pruned: bool, randomness: int) -> Mapping[str, Tensor]:
+    """The scores of a fresh trial, in order, or an `AssertionError` that says what is wrong with them."""
+    trial, untouched = fresh_trial(scorer, world, pruned), fresh_trial(scorer, world, pruned)
+    mask, owner = untouched.mask, f"scorer '{scorer.name}'"
     where = f"on {world.words}" + (" with half of its weights pruned" if pruned else "")
     with random_numbers_from(randomness):
         try:
-            scores = scorer.score(cast("Trial", Watched(trial, handed, TO_READ | {"mask"})))
+            scores = scorer.score(cast("Trial", Watched(trial, owner)))
         except AssertionError:
             raise
         except Exception as error:
@@ -75,7 +81,10 @@ def scored(scorer: Scorer, world: World, pruned: bool, randomness: int) -> Mappi
                 f"scorer '{scorer.name}' fails {where}: {raised(error)}. What it does not go with it should refuse by "
                 "a ticketbench.OptionError that says so."
             ) from error
-    handed.compare()
+    changed = CellState.of(untouched).changed(CellState.of(trial))
+    demand(
+        not changed, f"{owner} changed the {changed} {where}. It only looks: what it needs changed, it works out aside."
+    )
     demand(
         isinstance(scores, Mapping) and all(isinstance(part, Tensor) for part in scores.values()),
         f"scorer '{scorer.name}' returns {type(scores).__name__} {where}; it must be a table of tensors, a score for "

@@ -17,7 +17,7 @@ from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import raised
 from ticketbench.testing.fleet import Pass, stacked_pass
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import same
+from ticketbench.testing.watched import same
 
 MEMBERS = 2
 

@@ -16,9 +16,9 @@ from ticketbench.plugin.contracts import Split, Task
 from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
 from ticketbench.testing.global_randomness import random_numbers_from
-from ticketbench.testing.handed import same
 from ticketbench.testing.outputs import BATCH, check_outputs
 from ticketbench.testing.passed import Passed, UncheckedError
+from ticketbench.testing.watched import same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
