@@ -40,8 +40,7 @@ class Rows(testing.Blobs):
         return Split(torch.rand(64, 28, 28), torch.zeros(64, dtype=torch.int64))
 
 
-testing.Tiny, testing.Blobs = lambda: GRU(hidden=hidden), lambda: Rows(Shapes((28, 28), 10))
-trial = testing.trial_for(Jacobian())
+trial = testing.trial_for(Jacobian(), model=GRU(hidden=hidden), task=Rows(Shapes((28, 28), 10)))
 start = time.process_time()
 scores = Jacobian().score(trial)
 assert sum(score.numel() for score in scores.values()) == 3 * hidden * (hidden + 28)
@@ -78,12 +77,11 @@ SCORERS: dict[str, Scorer] = {
 
 
 @pytest.mark.benchmark(group="recurrent scoring")
-def test_table_7(benchmark, side_by_side, monkeypatch):
+def test_table_7(benchmark, side_by_side):
     """GRU-400, in scores a second; the paper's seconds give GraSP 0.29x and the Jacobian criterion 0.97x of SNIP."""
     torch.set_num_threads(1)
-    monkeypatch.setattr(testing, "Tiny", lambda: GRU(hidden=400))
-    monkeypatch.setattr(testing, "Blobs", lambda: Rows(Shapes((28, 28), 10)))
-    trials = {name: testing.trial_for(scorer) for name, scorer in SCORERS.items()}
+    parts = {"model": GRU(hidden=400), "task": Rows(Shapes((28, 28), 10))}
+    trials = {name: testing.trial_for(scorer, **parts) for name, scorer in SCORERS.items()}
 
     def work(name: str) -> float:
         scores = SCORERS[name].score(trials[name])

@@ -14,15 +14,14 @@ from command_line import command
 from places import STRANGER
 from tiny_suite import TINY
 
-from ticketbench.engine.bench import Bench
+from ticketbench import Trial
 from ticketbench.engine.execute import execute
-from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import Plugins, load_plugins
-from ticketbench.plugin.trial import Trial
 from ticketbench.suite.suite import Suite, read_suite
+from ticketbench.testing import trial_of_cell
 
 
 @pytest.fixture(autouse=True)
@@ -86,9 +85,7 @@ def trial_of(plugins: Plugins) -> Callable[..., Trial]:
     """The trial of a cell, at its initialization: what a scorer or a method sees."""
 
     def trial(cell: Cell) -> Trial:
-        cast = Resolver(plugins).cast(cell.setting)
-        bench = Bench([cell], [cast], torch.device("cpu"))
-        return MemberTrial(bench, 0)
+        return trial_of_cell(cell, plugins)
 
     return trial
 

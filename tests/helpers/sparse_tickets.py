@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.plan.resolve import Resolver
-from ticketbench.suite.suite import Headline
+from ticketbench.testing import run_cells
 
 
 def tickets(plugins, cells) -> list[dict[str, Tensor]]:
     """The weights that the cells' tickets start from."""
-    resolver = Resolver(plugins)
-    bench = Bench(cells, [resolver.cast(cell.setting) for cell in cells], torch.device("cpu"))
-    members = lead(bench, Headline(metric="accuracy"), lambda phase, steps: None, keep=True)
-    assert [member.status for member in members] == ["ok"] * len(cells)
-    return [member.ticket.weights for member in members]
+    outcomes = run_cells(cells, plugins)
+    assert [outcome.status for outcome in outcomes] == ["ok"] * len(cells)
+    return [outcome.ticket.weights for outcome in outcomes if outcome.ticket]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from curved import trial_with
@@ -12,11 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import Link, Shapes, Split, TicketError, Trial
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.engine.trial import MemberTrial
-from ticketbench.suite.suite import Headline
-from ticketbench.testing import Blobs, bench_for, check_method
+from ticketbench.testing import Blobs, check_method, run_method, trial_for
 from ticketbench_methods.filters import shrinkable
 from ticketbench_methods.mean_replacement import MeanReplacement, best_of_all
 from ticketbench_methods.seen import Seen, observe
@@ -273,9 +267,7 @@ def test_layerwise_every_layer_keeps_its_share():
 
 def test_a_layer_without_a_bias_cannot_take_a_mean():
     """An error before training that says what would work; zeros need no bias."""
-    bench = bench_for(MeanReplacement(), None, 0.5, (0,))
-    bench = Bench(bench.cells, [replace(bench.casts[0], model=MLP(hidden=(5,), bias=False))], torch.device("cpu"))
-    trial = MemberTrial(bench, 0)
+    trial = trial_for(method=MeanReplacement(), model=MLP(hidden=(5,), bias=False))
     with pytest.raises(TicketError, match=r"'3.weight' has no trainable bias .* replace = \"zero\""):
         next(MeanReplacement().draw(trial))
     assert next(MeanReplacement(replace="zero").draw(trial)).until is None
@@ -315,11 +307,9 @@ def test_at_density_one_there_is_nothing_to_do():
 @pytest.mark.parametrize(("then", "steps"), [("stop", 40), ("finetune", 80)])
 def test_the_network_gets_smaller(then: str, steps: int):
     """5 and 2 of 8 and 4 units: 46 of 92 weights, in tensors of that size."""
-    bench = bench_for(MeanReplacement(then=then), None, 0.5, (0,))
-    bench = Bench(bench.cells, [replace(bench.casts[0], model=MLP(hidden=(8, 4)))], torch.device("cpu"))
-    (member,) = lead(bench, Headline(metric="accuracy"), lambda phase, count: None, keep=True)
+    (member,) = run_method(MeanReplacement(then=then), model=MLP(hidden=(8, 4)))
     assert member.status == "ok", member.error
-    assert member.train_steps == steps
+    assert member.steps == steps
     assert [tuple(weight.shape) for weight in member.trial.weights.values()] == [(5, 6), (2, 5), (3, 2)]
 
 

@@ -10,12 +10,7 @@ import torch
 from stepwise import EXAMPLES, NAMES, gradient
 
 from ticketbench import OptionError, Trial
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.engine.member import Member
-from ticketbench.plan.resolve import Resolver
-from ticketbench.suite.suite import Headline
-from ticketbench.testing import check_method
+from ticketbench.testing import Outcome, check_method, run_cells
 from ticketbench_methods.gradual import Gradual
 from ticketbench_methods.restart import Restart
 from ticketbench_scorers.magnitude import Magnitude
@@ -32,14 +27,12 @@ WHOLE = (
 
 
 @pytest.fixture
-def lived(plugins, tiny_suite, cells_of) -> Callable[..., Member]:
+def lived(plugins, tiny_suite, cells_of) -> Callable[..., Outcome]:
     """A cell's life with a method of these options, led to its end by the engine."""
 
-    def live(*changes: tuple[str, str], method: str = "restart", **options) -> Member:
-        words = "".join(
-            f", {name} = {str(value).lower() if value is True else repr(value)}"
-            for name, value in ({"every": 3} | options).items()
-        )
+    def live(*changes: tuple[str, str], method: str = "restart", **options) -> Outcome:
+        words = "".join(f", {name} = {str(value).lower() if value is True else repr(value)}" for name, value in
+                        ({"every": 3} | options).items())  # fmt: skip
         path = tiny_suite(
             ('{ method = "dense" }', f'{{ method = {{ name = "{method}"{words} }} }}'),
             ('["dense", "magnitude"]', '["dense"]'),
@@ -47,9 +40,7 @@ def lived(plugins, tiny_suite, cells_of) -> Callable[..., Member]:
             *changes,
         )
         _, cells = cells_of(path)
-        resolver = Resolver(plugins)
-        bench = Bench(cells, [resolver.cast(cell.setting) for cell in cells], torch.device("cpu"))
-        (member,) = lead(bench, Headline(metric="accuracy"), lambda phase, steps: None, keep=True)
+        (member,) = run_cells(cells, plugins)
         assert member.status == "ok", member.error
         return member
 
@@ -66,7 +57,7 @@ def same(one: State, other: State) -> bool:
     return one.keys() == other.keys() and all(torch.equal(part, other[name]) for name, part in one.items())
 
 
-def initial(member: Member, trial_of: Callable[..., Trial]) -> State:
+def initial(member: Outcome, trial_of: Callable[..., Trial]) -> State:
     """The cell's weights before anything has happened."""
     return dict(trial_of(member.cell).parameters)
 
@@ -200,7 +191,7 @@ def test_late_rewinding_starts_from_the_weights_after_some_steps(lived, trial_of
         assert same(weights, late)
     assert same(trial.companions["prune start"].weights, under(initial(member, trial_of), trial.mask))
     # 20 of the pruning solution, 16 of each ticket, 20 of the scratch network
-    assert member.train_steps == 20 + 16 + 20 + 16
+    assert member.steps == 20 + 16 + 20 + 16
 
 
 def test_the_pruning_solution_is_as_if_nothing_were_rewound_to(lived):
@@ -227,7 +218,7 @@ def test_trainings_are_counted(lived):
     """The pruning solution, two a pair of companions, the judged network: what the engine has really trained."""
     for companions in (0, 2):
         member = lived(companions=companions)
-        assert Restart(companions=companions).trainings(0.5) == member.train_steps / 20 == 2 + 2 * companions
+        assert Restart(companions=companions).trainings(0.5) == member.steps / 20 == 2 + 2 * companions
         assert member.trial.trainings == 2 + 2 * companions
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ticketbench import Model, Shapes, Split, Trial
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.trial import MemberTrial
-from ticketbench.plan.resolve import Resolver
+from ticketbench.testing import trial_of_cell
 from ticketbench_scorers.snip import Snip
 
 Array = NDArray[np.float64]
@@ -162,8 +160,7 @@ class Normed(Model):
 def test_batch_norm_sees_the_batch_and_forgets_it(plugins, tiny_suite, cells_of):
     """The gradient is that of torch in training mode; running statistics and the module's mode stay as they were."""
     _, cells = cells_of(tiny_suite())
-    cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
-    trial = MemberTrial(Bench(cells[:1], [cast], torch.device("cpu")), 0)
+    trial = trial_of_cell(cells[0], plugins, model=Normed())
     module, split = Normed().build(Shapes((6,), 3)).train(), trial._bench.stage.data.train
     module.load_state_dict({**trial.parameters, **{name: part[0] for name, part in trial._bench.stack.buffers.items()}})
     module(split.inputs)  # other statistics than those at initialization change no gradient in training mode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ticketbench import Model, Shapes, Trial
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.plan import Selection, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Entry
+from ticketbench.testing import trial_of_cell
 from ticketbench_methods.iterative import Iterative
 from ticketbench_models.dtnet import DTNet1D
 from ticketbench_scorers.synflow import Synflow
@@ -211,8 +210,7 @@ def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_a
 ):
     """z = |γ|(|W₁|1 + |b| − μ)/√(σ² + ε) + |β| with μ's sign kept, or without b and β; the network is not changed."""
     _, cells = cells_of(tiny_suite())
-    cast = replace(Resolver(plugins).cast(cells[0].setting), model=Normed())
-    trial = MemberTrial(Bench(cells[:1], [cast], torch.device("cpu")), 0)
+    trial = trial_of_cell(cells[0], plugins, model=Normed())
     parameters = {name: part.clone() for name, part in trial.parameters.items()}
     buffers = {name: part.clone() for name, part in trial._bench.stack.buffers.items()}
     scores = Synflow(biases=biases).score(trial)
@@ -253,9 +251,9 @@ def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
     recipe = suite.recipes["paper"].model_copy(update={"select": "last"})
     suite = suite.model_copy(update={"tiers": {"paper": tier}, "recipes": {"paper": recipe}})
     (cell,) = make_plan(suite, "paper", plugins, Selection(methods=("synflow",), densities=(0.1,), seeds=1)).cells
-    cast = Resolver(plugins).cast(cell.setting)
-    trial = MemberTrial(Bench([cell], [cast], torch.device("cpu")), 0)
-    cast.method.draw(trial)
-    assert cast.method.rounds == 100
+    method = Resolver(plugins).cast(cell.setting).method
+    trial = trial_of_cell(cell, plugins)
+    method.draw(trial)
+    assert method.rounds == 100
     assert sum(int(part.sum()) for part in trial.mask.values()) == 312_120
     assert all(bool(torch.isfinite(score).all()) for score in trial.score().values())

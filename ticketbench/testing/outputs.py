@@ -1,0 +1,126 @@
+"""Can a task's loss and metrics be used?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from ticketbench.errors import TicketbenchError
+from ticketbench.plugin.contracts import Split, Task
+from ticketbench.seeds import generator
+from ticketbench.testing.demand import demand
+from ticketbench.testing.faults import raised
+
+BATCH = 4
+
+
+def check_outputs(task: Task, split: Split) -> list[str]:
+    """The loss is a finite scalar that can be differentiated and stacked; metrics give a number an example."""
+    found = outputs_for(task, split)
+    if isinstance(found, str):
+        return [f"its loss and its metrics are not checked: {found}"]
+    outputs, inputs, targets = found
+    leaf = outputs.clone().requires_grad_(True)
+    loss = task.loss(leaf, targets, inputs)
+    demand(
+        isinstance(loss, Tensor) and loss.ndim == 0,
+        f"task '{task.name}': loss() returns {kind(loss)}; it must be the mean of the batch, one number",
+    )
+    demand(
+        bool(loss.isfinite()),
+        f"task '{task.name}': loss() of ordinary outputs is not finite",
+    )
+    demand(
+        loss.requires_grad,
+        f"task '{task.name}': loss() cannot be differentiated by the outputs: it must be made of torch's functions, "
+        "without detach(), item() or argmax()",
+    )
+    (gradient,) = torch.autograd.grad(loss, leaf)
+    demand(bool(gradient.isfinite().all()), f"task '{task.name}': the gradient of loss() is not finite")
+    try:
+        stacked = vmap(task.loss)(*(torch.stack([part, part]) for part in (outputs, targets, inputs)))
+    except Exception as error:
+        raise AssertionError(
+            f"task '{task.name}': loss() cannot be stacked by torch.func.vmap: {raised(error)}"
+        ) from error
+    demand(
+        torch.allclose(stacked, loss.detach().expand(2), rtol=1e-4),
+        f"task '{task.name}': loss() gives another number when it is stacked by torch.func.vmap",
+    )
+    check_metrics(task, outputs, targets, inputs)
+    return []
+
+
+def check_metrics(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) -> None:
+    """One finite number an example for each metric."""
+    found = task.metrics(outputs, targets, inputs)
+    demand(
+        isinstance(found, Mapping) and found,
+        f"task '{task.name}': metrics() returns {kind(found)}; it must be a table with at least one metric",
+    )
+    for name, values in found.items():
+        demand(
+            isinstance(values, Tensor) and tuple(values.shape) == (len(targets),),
+            f"task '{task.name}': the metric '{name}' is {kind(values)} for a batch of {len(targets)}; it must be one "
+            f"number an example, a tensor of shape ({len(targets)},)",
+        )
+        demand(bool(values.isfinite().all()), f"task '{task.name}': the metric '{name}' is not finite")
+    try:
+        vmap(lambda one: task.metrics(one, targets, inputs))(torch.stack([outputs, outputs]))
+    except Exception as error:
+        raise AssertionError(
+            f"task '{task.name}': metrics() cannot be stacked by torch.func.vmap: {raised(error)}"
+        ) from error
+    means = {name: float(values.double().mean()) for name, values in found.items()}
+    for name, value in task.summarize(means).items():
+        demand(math.isfinite(value), f"task '{task.name}': summarize() makes {value} of '{name}'")
+
+
+def outputs_for(task: Task, split: Split) -> tuple[Tensor, Tensor, Tensor] | str:
+    """Outputs as a model might give them for some examples, with inputs and targets; or why there are none.
+
+    (batch, outputs, …) with the positions of the targets, (batch, outputs), or the shape of the targets.
+    """
+    inputs, targets = task.prepare(split.inputs[:BATCH].clone()), split.targets[:BATCH].clone()
+    plain = (len(inputs), task.shapes().outputs)
+    sizes = [(*plain, *targets.shape[1:]), plain, tuple(targets.shape)]
+    refused = []
+    for size in dict.fromkeys(reversed(sizes) if targets.is_floating_point() else sizes):
+        outputs = torch.randn(size, generator=generator("check outputs"))
+        try:
+            task.loss(outputs, targets, inputs)
+            task.metrics(outputs, targets, inputs)
+        except Exception as error:
+            refused.append(f"outputs of shape {size}: {raised(error)}")
+        else:
+            return outputs, inputs, targets
+    return "they take none of the outputs that were tried. " + "; ".join(refused)
+
+
+def metric_names(task: Task) -> set[str] | None:
+    """The metrics that a task gives; of random inputs where it has no data here; None where those do not do."""
+    try:
+        splits = [task.training()[0]]
+    except TicketbenchError:
+        inputs = torch.rand(BATCH, *task.shapes().inputs, generator=generator("check metrics"))
+        sizes = ((BATCH,), inputs.shape, (BATCH, inputs.shape[-1]))
+        splits = [Split(inputs, torch.zeros(size, dtype=torch.int64)) for size in sizes]
+    for split in splits:
+        try:
+            found = outputs_for(task, split)
+        except Exception:  # prepare() may take nothing but what is stored
+            continue
+        if not isinstance(found, str):
+            outputs, inputs, targets = found
+            metrics = task.metrics(outputs, targets, inputs)
+            return set(task.summarize({name: float(values.double().mean()) for name, values in metrics.items()}))
+    return None
+
+
+def kind(value: object) -> str:
+    """What something is, in words."""
+    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
