@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ticketbench.board.build import build
 from ticketbench.board.charts import MOST_LINES, pareto
+from ticketbench.board.costs import COSTS
 from ticketbench.board.markdown import MARK, escaped
 from ticketbench.board.pages import preface, table_library
 from ticketbench.board.suites import Suites
@@ -106,6 +107,18 @@ def test_the_page_holds_every_seed(root):
     assert table["environments"] == ["ticketbench 0.1.0 (c0ffee), Python 3.12.1, torch 2.13.0, Linux, abacus, "
                                      "plugins fisher 2 (b)"]  # fmt: skip
     assert set(next(iter(table["charts"].values()))) == {"density", "sweep", "cost", "ranks"}
+
+
+def test_the_page_says_what_each_cost_means(root):
+    """One list for the heads of the table, for the dialog and for how to read it; a row has a number for each."""
+    build(root, Suites())
+    page = (root / "paper/smoke/index.html").read_text()
+    data = data_of(page)
+    assert [cost["name"] for cost in data["costs"]] == [cost.name for cost in COSTS]
+    assert {len(found[8]) for table in data["tables"] for found in table["rows"]} == {len(COSTS)}
+    at = [cost.name for cost in COSTS].index("train_seconds")
+    assert {found[8][at] for table in data["tables"] for found in table["rows"]} == {3}
+    assert "Draw, FLOPs: floating-point operations to draw the ticket, training on the way included." in page
 
 
 def test_every_chart_has_its_files_and_no_other(root):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from ticketbench.store.column import Unit, columns_of
 from ticketbench.store.schema import CellRecord
@@ -30,3 +31,17 @@ COSTS: tuple[BoardCost, ...] = tuple(
     if one.about.cost
 )
 """In the order in which boards show them."""
+
+
+class Spent(Protocol):
+    """Whatever has costs by their names."""
+
+    @property
+    def costs(self) -> Mapping[str, float]:
+        """Column -> number."""
+
+
+def tabled(lines: Iterable[Spent]) -> list[BoardCost]:
+    """The costs that a table of these lines has columns for: those that any of them knows."""
+    known = {name for line in lines for name in line.costs}
+    return [cost for cost in COSTS if cost.tabled and cost.name in known]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ticketbench.board.costs import COSTS, BoardCost
+from ticketbench.board.costs import BoardCost, tabled
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.board.words import (
     amount_text,
@@ -73,8 +73,7 @@ def setting_parts(table: Table) -> list[str]:
         places = [place for place in table.places if place.setting == setting]
         metric = table.metrics[places[0].metric]
         parts.append(f"### {escaped(name)}: {escaped(metric.title)}{', %' if metric.percent else ''}")
-        known = {cost for place in places for one in place.standings for cost in one.line.costs}
-        costs = [cost for cost in COSTS if cost.tabled and cost.name in known]
+        costs = tabled(one.line for place in places for one in place.standings)
         rows = [
             markdown_row(place, one, table, metric, lines[one.line.identity], costs)
             for place in places for one in place.standings

@@ -145,6 +145,7 @@ def print_board(board: Board) -> None:
 
 def print_place(table: Table, place: Place) -> None:
     """One place: its complete entries, then the others."""
+    from ticketbench.board.costs import tabled
     from ticketbench.board.words import (
         amount_text,
         interval_text,
@@ -158,19 +159,20 @@ def print_place(table: Table, place: Place) -> None:
 
     setting = setting_names(list(dict.fromkeys(one.setting for one in table.places)))[place.setting]
     names, metric = line_names(table), table.metrics[place.metric]
+    costs = tabled(one.line for one in place.standings)
     lines = []
     for one in place.standings:
         apart = [
             f"{found.mark}: {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}" if found else ""
             for found in map(one.against.get, table.against)
         ]
-        costs = [amount_text(one.line.costs.get(name)) for name in ("draw_seconds", "train_seconds", "flops")]
+        spent = [amount_text(one.line.costs.get(cost.name)) for cost in costs]
         lines.append(
-            (rank_text(one.ranks), names[one.line.identity], interval_text(one.interval, metric), *apart, *costs)
+            (rank_text(one.ranks), names[one.line.identity], interval_text(one.interval, metric), *apart, *spent)
         )
     click.echo()
     unit = ", %" if metric.percent else ""
-    columns = ("rank", "row", "mean", *(f"less {row}" for row in table.against), "draw, s", "train, s", "FLOPs a pass")
+    columns = ("rank", "row", "mean", *(f"less {row}" for row in table.against), *(cost.heading for cost in costs))
     print_table(f"{setting}, density {place.density:.4g}: {metric.title}{unit}", lines, columns)
     for line in place.incomplete:
         click.echo(f"  incomplete: {names[line.identity]}: {trouble_text(line.troubles(place.seeds))}")
