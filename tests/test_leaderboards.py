@@ -7,7 +7,7 @@ import shutil
 import pytest
 from places import LEADERBOARDS
 
-from ticketbench.board.build import build
+from ticketbench.board.build import build_boards
 from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.suites import Suites
 
@@ -31,6 +31,6 @@ def test_a_submission_is_in_order(folder, plugins):
 def test_building_again_changes_nothing(tmp_path, plugins):
     """`make boards` on a copy: no file becomes another, and nothing is set aside."""
     root = shutil.copytree(LEADERBOARDS, tmp_path / "leaderboards")
-    shown, changed = build(root, Suites(plugins))
+    shown, changed = build_boards(root, Suites(plugins))
     assert [trouble for board in shown for trouble in board.troubles] == []
     assert [str(path.relative_to(root)) for path in changed] == []

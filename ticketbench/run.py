@@ -69,10 +69,10 @@ def run(
         while todo:
             fleets = plan.fleets(todo, device, executor.workers, fleet_size, room)
             taken: set[str] = set()
-            mine = claimed(fleets, claims, again, taken)
+            mine = fleets_taken(fleets, claims, again, taken)
             for event in executor.run(mine, worker_setup(plan, store, keep_tickets)):
                 if event.records:
-                    summary.computed += finish(event, store, environment, plugins)
+                    summary.computed += write_records(event, store, environment, plugins)
                     taken -= {record.key for record in event.records}
                 else:
                     facts = {"fleet": event.fleet.name, "cells": len(event.fleet.cells)}
@@ -99,7 +99,7 @@ def unfinished(plan: Plan, store: Store, retry: Sequence[str] = ()) -> tuple[lis
     return [cell for cell in plan.cells if cell.key not in finished or cell.key in again], again
 
 
-def claimed(fleets: Iterable[Fleet], claims: Claims, again: frozenset[str], taken: set[str]) -> Iterator[Fleet]:
+def fleets_taken(fleets: Iterable[Fleet], claims: Claims, again: frozenset[str], taken: set[str]) -> Iterator[Fleet]:
     """The fleets one by one as workers become free, without the cells that another run has taken."""
     for fleet in fleets:
         free = frozenset(claims.take([cell.key for cell in fleet.cells], again))
@@ -116,7 +116,7 @@ def worker_setup(plan: Plan, store: Store, keep_tickets: bool) -> dict[str, Any]
     return {"plugins": plan.plugins, "headlines": dumped, "keep_in": folder}
 
 
-def finish(event: Event, store: Store, environment: Environment, plugins: Plugins) -> int:
+def write_records(event: Event, store: Store, environment: Environment, plugins: Plugins) -> int:
     """Write a fleet's records, then tell the observers."""
     records = [replace(record, attempt=store.attempts(record.key) + 1) for record in event.records]
     store.add(records, environment)

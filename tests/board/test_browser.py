@@ -10,7 +10,7 @@ import pytest
 from board_records import ENVIRONMENT, cell, places, row, store
 from chrome import BROWSER, Browser
 
-from ticketbench.board.build import build
+from ticketbench.board.build import build_boards
 from ticketbench.board.suites import Suites
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed (apt-get install chromium)")
@@ -61,7 +61,7 @@ def root(tmp_path_factory) -> Path:
         one["key"] = f"old-{at}"
     store(places(root, "them <i>&"), hostile, [broken], old)
     store(places(root, tier="small"), row("snap", 0.1, [0.9, 0.9], tier="small", task="dots"))
-    build(root, Suites())
+    build_boards(root, Suites())
     return root
 
 
@@ -271,7 +271,7 @@ def test_no_script_of_a_heading_runs(browser, tmp_path):
     root, hostile = tmp_path / "boards", dict.fromkeys(("task", "model", "method", "headline_metric"), HOSTILE)
     store(places(root), row("x", 0.1, [0.1, 0.2], **hostile), row("y", 0.2, [0.1, 0.2], **hostile),
           row(HOSTILE, 1.0, [0.5, 0.6], **hostile), environment=replace(ENVIRONMENT, processor=HOSTILE))  # fmt: skip
-    build(root, Suites())
+    build_boards(root, Suites())
     browser.open(root / "paper/smoke/index.html")
     browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")
     assert any(f"less {HOSTILE}" in title for title in browser.texts("#entries thead th"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from board_records import cell, row, submission
 
-from ticketbench.board.comparison import compare, corrected, difference, power
+from ticketbench.board.comparison import compare_lines, corrected, difference, power_of
 from ticketbench.board.settings import Settings
 from ticketbench.board.table import tables_of
 
@@ -19,14 +19,14 @@ DOWN = [0.4, 0.5, 0.5, 0.6, 0.8, 0.6]
 
 def test_a_difference_is_paired_by_seed(tmp_path):
     """Six seeds, every one higher: p is 2/2⁶; of one comparison that is below 5 %, and A is better."""
-    (pair,) = compare(submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    (pair,) = compare_lines(submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN)))
     assert pair.found is not None
     assert pair.found.values == pytest.approx((0.1, 0.1, 0.2, 0.2, 0.1, 0.1))
     assert pair.found.interval.mean == pytest.approx(0.8 / 6)
     assert pair.found.interval.high == pytest.approx(0.8 / 6 + 2.570582 * 0.0516398 / 6**0.5, rel=1e-5)
     assert (pair.found.p, pair.found.corrected, pair.mark) == (2 / 64, 2 / 64, "better")
     assert 0 < pair.found.smallest < 0.8 / 6
-    (back,) = compare(submission(tmp_path / "c", row("x", 0.1, DOWN)), submission(tmp_path / "d", row("x", 0.1, UP)))
+    (back,) = compare_lines(submission(tmp_path / "c", row("x", 0.1, DOWN)), submission(tmp_path / "d", row("x", 0.1, UP)))
     assert back.mark == "worse"
 
 
@@ -34,7 +34,7 @@ def test_all_places_are_corrected_together(tmp_path):
     """The same difference at two densities: each p is doubled, which leaves neither below 5 %."""
     left = submission(tmp_path / "a", row("x", 0.1, UP), row("x", 0.2, UP))
     right = submission(tmp_path / "b", row("x", 0.1, DOWN), row("x", 0.2, DOWN))
-    found = compare(left, right)
+    found = compare_lines(left, right)
     assert [pair.found.corrected for pair in found] == [4 / 64, 4 / 64]
     assert [pair.mark for pair in found] == ["cannot tell"] * 2
     assert [pair.found.smallest for pair in found] == [math.inf] * 2
@@ -44,26 +44,26 @@ def test_too_few_seeds_are_told_so(tmp_path):
     """Of one comparison 5 seeds give 2/2⁵ at the least, and it takes 6; of two it takes 7, since 4/2⁶ is over 5 %."""
     left, right = (submission(tmp_path / name, row("x", 0.1, values), row("x", 0.2, values))
                    for name, values in (("a", UP), ("b", DOWN)))  # fmt: skip
-    assert power(compare(left, right)).endswith("corrected for 2 comparisons. It takes at least 7 common seeds.")
-    few = compare(
+    assert power_of(compare_lines(left, right)).endswith("corrected for 2 comparisons. It takes at least 7 common seeds.")
+    few = compare_lines(
         submission(tmp_path / "c", row("x", 0.1, UP[:5])), submission(tmp_path / "d", row("x", 0.1, DOWN[:5]))
     )
-    assert "5 common seeds has no p below 0.062, and p is corrected for 1 comparison. It takes at least 6" in power(few)
-    six = compare(submission(tmp_path / "e", row("x", 0.1, UP)), submission(tmp_path / "f", row("x", 0.1, DOWN)))
-    assert power(six) == ""
+    assert "5 common seeds has no p below 0.062, and p is corrected for 1 comparison. It takes at least 6" in power_of(few)
+    six = compare_lines(submission(tmp_path / "e", row("x", 0.1, UP)), submission(tmp_path / "f", row("x", 0.1, DOWN)))
+    assert power_of(six) == ""
 
 
 def test_one_common_seed_or_none(tmp_path):
     """One seed has a difference without an interval and p = 1; without one the sides are not comparable."""
     left = submission(tmp_path / "a", row("x", 0.1, UP))
     one = submission(tmp_path / "b", [cell("x", 0.1, 3, 0.6)])
-    (pair,) = compare(left, one)
+    (pair,) = compare_lines(left, one)
     assert pair.found is not None
     assert pair.found.values == pytest.approx((0.2,))
     assert (pair.found.p, pair.mark) == (1, "cannot tell")
     assert pair.found.interval.high == pair.found.smallest == math.inf
     assert pair.reason == "left out: seed 0, 1, 2, 4, 5, which one side lacks"
-    (pair,) = compare(left, submission(tmp_path / "c", [cell("x", 0.1, 9, 0.6)]))
+    (pair,) = compare_lines(left, submission(tmp_path / "c", [cell("x", 0.1, 9, 0.6)]))
     assert (pair.mark, pair.reason) == ("not comparable", "no common seed")
 
 
@@ -74,7 +74,7 @@ def test_one_common_seed_or_none(tmp_path):
 def test_a_seed_without_a_number_is_not_left_out(tmp_path, value, status, said):
     """The pair is not comparable, and the reason names the side and the seed."""
     broken = [*row("x", 0.1, UP[:2]), cell("x", 0.1, 2, value, status=status), *row("x", 0.1, UP)[3:]]
-    (pair,) = compare(submission(tmp_path / "a", broken), submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    (pair,) = compare_lines(submission(tmp_path / "a", broken), submission(tmp_path / "b", row("x", 0.1, DOWN)))
     assert (pair.mark, pair.found) == ("not comparable", None)
     assert said in pair.reason
     assert pair.reason.startswith("left ")
@@ -82,7 +82,7 @@ def test_a_seed_without_a_number_is_not_left_out(tmp_path, value, status, said):
 
 def test_a_seed_that_one_side_lacks_is_said(tmp_path):
     """Common seeds are compared; the note names the others."""
-    (pair,) = compare(
+    (pair,) = compare_lines(
         submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN[:5]))
     )
     assert pair.found is not None
@@ -96,7 +96,7 @@ def test_a_seed_that_one_side_lacks_is_said(tmp_path):
 def test_other_settings_are_not_comparable(tmp_path, change):
     """Another tier, version, precision or device: one line that says which."""
     left = submission(tmp_path / "a", row("x", 0.1, UP, **change))
-    (pair,) = compare(left, submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    (pair,) = compare_lines(left, submission(tmp_path / "b", row("x", 0.1, DOWN)))
     assert pair.mark == "not comparable"
     assert str(next(iter(change.values()))) in pair.reason
 
@@ -105,14 +105,14 @@ def test_what_only_one_side_has_is_a_line(tmp_path):
     """Both ways round; nothing is dropped."""
     left = submission(tmp_path / "a", row("x", 0.1, UP), row("y", 0.1, UP))
     right = submission(tmp_path / "b", row("x", 0.1, DOWN), row("z", 0.3, DOWN))
-    reasons = {(pair.left, pair.right): pair.reason for pair in compare(left, right) if pair.found is None}
+    reasons = {(pair.left, pair.right): pair.reason for pair in compare_lines(left, right) if pair.found is None}
     assert reasons == {("y", ""): "only the left side has it", ("", "z"): "only the right side has it"}
 
 
 def test_two_rows_of_one_store(tmp_path):
     """A row that is never pruned meets the other at each of its densities."""
     one = submission(tmp_path / "a", row("x", 0.1, DOWN), row("x", 0.2, DOWN), row("whole", 1.0, UP))
-    found = compare(one, one, ("x", "whole"))
+    found = compare_lines(one, one, ("x", "whole"))
     assert [(pair.density, pair.left, pair.right, pair.mark) for pair in found] == [
         (0.2, "x", "whole", "cannot tell"), (0.1, "x", "whole", "cannot tell"),
     ]  # fmt: skip

@@ -12,8 +12,8 @@ from board_records import ENVIRONMENT, cell, places, row, store
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketbench.board.build import build
-from ticketbench.board.charts import MOST_LINES, pareto
+from ticketbench.board.build import build_boards
+from ticketbench.board.charts import MOST_CHARTED, pareto
 from ticketbench.board.costs import COSTS
 from ticketbench.board.markdown import MARK, escaped
 from ticketbench.board.pages import preface, table_library
@@ -66,7 +66,7 @@ def density(table: dict, found: list) -> float:
 
 def test_a_second_build_changes_nothing(root):
     """The same files with the same bytes, none of them written again."""
-    shown, changed = build(root, Suites())
+    shown, changed = build_boards(root, Suites())
     assert [(board.suite, board.tier) for board in shown] == [("paper", "small"), ("paper", "smoke")]
     before = contents(root)
     assert {str(path.relative_to(root)) for path in changed} == set(before)
@@ -74,29 +74,29 @@ def test_a_second_build_changes_nothing(root):
     charts = {name.rpartition(".")[0] for name in before if name.startswith("paper/smoke/charts/")}
     assert all(re.fullmatch(r"paper/smoke/charts/[a-z0-9-]+", name) for name in charts)
     assert {f"{name}.{kind}" for name in charts for kind in ("svg", "png", "pdf")} < set(before)
-    assert build(root, Suites())[1] == []
+    assert build_boards(root, Suites())[1] == []
     assert contents(root) == before
 
 
 def test_a_changed_record_changes_only_its_pages(root):
     """The other board's files, and the front page, stay as they are."""
-    build(root, Suites())
+    build_boards(root, Suites())
     before = contents(root)
     store(places(root, "more"), row("x", 0.1, [0.1, 0.2, 0.3]))
-    build(root, Suites())
+    build_boards(root, Suites())
     changed = {name for name, content in contents(root).items() if before.get(name) != content}
     assert {name for name in changed if name.startswith("paper/small")} == set()
     assert {"paper/smoke/index.html", "paper/smoke/README.md", "README.md"} <= changed
     before = contents(root)
     later = cell("x", 0.1, 0, 0.15, key="again", finished=2.0)
     store(places(root, "more"), [later])
-    build(root, Suites())
+    build_boards(root, Suites())
     assert {name.partition("/")[0] for name in contents(root) if before.get(name) != contents(root)[name]} == {"paper"}
 
 
 def test_the_page_holds_every_seed(root):
     """Each complete entry with the numbers of its seeds, their records and its machine."""
-    build(root, Suites())
+    build_boards(root, Suites())
     page = (root / "paper/smoke/index.html").read_text()
     (table,) = data_of(page)["tables"]
     assert len(table["rows"]) == 2 * 2 * 3
@@ -111,7 +111,7 @@ def test_the_page_holds_every_seed(root):
 
 def test_the_page_says_what_each_cost_means(root):
     """One list for the heads of the table, for the dialog and for how to read it; a row has a number for each."""
-    build(root, Suites())
+    build_boards(root, Suites())
     page = (root / "paper/smoke/index.html").read_text()
     data = data_of(page)
     assert [cost["name"] for cost in data["costs"]] == [cost.name for cost in COSTS]
@@ -124,7 +124,7 @@ def test_the_page_says_what_each_cost_means(root):
 def test_every_chart_has_its_files_and_no_other(root):
     """The page and the Markdown name them; files of charts that are no longer drawn go, other files stay."""
     folder = root / "paper/smoke"
-    build(root, Suites())
+    build_boards(root, Suites())
     (table,) = data_of((folder / "index.html").read_text())["tables"]
     files = [chart["usermeta"]["file"] for kinds in table["charts"].values() for chart in kinds.values()]
     assert sorted({path.stem for path in (folder / "charts").iterdir()}) == sorted(
@@ -134,7 +134,7 @@ def test_every_chart_has_its_files_and_no_other(root):
     assert all(f"]({name}.{kind})" in readme for name in files for kind in ("svg", "png", "pdf"))
     (folder / "charts/mine.txt").write_text("mine")
     (folder / "charts/old-abcdef.png").write_bytes(b"old")
-    assert [path.name for path in build(root, Suites())[1]] == ["old-abcdef.png"]
+    assert [path.name for path in build_boards(root, Suites())[1]] == ["old-abcdef.png"]
     assert (folder / "charts/mine.txt").is_file()
 
 
@@ -142,7 +142,7 @@ def test_records_say_only_what_is_not_as_expected(root):
     """A missing seed, one that diverged and one that does not count, in their places."""
     odd = [cell("z", 0.1, 0, 0.5), cell("z", 0.1, 2, None, status="diverged", reason="nan"), cell("z", 0.1, 7, 0.9)]
     store(places(root, "odd"), odd)
-    build(root, Suites())
+    build_boards(root, Suites())
     (table,) = data_of((root / "paper/smoke/index.html").read_text())["tables"]
     (found,) = table["incomplete"]
     assert found[2] == "missing: seed 1; diverged: seed 2"
@@ -154,7 +154,7 @@ def test_records_say_only_what_is_not_as_expected(root):
 
 def test_the_front_page_says_what_a_board_holds(root):
     """Tasks and methods by name, and what its tables share; a filter finds them by the row's data."""
-    shown, _ = build(root, Suites())
+    shown, _ = build_boards(root, Suites())
     assert shown[0].tasks == ("dots",)
     assert shown[0].methods == ("m-whole", "m-x", "m-y")
     page = (root / "index.html").read_text()
@@ -171,7 +171,7 @@ def test_text_from_outside_stays_text(tmp_path):
           environment=replace(ENVIRONMENT, plugins=HOSTILE, processor=HOSTILE))  # fmt: skip
     (root / "paper/smoke/about.md").write_text(f"about {HOSTILE} ![p](http://x.example/y.png) [l](javascript:alert(3))")
     (places(root) / "sub").mkdir(parents=True)
-    shown, _ = build(root, Suites())
+    shown, _ = build_boards(root, Suites())
     assert shown[0].troubles[0].startswith("ours: ")
     for name in ("paper/smoke/index.html", "index.html"):
         page = (root / name).read_text()
@@ -198,10 +198,10 @@ def test_a_page_written_by_hand_is_not_written_over(root):
     path = root / "paper/smoke/README.md"
     path.write_text("# mine\n")
     with pytest.raises(StoreError, match=r"written by hand.*Rename it to about.md"):
-        build(root, Suites())
+        build_boards(root, Suites())
     assert path.read_text() == "# mine\n"
     path.rename(path.with_name("about.md"))
-    build(root, Suites())
+    build_boards(root, Suites())
     assert path.read_text().startswith(f"{MARK}\n\n# paper, tier smoke\n\n# mine\n")
 
 
@@ -211,7 +211,7 @@ def test_a_board_writes_only_in_its_folder(root, tmp_path):
     target.write_text("mine")
     (root / "paper/smoke/index.html").symlink_to(target)
     with pytest.raises(StoreError, match="is a link"):
-        build(root, Suites())
+        build_boards(root, Suites())
     assert target.read_text() == "mine"
 
 
@@ -221,7 +221,7 @@ def test_what_cannot_be_read_is_set_aside_and_shown(root):
     next((damaged.local / "cells").glob("*.parquet")).write_bytes(b"no parquet")
     places(root, "empty").mkdir()
     store(places(root, "foreign"), row("x", 0.1, [0.5], suite="other"))
-    board = next(board for board in build(root, Suites())[0] if board.tier == "smoke")
+    board = next(board for board in build_boards(root, Suites())[0] if board.tier == "smoke")
     assert [trouble.partition(":")[0] for trouble in board.troubles] == ["damaged", "empty", "foreign"]
     page, readme = ((root / "paper/smoke" / name).read_text() for name in ("index.html", "README.md"))
     for words in ("cannot be read", "neither a store", "of suite other, tier smoke"):
@@ -240,11 +240,11 @@ def test_charts_hold_so_many_lines(tmp_path):
     """Of more rows the best are drawn, and all are in the table."""
     root = tmp_path / "boards"
     store(places(root), *(row(f"r{at:02}", density, [at / 40, at / 40]) for at in range(30) for density in (0.1, 0.2)))
-    build(root, Suites())
+    build_boards(root, Suites())
     (table,) = data_of((root / "paper/smoke/index.html").read_text())["tables"]
     (charts,) = table["charts"].values()
     names = charts["density"]["layer"][0]["encoding"]["color"]["scale"]["domain"]
-    assert names == [f"r{at:02}" for at in range(29, 29 - MOST_LINES, -1)]
+    assert names == [f"r{at:02}" for at in range(29, 29 - MOST_CHARTED, -1)]
     assert len(table["rows"]) == 60
 
 

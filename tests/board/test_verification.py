@@ -16,7 +16,7 @@ from places import STRANGER
 from pyarrow import concat_tables
 from tiny_suite import TINY
 
-from ticketbench.board.bundle.making import draft, write
+from ticketbench.board.bundle.making import draft, write_bundle
 from ticketbench.board.bundle.manifest import hash_of, to_plain, to_toml
 from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.bundle.refusal import BundleError
@@ -31,7 +31,7 @@ from ticketbench.board.verification import (
     judge,
     margin,
     open_bundle,
-    pick,
+    pick_sample,
     planned_for,
     repeats,
 )  # fmt: skip
@@ -104,7 +104,7 @@ def test_tolerances_by_hand(tmp_path):
 def opened(tmp_path, plugins):
     """A bundle of invented records, with suite and plan, and what judging it needs besides records."""
     bundle, suite, plan = open_bundle(tiny_bundle(tmp_path, plugins), plugins, str(tmp_path / "tiny.toml"))
-    rows = pick(bundle, candidates(bundle, suite, plan), 4)
+    rows = pick_sample(bundle, candidates(bundle, suite, plan), 4)
     here = replace(environment_of(plugins), torch="2.13.0", processor="abacus", accelerators="")
     return bundle, suite, rows, planned_for(rows, plan), here, plan
 
@@ -250,7 +250,7 @@ def test_two_points_more_are_caught_as_often_as_the_formula_says(tmp_path, plugi
     claimed, again = ([CellRecord.from_dict(one) for one in records_of(path, fleet=fleet)] for fleet in (4, 7))
     store, environment = Store(tmp_path / "results", create=True), environment_of(plugins)
     store.add(claimed, environment)
-    folder = write(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path)
+    folder = write_bundle(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path)
     honest, suite, plan = open_bundle(folder, plugins, str(path))
     cells = planned_for(honest.cells(), plan)
     assert judge(honest, suite, honest.cells(), 20, cells, again, environment, "cpu").agrees
@@ -277,7 +277,7 @@ def test_the_command_verifies_a_true_bundle_and_catches_a_raised_one(tmp_path, p
     path.write_text(path.read_text().replace("steps = 20", "steps = 4").replace("log_every = 5", "log_every = 2"))
     store = Store(tmp_path / "results", create=True)
     store.add([CellRecord.from_dict(one) for one in records_of(path)], environment_of(plugins))
-    folder = write(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path / "out")
+    folder = write_bundle(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path / "out")
     words = (
         "verify",
         folder,

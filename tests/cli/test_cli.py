@@ -100,7 +100,7 @@ def test_every_option_has_a_help_text(call, name: str):
     """A command, and each of its options, says what it is for."""
     from importlib import import_module
 
-    found = import_module(f"ticketbench.cli.{name}").command
+    found = getattr(import_module(f"ticketbench.cli.{name}"), f"{name}_command")
     assert found.help
     for parameter in found.params:
         assert parameter.param_type_name == "argument" or parameter.help, f"{name} --{parameter.name}"

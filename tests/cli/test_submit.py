@@ -9,7 +9,7 @@ import pytest
 from board_bundles import HERE, record, set_value, suite_file, tiny_bundle, tiny_store
 from places import STRANGER
 
-from ticketbench.board.bundle.making import draft, write
+from ticketbench.board.bundle.making import draft, write_bundle
 from ticketbench.board.bundle.reading import read_bundle
 from ticketbench.board.bundle.refusal import BundleError
 from ticketbench.errors import StoreError, UnknownNameError
@@ -45,14 +45,14 @@ def test_the_same_records_give_the_same_bytes(made, store, tmp_path, plugins):
 
 def test_a_bundle_is_written_once(made, tmp_path):
     """Whole, and no other file beside it; the same again changes nothing, another one is refused."""
-    folder = write(made(), tmp_path / "out")
+    folder = write_bundle(made(), tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert write(made(), tmp_path / "out") == folder
+    assert write_bundle(made(), tmp_path / "out") == folder
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     set_value(folder, "probes", "value", 0.75)
     with pytest.raises(BundleError, match="is there and holds other results"):
-        write(made(), tmp_path / "out")
+        write_bundle(made(), tmp_path / "out")
 
 
 def test_what_is_left_out_and_missing_is_said(made, store, tmp_path, plugins):

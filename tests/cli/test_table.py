@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plain_records import plain
 
-from ticketbench.cli.table import lines_of
+from ticketbench.cli.table import table_lines
 
 
 def record(seed: int, headline: float, initializer: str = 'he {"gain":1.0}', **others):
@@ -19,17 +19,17 @@ def record(seed: int, headline: float, initializer: str = 'he {"gain":1.0}', **o
 def test_initializers_of_a_row_have_lines_of_their_own():
     """Two of two seeds each, told apart by what differs between them; never a mean over four."""
     wide = 'he {"gain":2.0}'
-    lines = lines_of([record(0, 0.5), record(1, 0.7), record(0, 0.1, wide), record(1, 0.3, wide)])
+    lines = table_lines([record(0, 0.5), record(1, 0.7), record(0, 0.1, wide), record(1, 0.3, wide)])
     assert [line[1:4] for line in lines] == [("static gain=1.0", "2", "0.6000"), ("static gain=2.0", "2", "0.2000")]
 
 
 def test_a_row_without_variants_has_its_name_alone():
     """And a seed without a number is counted."""
-    (line,) = lines_of([record(0, 0.5), record(1, float("nan"), status="diverged")])
+    (line,) = table_lines([record(0, 0.5), record(1, float("nan"), status="diverged")])
     assert (line[1], line[2], line[3], line[-1]) == ("static", "1/2", "0.5000", "1 diverged")
 
 
 def test_recipes_are_not_pooled_either():
     """A row under two recipes."""
-    lines = lines_of([record(0, 0.5), record(0, 0.9, recipe="large")])
+    lines = table_lines([record(0, 0.5), record(0, 0.9, recipe="large")])
     assert [line[1] for line in lines] == ["static small", "static large"]

@@ -17,7 +17,7 @@ from file_server import placed, remote_of
 
 from ticketbench import DataError, Remote, data_folder, verified_file
 from ticketbench.datafiles import datafiles
-from ticketbench.datafiles.datafiles import part_of, place_of, state_of
+from ticketbench.datafiles.datafiles import part_of, file_place, file_state
 
 CONTENT = b"one two three"
 
@@ -47,7 +47,7 @@ def test_the_right_file_is_given_as_a_path(folder: Path):
     """Size and checksum fit."""
     remote = placed(CONTENT, "data.bin", folder)
     assert verified_file(remote, "task") == folder / "data.bin"
-    assert state_of(remote, folder) == "verified"
+    assert file_state(remote, folder) == "verified"
 
 
 def test_a_missing_file_is_an_error_that_says_how_to_bring_it(folder: Path):
@@ -72,10 +72,10 @@ def test_another_file_of_that_name_is_refused(folder: Path, content: bytes):
 def test_a_file_that_changes_is_looked_at_again(folder: Path):
     """The checksum is remembered for the file as it was."""
     remote = placed(CONTENT, "data.bin", folder)
-    assert state_of(remote, folder) == "verified"
+    assert file_state(remote, folder) == "verified"
     (folder / "data.bin").write_bytes(b"ONE two three")
     os.utime(folder / "data.bin", ns=(1, 1))
-    assert state_of(remote, folder) == "wrong"
+    assert file_state(remote, folder) == "wrong"
 
 
 PACKED = gzip.compress(CONTENT, compresslevel=0, mtime=1)
@@ -101,7 +101,7 @@ def test_the_same_content_compressed_otherwise_is_the_right_file(folder: Path, f
     placed(file, "data.gz", folder)
     assert verified_file(packed(), "task") == folder / "data.gz"
     bare = replace(packed(), unpacked_sha256="")
-    assert state_of(bare, folder) == ("verified" if file == PACKED else "wrong")
+    assert file_state(bare, folder) == ("verified" if file == PACKED else "wrong")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_same_content_compressed_otherwise_is_the_right_file(folder: Path, f
 def test_other_content_in_a_gz_file_is_refused(folder: Path, file: bytes):
     """As any other file is."""
     placed(file, "data.gz", folder)
-    assert state_of(packed(), folder) == "wrong"
+    assert file_state(packed(), folder) == "wrong"
     with pytest.raises(DataError, match=r"data\.gz is not the file that task 'mnist' needs"):
         verified_file(packed(), "mnist")
 
@@ -140,30 +140,30 @@ def test_a_bomb_is_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch):
         return genuine(file, size)
 
     monkeypatch.setattr(gzip.GzipFile, "read", counted)
-    assert state_of(packed(), folder) == "wrong"
+    assert file_state(packed(), folder) == "wrong"
     assert asked == [1 << 12]
 
 
 def test_a_part_is_told_from_nothing(folder: Path):
     """Nothing, then an unfinished file."""
     remote = remote_of(CONTENT, "data.bin")
-    assert state_of(remote, folder) == "missing"
+    assert file_state(remote, folder) == "missing"
     folder.mkdir()
     part_of(folder / "data.bin").write_bytes(CONTENT[:3])
-    assert state_of(remote, folder) == "partial"
+    assert file_state(remote, folder) == "partial"
 
 
 def test_a_folder_in_the_place_of_a_file_is_not_the_file(folder: Path):
     """As a careless unpacking leaves it."""
     (folder / "data.bin").mkdir(parents=True)
-    assert state_of(remote_of(CONTENT, "data.bin"), folder) == "wrong"
+    assert file_state(remote_of(CONTENT, "data.bin"), folder) == "wrong"
 
 
 @pytest.mark.parametrize("name", ["", "..", "../data.bin", "/etc/passwd", "a/b", ".hidden"])
 def test_a_name_cannot_lead_out_of_the_folder(folder: Path, name: str):
     """Plain file names only."""
     with pytest.raises(DataError, match="is not a plain file name"):
-        place_of(Remote(name, "http://127.0.0.1/", "0", 1), folder)
+        file_place(Remote(name, "http://127.0.0.1/", "0", 1), folder)
 
 
 def test_looking_for_a_file_never_uses_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -225,7 +225,7 @@ def test_a_redirection_is_followed(server: FileServer, folder: Path):
 
 def test_a_full_disk_leaves_no_half_written_file(server: FileServer, folder: Path, monkeypatch: pytest.MonkeyPatch):
     """The error says what is there and what to do, and with room the same call goes on."""
-    put = download.write
+    put = download.write_part
 
     def write(file: io.FileIO, block: bytes) -> None:
         room = HALF - os.fstat(file.fileno()).st_size
@@ -259,7 +259,7 @@ def test_a_write_that_takes_less_than_it_is_given_is_continued():
             return super().write(bytes(block)[:3])
 
     file = Narrow()
-    download.write(file, b"0123456789")
+    download.write_part(file, b"0123456789")
     assert file.getvalue() == b"0123456789"
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from paper_store import ENVIRONMENT
 from tiny_suite import TINY
 
-from ticketbench.board.bundle.making import draft, write
+from ticketbench.board.bundle.making import draft, write_bundle
 from ticketbench.board.bundle.manifest import MANIFEST, hash_of, to_toml
 from ticketbench.board.bundle.parquet import to_bytes
 from ticketbench.plan.cell import describe
@@ -72,7 +72,7 @@ def tiny_bundle(
     """A bundle in order: `folder/submissions/mine`."""
     store = store or tiny_store(folder, plugins)
     made = draft(store, read_suite(suite_file(folder)), "smoke", plugins, name, who)
-    return write(made, folder / "submissions")
+    return write_bundle(made, folder / "submissions")
 
 
 def fields_of(bundle: Path) -> Fields:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ticketbench import Model, Shapes
-from ticketbench.plan.count import size_of, work_of
+from ticketbench.plan.count import model_size, work_of
 from ticketbench_models.dtnet import DTNet1D
 from ticketbench_models.mlp import MLP
 
@@ -90,7 +90,7 @@ class Tied(Model):
 def test_a_multi_layer_perceptron_by_hand():
     """6-8-3: 48 + 8 + 24 + 3 parameters, 72 prunable, and two FLOPs for each weight."""
     model, shapes = MLP(hidden=(8,)), Shapes((6,), 3)
-    size, work = size_of(model, shapes), work_of(model, shapes, {})
+    size, work = model_size(model, shapes), work_of(model, shapes, {})
     assert (size.parameters, size.prunable_total) == (83, 72)
     assert size.prunable == {"1.weight": (8, 6), "3.weight": (3, 8)}
     assert work.by_weight == {"1.weight": 96, "3.weight": 48}
@@ -107,7 +107,7 @@ def test_a_pruned_layer_costs_its_density():
 def test_convolutions_by_hand():
     """2·16·(4·2·9) = 2304 FLOPs, in two groups 2·16·(4·2·9) = 2304, linear 2·64·10 = 1280."""
     model, shapes = Convolutions(), Shapes((2, 9, 9), 10)
-    size, work = size_of(model, shapes), work_of(model, shapes, {})
+    size, work = model_size(model, shapes), work_of(model, shapes, {})
     assert size.parameters == (72 + 4) + (4 + 4) + 72 + (640 + 10)
     assert size.prunable_total == 72 + 72 + 640  # neither biases nor batch norm
     assert work.by_weight == {"0.weight": 2304, "2.weight": 2304, "4.weight": 1280}
@@ -117,8 +117,8 @@ def test_convolutions_by_hand():
 def test_a_weight_shared_over_iterations_counts_once_in_size_and_every_time_in_flops():
     """7x7 five times: 49 weights but 5·98 FLOPs; eight times when the forward is told so."""
     model, shapes = Recurrent(), Shapes((7,), 2)
-    assert size_of(model, shapes).parameters == 49 + 14 + 2
-    assert size_of(model, shapes).prunable_total == 49 + 14
+    assert model_size(model, shapes).parameters == 49 + 14 + 2
+    assert model_size(model, shapes).prunable_total == 49 + 14
     assert work_of(model, shapes, {}).by_weight == {"again.weight": 490, "head.weight": 28}
     assert work_of(model, shapes, {"times": 8}).by_weight == {"again.weight": 784, "head.weight": 28}
 
@@ -126,7 +126,7 @@ def test_a_weight_shared_over_iterations_counts_once_in_size_and_every_time_in_f
 def test_a_parameter_under_two_names_is_one_and_products_of_activations_are_never_discounted():
     """A tied 5x5 weight counts 25 parameters and 100 FLOPs; (5x1·1x5) and (5x5·5x1) cost 50 each at any density."""
     model, shapes = Tied(), Shapes((5,), 5)
-    assert size_of(model, shapes).parameters == 25
+    assert model_size(model, shapes).parameters == 25
     work = work_of(model, shapes, {})
     assert work.by_weight == {"first.weight": 100}
     assert work.other == 100
@@ -167,7 +167,7 @@ def test_a_product_of_two_weights_is_charged_to_both_by_halves():
 
 def test_the_deep_thinker_of_the_paper_has_its_size():
     """Width 400: 1,200 + 481,200 + 4·480,000 + 480,000 + 240,000 + 1,200; all but the two 1,200s prunable."""
-    size = size_of(DTNet1D(), Shapes((1, 32), 2))
+    size = model_size(DTNet1D(), Shapes((1, 32), 2))
     assert (size.parameters, size.prunable_total) == (3_123_600, 3_121_200)
 
 

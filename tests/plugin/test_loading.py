@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ticketbench.errors import PluginError, UnknownNameError
-from ticketbench.plugin.loading import ALLOW_VARIABLE, Broken, Plugins, describe, load_plugins
+from ticketbench.plugin.loading import ALLOW_VARIABLE, Broken, Plugins, describe_items, load_plugins
 
 SCORER = """
 from dataclasses import dataclass
@@ -401,7 +401,7 @@ def test_two_plugin_files_of_one_name(site: Path, tmp_path: Path):
 def test_everything_knows_its_distribution_and_version(install: Install):
     """`ticketbench plugins` has a row a plugin: where it is from, and what it offers."""
     install("known", SCORER.format(name="known_scorer"), distribution="ticketbench-known", version="4.5.6")
-    rows = {row["plugin"]: row for row in describe(load_plugins())}
+    rows = {row["plugin"]: row for row in describe_items(load_plugins())}
     assert rows["known"] == {
         "plugin": "known",
         "distribution": "ticketbench-known",
@@ -421,7 +421,7 @@ def test_an_observer_needs_no_thing_to_offer(install: Install):
     install("watcher", code)
     plugins = load_plugins()
     assert plugins.broken == []
-    assert {row["plugin"]: row["detail"] for row in describe(plugins)}["watcher"] == "observes"
+    assert {row["plugin"]: row["detail"] for row in describe_items(plugins)}["watcher"] == "observes"
 
 
 def test_an_unknown_name_points_at_broken_plugins(install: Install):

@@ -11,8 +11,8 @@ import pytest
 from chrome import BROWSER, Proxy
 from lottery_store import SUITE, lottery, record
 
-from ticketbench.report.build import build, write
-from ticketbench.results.results import gather
+from ticketbench.report.build import build_report, write_report
+from ticketbench.results.results import gather_results
 from ticketbench.suite.suite import read_suite
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium is installed (apt-get install chromium)")
@@ -56,7 +56,7 @@ def page(tmp_path_factory, plugins) -> Path:
     """A report with every kind of chart, of three seeds."""
     folder = tmp_path_factory.mktemp("report")
     path, store = lottery(folder, plugins, lambda axes: record(axes) if axes["seed"] < 45 else None, SUITE)
-    return write(build(gather(store, read_suite(path), "smoke", plugins)), folder / "out")[""][0]
+    return write_report(build_report(gather_results(store, read_suite(path), "smoke", plugins)), folder / "out")[""][0]
 
 
 def charts(dom: str) -> dict[str, str]:

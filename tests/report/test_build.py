@@ -18,8 +18,8 @@ from ticketbench.plan.plan import Selection
 from ticketbench.render.labels import short, telling
 from ticketbench.render.library import chart_library
 from ticketbench.render.numbers import number, quantity
-from ticketbench.report.build import build, write
-from ticketbench.results.results import gather
+from ticketbench.report.build import build_report, write_report
+from ticketbench.results.results import gather_results
 from ticketbench.suite.suite import Metric, read_suite
 
 HOSTILE = "</script><script>alert(1)</script><img src=http://x.example/y onerror=alert(2)>{{ 7*7 }}"
@@ -62,7 +62,7 @@ def reported(tmp_path: Path, tiny_suite, plugins):
             text = text.replace(old, new)
         path.write_text(text)
         store = fill(tmp_path / "store", path, plugins, change, **plan)
-        return build(gather(store, read_suite(path), "smoke", plugins))
+        return build_report(gather_results(store, read_suite(path), "smoke", plugins))
 
     return make
 
@@ -119,7 +119,7 @@ def test_in_another_setting_the_papers_points_are_not_drawn(reported, tmp_path):
     """They stand in the table, with a warning."""
     report = reported(changes=[('comparable = ["smoke"]', 'comparable = ["paper"]')])
     assert "the paper's numbers are of tier paper: tier smoke is another problem" in report.drawings[0].grid.notes
-    write(report, tmp_path / "out")
+    write_report(report, tmp_path / "out")
     assert "<path aria-label" in (tmp_path / "out" / "figure-1.svg").read_text()
     assert ">paper<" not in (tmp_path / "out" / "figure-1.svg").read_text()
 
@@ -191,7 +191,7 @@ def written(reported, tmp_path: Path) -> Path:
         ),
         changes=changes,
     )
-    files = write(report, tmp_path / "out")
+    files = write_report(report, tmp_path / "out")
     assert [path.name for path in files[""]] == ["index.html"]
     assert [path.name for path in files["figure-1"]] == ["figure-1.svg", "figure-1.png", "figure-1.pdf"]
     assert set(files) == {"", "figure-1"}
@@ -249,7 +249,7 @@ def test_the_library_cannot_end_its_element():
 def test_a_report_without_charts_needs_no_script(reported, tmp_path: Path):
     """Nothing was judged: the page still says what is missing."""
     report = reported(lambda axes: {"status": "failed", "reason": "broke"})
-    write(report, tmp_path / "out")
+    write_report(report, tmp_path / "out")
     text = (tmp_path / "out" / "index.html").read_text()
     assert "<script" not in text
     assert "no cell of this figure has been judged yet" in text
@@ -260,4 +260,4 @@ def test_a_folder_that_cannot_be_written_is_one_message(reported, tmp_path: Path
     """The folder and the reason."""
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match=r"^cannot write the report to .*out: .*Give --output"):
-        write(reported(), tmp_path / "out")
+        write_report(reported(), tmp_path / "out")

@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from lottery_store import LEVELS, SUITE, accuracy, lottery, record
 
-from ticketbench.report.build import build
-from ticketbench.report.charts import chart_of, draw
-from ticketbench.results.results import gather
+from ticketbench.report.build import build_report
+from ticketbench.report.charts import chart_of, write_chart
+from ticketbench.results.results import gather_results
 from ticketbench.suite.suite import read_suite
 
 
@@ -20,8 +20,8 @@ def drawn(tmp_path, plugins):
 
     def make(change=record, text=SUITE):
         path, store = lottery(tmp_path, plugins, change, text)
-        results = gather(store, read_suite(path), "smoke", plugins)
-        return {drawing.figure.name: drawing for drawing in build(results).drawings}, results
+        results = gather_results(store, read_suite(path), "smoke", plugins)
+        return {drawing.figure.name: drawing for drawing in build_report(results).drawings}, results
 
     return make
 
@@ -114,7 +114,7 @@ def test_the_axis_falls_in_percent(drawn, tmp_path):
     assert (x["scale"]["type"], x["scale"]["reverse"], x["axis"]["format"]) == ("log", True, "~%")
     assert (y["scale"]["domain"], chart["layer"][-1]["mark"]["clip"]) == ([0.7, 1.0], True)
     assert chart["config"]["legend"]["columns"] < 6
-    root = ElementTree.parse(draw(chart, tmp_path, "f")["svg"]).getroot()
+    root = ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot()
     places = {}
     for text in root.iter("{http://www.w3.org/2000/svg}text"):
         if text.text in ("100%", "10%", "2%") and "rotate" not in text.get("transform", ""):

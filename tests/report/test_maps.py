@@ -11,13 +11,13 @@ from lottery_store import SUITE, lottery, record
 from plain_records import plain
 
 from ticketbench.errors import SuiteError
-from ticketbench.report.build import build
-from ticketbench.report.charts import draw
-from ticketbench.report.map_charts import arrows_of, framed, labels_of, map_chart, named, shared, ticks
-from ticketbench.report.maps import Place, distances_of
+from ticketbench.report.build import build_report
+from ticketbench.report.charts import write_chart
+from ticketbench.report.map_charts import arrows_of, framed, labels_of, map_chart, named_spots, shared, ticks
+from ticketbench.report.maps import Spot, distances_of
 from ticketbench.report.page import CAPTIONS
 from ticketbench.results.evidence import addresses, probes_of
-from ticketbench.results.results import Entry, gather
+from ticketbench.results.results import CellResult, gather_results
 from ticketbench.suite.paper import Figure
 from ticketbench.suite.suite import read_suite
 
@@ -60,7 +60,7 @@ def drawn(tmp_path, plugins):
 
     def make(change=measured, text=BASE + MAP):
         path, store = lottery(tmp_path, plugins, change, text)
-        report = build(gather(store, read_suite(path), "smoke", plugins))
+        report = build_report(gather_results(store, read_suite(path), "smoke", plugins))
         return next(drawing for drawing in report.drawings if drawing.figure.kind == "map"), report
 
     return make
@@ -127,7 +127,7 @@ def test_the_chart_is_to_scale_in_both_directions(drawn, tmp_path):
     for place in drawing.map.places:
         assert x[0] < place.x < x[1]
         assert y[0] < place.y < y[1]
-    root = ElementTree.parse(draw(chart, tmp_path, "map")["svg"]).getroot()
+    root = ElementTree.parse(write_chart(chart, tmp_path, "map")["svg"]).getroot()
     texts = "".join(root.itertext())
     assert all(word in texts for word in ("prune start", "scratch 2 end", "imp end"))
 
@@ -161,18 +161,18 @@ def test_a_companion_may_have_the_rows_name():
     """Then the cell's own points are called "this"."""
     points = {"imp end": (0.0, 0.0), "start": (1.0, 0.0), "end": (0.0, 1.0)}
     probes = {f"apart/trained/{name}": value for _, _, name, value in distances(points)}
-    entry = Entry(plain(row="imp", status="ok"), probes=probes)
+    entry = CellResult(plain(row="imp", status="ok"), probes=probes)
     assert {name for pair in distances_of(entry, "apart/trained") for name in pair} == {
         "imp end", "imp start", "this end",
     }  # fmt: skip
-    assert distances_of(Entry(plain(row="imp")), "apart/trained") == {}
+    assert distances_of(CellResult(plain(row="imp")), "apart/trained") == {}
 
 
 PLACES = [
-    Place("a start", "a", "start", 0.0, 0.0), Place("a end", "a", "end", 10.0, 0.0),
-    Place("b 1 start", "b 1", "start", 0.0, 0.0), Place("b 1 end", "b 1", "end", 0.0, -10.0),
-    Place("b 2 start", "b 2", "start", 0.1, 0.0), Place("b 2 end", "b 2", "end", 5.0, 5.0),
-    Place("c", "c", "", 9.0, 9.0),
+    Spot("a start", "a", "start", 0.0, 0.0), Spot("a end", "a", "end", 10.0, 0.0),
+    Spot("b 1 start", "b 1", "start", 0.0, 0.0), Spot("b 1 end", "b 1", "end", 0.0, -10.0),
+    Spot("b 2 start", "b 2", "start", 0.1, 0.0), Spot("b 2 end", "b 2", "end", 5.0, 5.0),
+    Spot("c", "c", "", 9.0, 9.0),
 ]  # fmt: skip
 
 
@@ -205,8 +205,8 @@ def test_names_cover_neither_points_nor_one_another():
 
 def test_far_members_of_a_kind_have_names_of_their_own():
     """Closeness is what joins them."""
-    assert [name for _, name in named(PLACES[2:5:2], 1.0)] == ["b start ×2"]
-    assert [name for _, name in named(PLACES[2:5:2], 0.01)] == ["b 1 start", "b 2 start"]
+    assert [name for _, name in named_spots(PLACES[2:5:2], 1.0)] == ["b start ×2"]
+    assert [name for _, name in named_spots(PLACES[2:5:2], 0.01)] == ["b 1 start", "b 2 start"]
 
 
 def test_areas_and_ticks_by_hand():
@@ -219,7 +219,7 @@ def test_areas_and_ticks_by_hand():
 
 def test_a_single_place_has_a_frame():
     """As when nothing has moved."""
-    frame = framed([Place("a start", "a", "start", 2.0, 3.0), Place("a end", "a", "end", 2.0, 3.0)])
+    frame = framed([Spot("a start", "a", "start", 2.0, 3.0), Spot("a end", "a", "end", 2.0, 3.0)])
     assert frame.x[0] < 2.0 < frame.x[1]
     assert frame.y[0] < 3.0 < frame.y[1]
 

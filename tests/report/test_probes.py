@@ -9,10 +9,10 @@ import pytest
 from lottery_store import SUITE, lottery, record
 
 from ticketbench.errors import SuiteError
-from ticketbench.report.build import build
-from ticketbench.report.charts import chart_of, draw
+from ticketbench.report.build import build_report
+from ticketbench.report.charts import chart_of, write_chart
 from ticketbench.results.evidence import points_of, probe_curves, splits
-from ticketbench.results.results import gather
+from ticketbench.results.results import gather_results
 from ticketbench.suite.suite import read_suite
 
 BASE = SUITE.partition("\n[[figures]]")[0]
@@ -110,7 +110,7 @@ def drawn(tmp_path, plugins):
             assert old in text
             text = text.replace(old, new)
         path, store = lottery(tmp_path, plugins, measured, text)
-        report = build(gather(store, read_suite(path), "smoke", plugins))
+        report = build_report(gather_results(store, read_suite(path), "smoke", plugins))
         return {drawing.figure.name: drawing for drawing in report.drawings}, report
 
     return make
@@ -143,7 +143,7 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero(drawn, tmp_path):
     assert min(point["low"] for point in values) == min(point["value"] for point in values) > 0
     assert all(point["low"] <= point["value"] <= point["high"] for point in values)
     assert all(layer["encoding"]["y"]["scale"]["type"] == "log" for layer in chart["layer"])
-    texts = [text for text in ElementTree.parse(draw(chart, tmp_path, "f")["svg"]).getroot().itertext() if text.strip()]
+    texts = [text for text in ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot().itertext() if text.strip()]
     assert {"1e-8", "1"} <= set(texts)
     assert "gradient flow" in texts
 
@@ -185,7 +185,7 @@ def test_alpha_may_be_negative(drawn, tmp_path):
     assert (found["at -0.2"], found["at 0.5"]) == ("3 ±0", "2 ±0")
     chart = chart_of(report.results, drawing.figure, drawing.series)
     assert chart["layer"][-1]["encoding"]["x"]["title"] == "α"
-    texts = set(ElementTree.parse(draw(chart, tmp_path, "f")["svg"]).getroot().itertext())
+    texts = set(ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot().itertext())
     assert texts & {"−0.2", "−0.20"}
 
 

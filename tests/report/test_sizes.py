@@ -6,10 +6,10 @@ import pytest
 from lottery_store import LEVELS, SUITE, lottery
 from plain_records import plain
 
-from ticketbench.report.build import build
+from ticketbench.report.build import build_report
 from ticketbench.report.charts import chart_of
-from ticketbench.report.sizes import ends_of, size_of
-from ticketbench.results.results import gather
+from ticketbench.report.sizes import ends_of, weights_left
+from ticketbench.results.results import gather_results
 from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
@@ -50,17 +50,17 @@ def test_a_size_holds_until_the_round_ends():
     """Dense for 20 steps, then 80 % for as many; the second metric of a log is not counted again."""
     points = [*trained([(0, (20,)), (1, (20,))]), *judged({0: 1.0, 1: 0.8})]
     points += [point._replace(metric="error") for point in points if point.split == "train"]
-    curve = size_of(plain(train_steps=40), points)
+    curve = weights_left(plain(train_steps=40), points)
     assert (curve.x, curve.values) == ((0.0, 20.0, 40.0), (1.0, 0.8, 0.8))
     assert (curve.at(19), curve.at(20), curve.reach(0.8), curve.reach(0.5)) == (1.0, 0.8, 20.0, None)
-    assert size_of(plain(train_steps=0), judged({0: 1.0})) is None
+    assert weights_left(plain(train_steps=0), judged({0: 1.0})) is None
 
 
 def test_a_figure_of_sizes_falls_by_a_fifth_every_round(tmp_path, plugins):
     """Over epochs: rounds of 50 steps, and the task's 120 examples in batches of 20 make six steps an epoch."""
     path, store = lottery(tmp_path, plugins)
-    results = gather(store, read_suite(path), "smoke", plugins)
-    drawing = next(drawing for drawing in build(results).drawings if drawing.figure.name == "figure-2")
+    results = gather_results(store, read_suite(path), "smoke", plugins)
+    drawing = next(drawing for drawing in build_report(results).drawings if drawing.figure.name == "figure-2")
     (one,) = drawing.series
     assert [point.x for point in one.points()][:3] == pytest.approx([0, 50 / 6, 100 / 6])
     assert [point.mean for point in one.points()][:19] == pytest.approx(LEVELS[:19])
@@ -79,7 +79,7 @@ def test_the_sizes_of_a_real_run(tmp_path, tiny_suite, plugins, records_of):
     path.write_text(text)
     store = Store(tmp_path / "s", create=True)
     store.add([CellRecord.from_dict(one) for one in records_of(path)], ENVIRONMENT)
-    (drawing,) = build(gather(store, read_suite(path), "smoke", plugins)).drawings
+    (drawing,) = build_report(gather_results(store, read_suite(path), "smoke", plugins)).drawings
     points = drawing.series[0].points()
     assert [point.x for point in points] == [0, 20, 40, 60, 80]
     assert [point.mean for point in points] == pytest.approx([1.0, 0.5, 0.25, 0.125, 0.125], abs=0.02)
@@ -88,7 +88,7 @@ def test_the_sizes_of_a_real_run(tmp_path, tiny_suite, plugins, records_of):
 def test_a_cell_that_was_not_judged_has_no_size(tmp_path, plugins):
     """Nor has the figure a chart then."""
     path, store = lottery(tmp_path, plugins, lambda axes: {"status": "failed", "reason": "broke"}, SUITE)
-    report = build(gather(store, read_suite(path), "smoke", plugins))
+    report = build_report(gather_results(store, read_suite(path), "smoke", plugins))
     drawing = next(drawing for drawing in report.drawings if drawing.figure.name == "figure-2")
     assert drawing.grid.notes == ["no cell of this figure has been judged yet"]
     assert chart_of(report.results, drawing.figure, drawing.series) is None

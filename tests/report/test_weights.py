@@ -11,9 +11,9 @@ from lottery_store import lottery
 
 from ticketbench.engine.bench import Bench
 from ticketbench.plan.resolve import Resolver
-from ticketbench.report.charts import draw
-from ticketbench.report.weights import initial_weights, spread, spread_chart, spread_grid, spreads_of
-from ticketbench.results.results import gather
+from ticketbench.report.charts import write_chart
+from ticketbench.report.weights import initial_weights, spread_of_weights, spread_chart, spread_grid, spreads_of
+from ticketbench.results.results import gather_results
 from ticketbench.suite.paper import Figure
 from ticketbench.suite.suite import read_suite
 
@@ -24,7 +24,7 @@ def results(tmp_path, plugins):
     from lottery_store import record
 
     path, store = lottery(tmp_path, plugins, lambda axes: record(axes) if axes["seed"] == 44 else None)
-    return gather(store, read_suite(path), "smoke", plugins)
+    return gather_results(store, read_suite(path), "smoke", plugins)
 
 
 def test_the_weights_are_those_of_the_engine(cells_of, tiny_suite, plugins):
@@ -45,7 +45,7 @@ def test_a_density_integrates_to_one_and_has_the_formula_s_deviation():
         "uniform": torch.empty(400, 500).uniform_(-0.3, 0.3, generator=source),
         "normal": torch.empty(400, 500).normal_(0.0, 0.1, generator=source),
     }
-    uniform, normal = spread(weights, "", "layer")
+    uniform, normal = spread_of_weights(weights, "", "layer")
     assert (uniform.count, uniform.layer, uniform.edges) == (200_000, "layer", normal.edges)
     assert uniform.std == pytest.approx(0.3 / math.sqrt(3), rel=0.01)
     assert uniform.largest == pytest.approx(0.3, rel=1e-3)
@@ -60,7 +60,7 @@ def test_a_density_integrates_to_one_and_has_the_formula_s_deviation():
 
 def test_weights_that_are_all_zero_have_a_density():
     """All in the middle; nothing is divided by zero."""
-    (one,) = spread({"zeros": torch.zeros(4, 4)}, "", "layer")
+    (one,) = spread_of_weights({"zeros": torch.zeros(4, 4)}, "", "layer")
     assert (one.std, one.largest, one.edges[0], one.edges[-1]) == (0.0, 0.0, -1.0, 1.0)
 
 
@@ -95,5 +95,5 @@ def test_the_chart_has_a_part_for_each_layer(results, tmp_path):
     figure = results.suite.figures[0]
     chart = spread_chart(figure, spreads_of(results, figure))
     assert chart["resolve"]["scale"] == {"x": "independent", "y": "independent"}
-    texts = "".join(ElementTree.parse(draw(chart, tmp_path, "f")["svg"]).getroot().itertext())
+    texts = "".join(ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot().itertext())
     assert all(word in texts for word in ("1.weight", "3.weight", "5.weight", "probability density", "gain=2.0"))

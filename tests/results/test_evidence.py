@@ -5,7 +5,7 @@ from __future__ import annotations
 from lottery_store import lottery, record
 
 from ticketbench.results.evidence import addresses, points_of, probes_of, splits
-from ticketbench.results.results import gather
+from ticketbench.results.results import gather_results
 from ticketbench.suite.suite import read_suite
 
 ADDRESS = "distance/round 3/hamming"
@@ -34,7 +34,7 @@ def test_only_the_probes_that_are_shown_are_read(tmp_path, plugins):
     found = probes_of(store, [row["key"] for row in rows[:3]], addresses(suite))
     assert found == {row["key"]: {ADDRESS: 0.25 + row["seed"] / 100} for row in rows[:3]}
     assert probes_of(store, ["x"], set()) == {}
-    assert {tuple(entry.probes) for entry in gather(store, suite, None, plugins).entries} == {(ADDRESS,)}
+    assert {tuple(entry.probes) for entry in gather_results(store, suite, None, plugins).entries} == {(ADDRESS,)}
 
 
 def test_claims_and_their_other_sides_name_probes(tmp_path, plugins):

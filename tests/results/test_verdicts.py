@@ -10,10 +10,10 @@ import pytest
 from plain_records import plain
 from scipy import stats
 
-from ticketbench.report.build import described
-from ticketbench.results.results import Entry, Results
+from ticketbench.report.build import describe_claim
+from ticketbench.results.results import CellResult, Results
 from ticketbench.results.stats import Interval, t_interval
-from ticketbench.results.verdicts import Finding, judge_claim, weigh
+from ticketbench.results.verdicts import ClaimFinding, judge_claim, weigh
 from ticketbench.store.schema import CurvePoint
 from ticketbench.suite.paper import Claim
 from ticketbench.suite.suite import read_suite
@@ -26,10 +26,10 @@ def entry(row, seed, value=0.5, *, density=0.9, status="ok", last=None, **option
     model = f"net {json.dumps({'recall': True, **options}, sort_keys=True)}"
     axes = plain(row=row, task="blobs", model=model, protocol="same", density=density, seed=seed)
     if value is None:
-        return Entry(axes)
+        return CellResult(axes)
     sweep = zip(POINTS, (value, value if last is None else last), strict=True)
     points = [CurvePoint("test", "b", "accuracy", 0, "iterations", x, y) for x, y in sweep]
-    return Entry(replace(axes, status=status, headline=value), points if status == "ok" else [])
+    return CellResult(replace(axes, status=status, headline=value), points if status == "ok" else [])
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def pruned(row, seed, values, *, density, initializer="glorot"):
     """A cell judged at several densities: those of its rounds."""
     made = entry(row, seed, density=density)
     points = [CurvePoint("test", "b", "accuracy", at, "density", x, y) for at, (x, y) in enumerate(values.items())]
-    return Entry(replace(made.record, initializer=initializer), points)
+    return CellResult(replace(made.record, initializer=initializer), points)
 
 
 def over_densities(**other):
@@ -273,15 +273,15 @@ def test_settings_that_were_not_computed_share_a_line(tiny_suite):
     """Their places are named in it; a setting with numbers keeps its own."""
     claim = Claim(text="t", source="s", row="a", than={"row": "dense"}, expect="higher")
     places = [(("task", "blobs"), ("density", density)) for density in (0.5, 0.25, 0.1)]
-    empty = [Finding(claim, "cannot tell", "a: missing (seed 0)", place, absent=True) for place in places[:2]]
-    told = Finding(claim, "supports", "", places[2], Interval(1.0, 0.5, 1.5), 3)
+    empty = [ClaimFinding(claim, "cannot tell", "a: missing (seed 0)", place, absent=True) for place in places[:2]]
+    told = ClaimFinding(claim, "supports", "", places[2], Interval(1.0, 0.5, 1.5), 3)
     results = Results(read_suite(tiny_suite()), "smoke", "fp32", "cpu", [])
-    lines = described(results, 4, [empty[0], told, empty[1]])
+    lines = describe_claim(results, 4, [empty[0], told, empty[1]])
     assert [(line.verdict, line.setting, line.reason) for line in lines] == [
         ("supports", "blobs, density 0.1", ""),
         ("cannot tell", "2 more settings", "not computed: blobs, density 0.5; blobs, density 0.25"),
     ]
-    assert len(described(results, 4, [told, empty[0]])) == 2
+    assert len(describe_claim(results, 4, [told, empty[0]])) == 2
 
 
 def test_ratios_are_compared_seed_by_seed(judged):

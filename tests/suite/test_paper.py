@@ -8,7 +8,7 @@ from paper_store import PAPER
 from ticketbench.errors import SuiteError
 from ticketbench.plan.cell import describe
 from ticketbench.plan.plan import find_suite, make_plan
-from ticketbench.results.results import Entry, Results
+from ticketbench.results.results import CellResult, Results
 from ticketbench.suite.paper import Aspect, Claim, Figure, Metric
 from ticketbench.suite.suite import read_suite
 from ticketbench.suite.where import Filter, Where
@@ -120,7 +120,7 @@ def test_what_the_built_in_suites_say_of_their_papers_has_cells(plugins):
         tiers = []
         for tier in suite.tiers:
             cells = make_plan(suite, tier, plugins).cells
-            tiers.append(Results(suite, tier, "fp32", "cpu", [Entry(describe(cell)) for cell in cells]))
+            tiers.append(Results(suite, tier, "fp32", "cpu", [CellResult(describe(cell)) for cell in cells]))
         asked: list[tuple[Where, str | None]] = [(figure, None) for figure in suite.figures]
         asked += [(target, target.row) for target in suite.targets] + [(claim, claim.row) for claim in suite.claims]
         others = [claim.changed(claim.than) for claim in suite.claims if claim.than]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ticketbench import Link
-from ticketbench.units.link import Step
+from ticketbench.units.link import Passage
 
 
 def test_rows_of_units_are_a_block_a_gate():
@@ -17,7 +17,7 @@ def test_rows_of_units_are_a_block_a_gate():
 
 def test_a_plain_layer_has_a_row_a_unit_and_one_reader():
     """No gates, no loops; the norms between are named in order."""
-    steps = (Step("norm", "first"), Step("pointwise"), Step("norm", "second"))
+    steps = (Passage("norm", "first"), Passage("pointwise"), Passage("norm", "second"))
     link = Link("a", "b", 4, steps)
     assert (link.makers, link.readers, link.norms) == (("a",), {"b": 4}, ("first", "second"))
     assert link.to_rows(torch.tensor([True, False])).tolist() == [True, False]

@@ -108,13 +108,13 @@ def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
 
 def write_board(board: Board, folder: Path) -> list[Path]:
     """A board's files; returns those that are new or have changed."""
-    from ticketbench.board.charts import KINDS  # with pages and twins, what only building needs
+    from ticketbench.board.charts import CHART_KINDS  # with pages and twins, what only building needs
     from ticketbench.board.pages import board_page
 
     contents: dict[str, bytes] = {}
-    charts = [draw(board, table, folder, contents) for table in board.tables]
+    charts = [draw_charts(board, table, folder, contents) for table in board.tables]
     pictures = [
-        (f"{name}: {KINDS[kind]}", chart["usermeta"]["file"])
+        (f"{name}: {CHART_KINDS[kind]}", chart["usermeta"]["file"])
         for drawn in charts for name, kinds in drawn.items() for kind, chart in kinds.items()
     ]  # fmt: skip
     text = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
@@ -125,7 +125,7 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     return write_files(folder, contents)
 
 
-def draw(board: Board, table: Table, folder: Path, contents: dict[str, bytes]) -> dict[str, dict[str, dict[str, Any]]]:
+def draw_charts(board: Board, table: Table, folder: Path, contents: dict[str, bytes]) -> dict[str, dict[str, dict[str, Any]]]:
     """A table's charts by setting and kind; each says where its files are, which are added to the contents."""
     from ticketbench.board.charts import charts_of
     from ticketbench.board.twins import twins
@@ -171,7 +171,7 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
     return changed
 
 
-def build(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
+def build_boards(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
     """All boards, one after the other, and the front page; returns what it shows and the files that changed."""
     from ticketbench.board.front import front_markdown, front_page
 

@@ -8,19 +8,19 @@ from typing import Any
 
 import altair as alt
 
-from ticketbench.board.lines import Line, Setting
+from ticketbench.board.lines import Line, Subject
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.render.style import COLOURS, FEW, HEIGHT, WIDTH, Datum, colour_of, finished, ranged
 from ticketbench.suite.paper import Metric
 
 Names = Mapping[tuple[object, ...], str]
-MOST_LINES = len(COLOURS)
+MOST_CHARTED = len(COLOURS)
 """Lines in a chart, each in a colour of its own; a board of hundreds shows the best of them."""
 MOST_BARS = 36
 LETTER = 7
 """Pixels of a letter of a legend, with the letters of its size."""
 LETTERS = 12
-KINDS = {
+CHART_KINDS = {
     "density": "by density",
     "sweep": "along the sweep",
     "cost": "cost against accuracy",
@@ -30,7 +30,7 @@ KINDS = {
 BARS = "; uprights: 95 % intervals"
 
 
-def charts_of(table: Table, setting: Setting, names: Names, where: str) -> dict[str, dict[str, Any]]:
+def charts_of(table: Table, setting: Subject, names: Names, where: str) -> dict[str, dict[str, Any]]:
     """The charts of a setting, `where` in words, that have something to show: kind -> Vega-Lite."""
     places = [place for place in table.places if place.setting == setting and place.standings]
     if not places:
@@ -39,16 +39,16 @@ def charts_of(table: Table, setting: Setting, names: Names, where: str) -> dict[
     places = [place for place in places if place.metric == places[0].metric]
     best = best_lines(places, metric)
     drawn = {
-        "density": by_density(places, best[:MOST_LINES], metric, names),
-        "sweep": by_sweep(places, best[:MOST_LINES], metric, names),
-        "cost": by_cost(places, best[:MOST_LINES], metric, names),
+        "density": by_density(places, best[:MOST_CHARTED], metric, names),
+        "sweep": by_sweep(places, best[:MOST_CHARTED], metric, names),
+        "cost": by_cost(places, best[:MOST_CHARTED], metric, names),
         "ranks": by_rank(places, names),
     }
     made = {kind: chart for kind, chart in drawn.items() if chart is not None}
     entries = sum(len(place.standings) for place in places if len(place.standings) > 1)
     for kind, chart in made.items():
         drawn_part = (
-            ("first", MOST_BARS, entries, "entries") if kind == "ranks" else ("best", MOST_LINES, len(best), "rows")
+            ("first", MOST_BARS, entries, "entries") if kind == "ranks" else ("best", MOST_CHARTED, len(best), "rows")
         )
         label(chart, where, part(*drawn_part))
     return made
@@ -81,7 +81,7 @@ def series_key(line: Line) -> str:
     return repr((line.submission, line.row, line.method, line.scorer))
 
 
-def standings(places: Sequence[Place], best: Sequence[str]) -> list[tuple[Place, Standing]]:
+def charted_standings(places: Sequence[Place], best: Sequence[str]) -> list[tuple[Place, Standing]]:
     """The complete lines that are drawn, best first."""
     order = {key: at for at, key in enumerate(best)}
     found = [(place, one) for place in places for one in place.standings if series_key(one.line) in order]
@@ -105,7 +105,7 @@ def by_density(places: Sequence[Place], best: Sequence[str], metric: Metric, nam
     if len({place.density for place in places}) < 2:
         return None
     data: list[Datum] = []
-    for place, one in standings(places, best):
+    for place, one in charted_standings(places, best):
         low, high = bounded(one.interval.low, one.interval.high, one.interval.mean, metric)
         data.append({"series": names[one.line.identity], "x": place.density, "value": one.interval.mean, "low": low,
                      "high": high})  # fmt: skip
@@ -119,7 +119,7 @@ def by_density(places: Sequence[Place], best: Sequence[str], metric: Metric, nam
 def by_sweep(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
     """The mean along what the model sweeps, at the sparsest place whose lines have curves."""
     for place in reversed(places):
-        swept = [one for _, one in standings([place], best) if len(one.line.curve) > 1]
+        swept = [one for _, one in charted_standings([place], best) if len(one.line.curve) > 1]
         if not swept:
             continue
         name = swept[0].line.x_name
@@ -147,16 +147,16 @@ def lined(data: list[Datum], x: alt.X, metric: Metric, kind: str, bars: bool = F
         rule = base.mark_rule(strokeWidth=1.5)
         layers.insert(0, rule.encode(y=y_of(metric, "low:Q"), y2="high:Q", opacity=faint))
     chart = alt.layer(*layers).properties(
-        width=WIDTH, height=HEIGHT, title=f"{metric.title} {KINDS[kind]}{BARS * bars}"
+        width=WIDTH, height=HEIGHT, title=f"{metric.title} {CHART_KINDS[kind]}{BARS * bars}"
     )
-    return readable(finished(chart.add_params(pick), names, WIDTH), names)
+    return readable_labels(finished(chart.add_params(pick), names, WIDTH), names)
 
 
 def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
     """Seconds to draw and train a ticket against what it reaches; on the line nobody is cheaper and as good."""
     data: list[Datum] = []
     seen: set[tuple[object, ...]] = set()
-    for _, one in standings(places, best):
+    for _, one in charted_standings(places, best):
         seconds = one.line.costs.get("draw_seconds", 0.0) + one.line.costs.get("train_seconds", math.nan)
         if math.isfinite(seconds) and seconds > 0 and one.line.identity not in seen:
             seen.add(one.line.identity)
@@ -180,7 +180,7 @@ def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names:
     ]
     title = f"{metric.title} and its cost; dashed: the Pareto front"
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title).add_params(pick)
-    return dotted(readable(finished(chart, shown, WIDTH), shown))
+    return dotted(readable_labels(finished(chart, shown, WIDTH), shown))
 
 
 def pareto(data: Sequence[Datum], higher: bool) -> list[Datum]:
@@ -223,10 +223,10 @@ def by_rank(places: Sequence[Place], names: Names) -> dict[str, Any] | None:
         tooltip=tips,
     )
     layered = alt.layer(chart).properties(width=WIDTH, height=max(120, 20 * len(order)), title="Ranges of ranks")
-    return dotted(readable(finished(layered, densities, WIDTH), densities))
+    return dotted(readable_labels(finished(layered, densities, WIDTH), densities))
 
 
-def readable(chart: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+def readable_labels(chart: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """A chart whose legend is as large as its axes, with as many names abreast as fit."""
     room = 30 + LETTER * max(map(len, names), default=0)
     chart["usermeta"]["room"] = room

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ticketbench.board.lines import Line, Setting, lines_of
+from ticketbench.board.lines import Line, Subject, lines_of
 from ticketbench.board.submission import Submission
 from ticketbench.results.stats import (
     ALPHA,
@@ -23,7 +23,7 @@ from ticketbench.results.stats import (
 )
 from ticketbench.suite.suite import Suite
 
-Verdict = Mark | Literal["not comparable"]
+Mark = Mark | Literal["not comparable"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Difference:
     """Of the exact paired test, for itself."""
     corrected: float = 1.0
     """After Holm's correction for all that were tested together."""
-    mark: Verdict = "cannot tell"
+    mark: Mark = "cannot tell"
     smallest: float = math.inf
     """The least mean difference that these seeds could have shown among so many comparisons."""
 
@@ -68,7 +68,7 @@ def corrected(
 class Pair:
     """Two lines beside each other."""
 
-    setting: Setting
+    setting: Subject
     density: float
     left: str
     right: str
@@ -79,12 +79,12 @@ class Pair:
     """Why they cannot be compared, or what was left out."""
 
     @property
-    def mark(self) -> Verdict:
+    def mark(self) -> Mark:
         """How the left side does."""
         return self.found.mark if self.found else "not comparable"
 
 
-def compare(
+def compare_lines(
     left: Submission, right: Submission, rows: tuple[str, str] | None = None, suite: Suite | None = None
 ) -> list[Pair]:
     """Every line of the left side with the right side's line of the same setting and density.
@@ -95,7 +95,7 @@ def compare(
     if left.setting != right.setting:
         parts = [f"{name} {mine} against {theirs}" for name, mine, theirs in
                  zip(SIDES, left.setting, right.setting, strict=True) if mine != theirs]  # fmt: skip
-        return [Pair(Setting("", "", "", "", ""), 1.0, *(rows or ("", "")), "", None, ", ".join(parts))]
+        return [Pair(Subject("", "", "", "", ""), 1.0, *(rows or ("", "")), "", None, ", ".join(parts))]
     mine = [line for line in lines_of(left)[0] if rows is None or line.row == rows[0]]
     theirs = [line for line in lines_of(right)[0] if rows is None or line.row == rows[1]]
     pairs = [pair for line in mine for pair in meetings(line, theirs, rows)]
@@ -112,7 +112,7 @@ def compare(
     return sorted(pairs, key=lambda pair: (pair.setting, -pair.density, pair.left, pair.right))
 
 
-def power(pairs: Sequence[Pair]) -> str:
+def power_of(pairs: Sequence[Pair]) -> str:
     """Why nothing could have been told, where that is so, and how many seeds it takes; "" elsewhere."""
     seeds = [len(pair.found.seeds) for pair in pairs if pair.found]
     if not seeds or len(seeds) * smallest_p(max(seeds)) <= ALPHA:

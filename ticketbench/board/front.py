@@ -27,23 +27,23 @@ class Shown:
     """Version, precision and kind of device of each."""
 
 
-COUNTS = ("submissions", "places", "entries", "incomplete", "set aside")
+FRONT_COUNTS = ("submissions", "places", "entries", "incomplete", "set aside")
 
 
 def front_markdown(boards: Sequence[Shown], about: str) -> str:
     """A line for each board."""
     lines = [
         f"| [{escaped(board.suite)}]({quote(board.suite)}/{quote(board.tier)}/README.md) | {escaped(board.tier)} "
-        f"| {escaped(board.title)} | " + " | ".join(f"{board.counts[name]:,}" for name in COUNTS) + " |"
+        f"| {escaped(board.title)} | " + " | ".join(f"{board.counts[name]:,}" for name in FRONT_COUNTS) + " |"
         for board in boards
     ]
-    head = ["suite", "tier", "title", *COUNTS]
+    head = ["suite", "tier", "title", *FRONT_COUNTS]
     table = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *lines]
-    parts = [MARK, "# Leaderboards", about.strip(), WORDS, "\n".join(table)]
+    parts = [MARK, "# Leaderboards", about.strip(), FRONT_WORDS, "\n".join(table)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-WORDS = (
+FRONT_WORDS = (
     "A place is a task, model, protocol, initializer, recipe and density. An entry is a method's cells at a place, one "
     "a seed. Entries that lack a seed or its number are shown as incomplete and never ranked; suite versions, tiers, "
     "precisions and kinds of device never share a table."
@@ -58,4 +58,4 @@ def front_page(boards: Sequence[Shown], about: str) -> str:
          "tasks": board.tasks, "methods": board.methods, "tables": board.tables}
         for board in boards
     ]  # fmt: skip
-    return page("front.html", title="Leaderboards", rows=rows, names=COUNTS, words=WORDS, about=preface(about))
+    return page("front.html", title="Leaderboards", rows=rows, names=FRONT_COUNTS, words=FRONT_WORDS, about=preface(about))

@@ -13,7 +13,7 @@ from ticketbench.results.choice import AXES
 from ticketbench.store.schema import JUDGED, CellRecord
 
 
-class Setting(NamedTuple):
+class Subject(NamedTuple):
     """What cells share that are compared, besides density and seed."""
 
     task: str
@@ -46,7 +46,7 @@ class Line:
     row: str
     method: str
     scorer: str
-    setting: Setting
+    setting: Subject
     density: float
     metric: str
     seeds: dict[int, Seed] = field(default_factory=dict)
@@ -87,7 +87,7 @@ def lines_of(submission: Submission) -> tuple[list[Line], int]:
     pruned: set[str] = set()
     ordered = sorted(submission.cells, key=lambda cell: (cell.finished or 0.0, cell.key))
     for cell in ordered:
-        setting = Setting(*(str(getattr(cell, axis)) for axis in AXES))
+        setting = Subject(*(str(getattr(cell, axis)) for axis in AXES))
         if cell.density < 1:
             pruned.add(cell.row)
         identity = (cell.row, cell.method, cell.scorer, setting, cell.density)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticketbench.board.costs import COSTS
-from ticketbench.board.lines import Line, Setting
+from ticketbench.board.lines import Line, Subject
 from ticketbench.board.markdown import environment_text
 from ticketbench.board.table import Place, Standing, Table
 from ticketbench.board.words import (
@@ -98,9 +98,9 @@ def described_lines(table: Table) -> tuple[list[list[str]], dict[tuple[str, str,
     return described, {key: at for at, key in enumerate(found)}
 
 
-def axis_names(settings: Sequence[Setting]) -> list[list[str]]:
+def axis_names(settings: Sequence[Subject]) -> list[list[str]]:
     """For each setting its task, model, protocol, initializer and recipe, as short as tells them apart."""
-    names = [choice_names([setting[axis] for setting in settings]) for axis in range(len(Setting._fields))]
+    names = [choice_names([setting[axis] for setting in settings]) for axis in range(len(Subject._fields))]
     return [[known[choice] for known, choice in zip(names, setting, strict=True)] for setting in settings]
 
 

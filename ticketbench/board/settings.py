@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from ticketbench.errors import SuiteError
-from ticketbench.suite.base import Table
+from ticketbench.suite.base import TomlTable
 from ticketbench.suite.suite import causes
 
 FILE = "board.toml"
 
 
-class Settings(Table):
+class Settings(TomlTable):
     """What a board compares with, and on which seeds."""
 
     against: Annotated[tuple[str, ...], Field(strict=False, max_length=4)] = ()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ticketbench.board.comparison import Difference, corrected, difference
 from ticketbench.board.curves import add_curves, add_drawing_costs
-from ticketbench.board.lines import Line, Setting, lines_of
+from ticketbench.board.lines import Line, Subject, lines_of
 from ticketbench.board.settings import Settings
 from ticketbench.board.submission import Submission
 from ticketbench.results.stats import ALPHA, Interval, RankRange, rank_ranges, smallest_p, t_interval
@@ -35,7 +35,7 @@ class Standing:
 class Place:
     """The lines of one setting at one density. A row that is never pruned stands at every density."""
 
-    setting: Setting
+    setting: Subject
     density: float
     metric: str
     seeds: tuple[int, ...]
@@ -112,7 +112,7 @@ def make_table(
     for place in places:
         rank(place, metrics[place.metric].higher_is_better, len(places))
     name, version, tier, precision, device = key
-    notes = [*notes, *power(places, comparisons)]
+    notes = [*notes, *power_note(places, comparisons)]
     return Table(
         name, version, tier, precision, device, places, against, comparisons, metrics, environments, facts, notes
     )
@@ -120,8 +120,8 @@ def make_table(
 
 def places_of(lines: Sequence[Line], seeds: Sequence[int]) -> list[Place]:
     """The lines, place by place: settings by name, densest first."""
-    groups: dict[tuple[Setting, float, str], list[Line]] = {}
-    unpruned: dict[tuple[Setting, str], list[Line]] = {}
+    groups: dict[tuple[Subject, float, str], list[Line]] = {}
+    unpruned: dict[tuple[Subject, str], list[Line]] = {}
     for line in lines:
         if line.never_pruned:
             unpruned.setdefault((line.setting, line.metric), []).append(line)
@@ -132,12 +132,12 @@ def places_of(lines: Sequence[Line], seeds: Sequence[int]) -> list[Place]:
         for group in densities or [(setting, 1.0, metric)]:
             groups.setdefault(group, []).extend(dense)
     return [
-        place_of(setting, density, metric, members, seeds)
+        ranked_place(setting, density, metric, members, seeds)
         for (setting, density, metric), members in sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1]))
     ]
 
 
-def place_of(setting: Setting, density: float, metric: str, lines: Sequence[Line], seeds: Sequence[int]) -> Place:
+def ranked_place(setting: Subject, density: float, metric: str, lines: Sequence[Line], seeds: Sequence[int]) -> Place:
     """A place with its complete and its incomplete lines; without known seeds, those that most lines have."""
     if not seeds:
         held = Counter(tuple(line.seeds) for line in lines)
@@ -194,7 +194,7 @@ def rank(place: Place, higher: bool, places: int) -> None:
     place.incomplete.sort(key=lambda line: (line.submission, line.row))
 
 
-def power(places: Sequence[Place], comparisons: int) -> list[str]:
+def power_note(places: Sequence[Place], comparisons: int) -> list[str]:
     """What the seeds could have shown at all."""
     fewest = min((len(place.seeds) for place in places), default=0)
     most = max((len(place.seeds) for place in places), default=0)

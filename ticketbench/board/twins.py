@@ -28,7 +28,7 @@ NAMES = re.compile(rb"(?:^ */\w+ \d+ 0 R\n){2,}", re.MULTILINE)
 def twins(chart: Mapping[str, Any], place: Path | None = None) -> dict[str, bytes]:
     """Ending -> content; what lies at a place already, with these endings, is kept where it is of this chart."""
     plain = dict(chart)
-    mark = mark_of(plain)
+    mark = chart_mark(plain)
     there = {ending: place.with_name(f"{place.name}.{ending}") for ending in ENDINGS} if place else {}
     if there and all(path.is_file() for path in there.values()):
         found = {ending: path.read_bytes() for ending, path in there.items()}
@@ -41,7 +41,7 @@ def twins(chart: Mapping[str, Any], place: Path | None = None) -> dict[str, byte
     }
 
 
-def mark_of(chart: Mapping[str, Any]) -> bytes:
+def chart_mark(chart: Mapping[str, Any]) -> bytes:
     """What an SVG ends with: a hash of the chart and of the version of what draws it."""
     text = json.dumps([version("vl-convert-python"), chart], sort_keys=True)
     return f"<!-- chart {hashlib.sha256(text.encode()).hexdigest()} -->\n".encode()

@@ -13,32 +13,32 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ticketbench.board.bundle.folder import VERDICT, read_file
-from ticketbench.board.bundle.manifest import Digest, Line, Manifest, Text, Word, read_toml, to_toml, validated
+from ticketbench.board.bundle.manifest import Digest, OneLine, Manifest, Text, Word, read_toml, to_toml, validated
 from ticketbench.board.bundle.reading import Bundle
 from ticketbench.board.bundle.refusal import BundleError
 from ticketbench.files import reason_of, written
-from ticketbench.suite.base import Table
+from ticketbench.suite.base import TomlTable
 
 VERDICT_SCHEMA = 1
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class Machine(Table):
+class Machine(TomlTable):
     """What the cells were computed again with."""
 
-    ticketbench: Line
+    ticketbench: OneLine
     commit: Text
     dirty: bool
-    python: Line
-    torch: Line
+    python: OneLine
+    torch: OneLine
     system: Text
     processor: Text
     accelerators: Text
-    device: Line
+    device: OneLine
 
 
-class Checked(Table):
+class Checked(TomlTable):
     """A cell that was computed again."""
 
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
@@ -63,7 +63,7 @@ class Checked(Table):
     reason: Text
 
 
-class Verdict(Table):
+class Verdict(TomlTable):
     """What a verification found."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=VERDICT_SCHEMA)]

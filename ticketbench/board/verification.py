@@ -86,7 +86,7 @@ def candidates(bundle: Bundle, suite: Suite, plan: Plan) -> dict[str, CellRecord
     return ranked
 
 
-def pick(bundle: Bundle, among: Mapping[str, CellRecord], count: int, salt: str = "") -> list[CellRecord]:
+def pick_sample(bundle: Bundle, among: Mapping[str, CellRecord], count: int, salt: str = "") -> list[CellRecord]:
     """The cells that are to be computed again; `sampling.py` says why these."""
     return [among[key] for key in sample(bundle.manifest.hash, among, count, salt)]
 
@@ -136,7 +136,7 @@ def judge(
         found = by_key.get(cell.key, []) if cell else []
         alike = all(getattr(made[row.environment], name) == getattr(environment, name) for name in HARDWARE)
         same_code = cell is not None and cell.key == row.key
-        checked.append(check(row, suite, cell, found, same_code, alike and same_code, tolerance))
+        checked.append(check_again(row, suite, cell, found, same_code, alike and same_code, tolerance))
         apart += [raised(row, record, suite) for record in found[:1] if record.status == row.status]
     together = 1.0 if tolerance is not None else chance_together(apart)
     facts = {name: getattr(environment, name) for name in Machine.model_fields if name != "device"}
@@ -150,7 +150,7 @@ def judge(
     )  # fmt: skip
 
 
-def check(
+def check_again(
     row: CellRecord,
     suite: Suite,
     cell: Cell | None,

@@ -8,18 +8,18 @@ import math
 import re
 from collections.abc import Sequence
 
-from ticketbench.board.lines import Line, Setting
+from ticketbench.board.lines import Line, Subject
 from ticketbench.board.table import Table
-from ticketbench.render.labels import plain, short
+from ticketbench.render.labels import option_text, short
 from ticketbench.render.numbers import NONE
 from ticketbench.results.stats import Interval, RankRange
 from ticketbench.suite.paper import Metric
 
-LONGEST, LONGEST_NOTE = 120, 600
+LONGEST_NAME, LONGEST_NOTE = 120, 600
 """Characters of a name, and of a note, that are shown."""
 
 
-def clean(text: object, longest: int = LONGEST) -> str:
+def clean(text: object, longest: int = LONGEST_NAME) -> str:
     """Text from outside on one line, without control characters, and not endless."""
     plain = "".join(part if part.isprintable() else " " for part in str(text))
     plain = " ".join(plain.split())
@@ -31,16 +31,16 @@ def clean_long(text: object) -> str:
     return clean(text, LONGEST_NOTE)
 
 
-def setting_names(settings: Sequence[Setting]) -> dict[Setting, str]:
+def setting_names(settings: Sequence[Subject]) -> dict[Subject, str]:
     """Each setting in words: task and model, and of the rest what tells it from the others of its task."""
     names = {}
     for setting in settings:
         rivals = [other for other in settings if other.task == setting.task]
-        parts = [named(setting.task, [other.task for other in settings])]
+        parts = [choice_in_words(setting.task, [other.task for other in settings])]
         for at, choice in enumerate(setting[1:], 1):
             others = [other[at] for other in rivals]
             if at == 1 or len(set(others)) > 1:
-                parts.append(named(choice, others))
+                parts.append(choice_in_words(choice, others))
         names[setting] = ", ".join(parts)
     taken: dict[str, int] = {}
     for setting, name in names.items():
@@ -55,7 +55,7 @@ def choice_names(choices: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     taken: set[str] = set()
     for choice in dict.fromkeys(choices):
-        first = name = named(choice, choices)
+        first = name = choice_in_words(choice, choices)
         count = 1
         while name in taken:
             count += 1
@@ -65,7 +65,7 @@ def choice_names(choices: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def named(choice: str, others: Sequence[str]) -> str:
+def choice_in_words(choice: str, others: Sequence[str]) -> str:
     """A choice by its telling options; as it stands where it is not written as the store writes it."""
     try:
         return clean(short(choice, others))
@@ -80,7 +80,7 @@ def spelled(choice: str) -> str:
         found = json.loads(options or "{}").items()
     except (ValueError, AttributeError, RecursionError):
         return clean_long(choice)
-    return clean_long(", ".join([name, *(f"{key}={plain(value)}" for key, value in found)]))
+    return clean_long(", ".join([name, *(f"{key}={option_text(value)}" for key, value in found)]))
 
 
 def family(choice: str) -> str:

@@ -28,7 +28,7 @@ class LazyGroup(click.RichGroup):
         """Import a command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"ticketbench.cli.{cmd_name}").command
+        command: click.Command = getattr(import_module(f"ticketbench.cli.{cmd_name}"), f"{cmd_name}_command")
         return command
 
     def resolve_command(

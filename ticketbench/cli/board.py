@@ -21,11 +21,11 @@ ROOT = click.option(
 
 
 @click.group("board")
-def command() -> None:
+def board_command() -> None:
     """Leaderboards: build their pages, show one here, compare two sides, open a page."""
 
 
-@command.command("build")
+@board_command.command("build")
 @ROOT
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
@@ -34,10 +34,10 @@ def build_boards(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, 
 
     A text about.md beside a board is put on top of it; board.toml says which rows all others are compared with.
     """
-    from ticketbench.board.build import build
+    from ticketbench.board.build import build_boards
     from ticketbench.board.suites import Suites
 
-    shown, changed = build(root, Suites(load(plugin_files, blocked)))
+    shown, changed = build_boards(root, Suites(load(plugin_files, blocked)))
     troubles = [f"{board.suite}/{board.tier}: {trouble}" for board in shown for trouble in board.troubles]
     if as_json:
         print_json({"boards": [vars(board) for board in shown], "changed": [str(path) for path in changed]})
@@ -52,7 +52,7 @@ def build_boards(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, 
         sys.exit(1)
 
 
-@command.command("show")
+@board_command.command("show")
 @click.argument("name", metavar="SUITE/TIER")
 @ROOT
 @plugin_options
@@ -69,7 +69,7 @@ def show_board(name: str, root: Path, plugin_files: tuple[str, ...], blocked: tu
     print_board(board)
 
 
-@command.command("open")
+@board_command.command("open")
 @click.argument("name", metavar="[SUITE/TIER]", default="")
 @ROOT
 def open_board(name: str, root: Path) -> None:
@@ -180,4 +180,4 @@ def print_place(table: Table, place: Place) -> None:
 
 from ticketbench.cli.compare import compare_sides  # noqa: E402 - its command belongs to this group
 
-command.add_command(compare_sides)
+board_command.add_command(compare_sides)

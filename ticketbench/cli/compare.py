@@ -33,7 +33,7 @@ def compare_sides(
     `results:MINE results:THEIRS`; a side of one row needs no name. A mark says how A does. "could show" is the least
     difference that the seeds could have shown, with the scatter they have, at the strictest correction.
     """
-    from ticketbench.board.comparison import compare
+    from ticketbench.board.comparison import compare_lines
     from ticketbench.board.suites import Suites
 
     suites = Suites(load(plugin_files, blocked))
@@ -44,7 +44,7 @@ def compare_sides(
         rows = (my_row or only_row(mine) or their_row, their_row or only_row(theirs) or my_row)
     found: list[tuple[Submission, Submission, list[Pair]]] = []
     for one, other in matched(mine, theirs):
-        found.append((one, other, compare(one, other, rows, suites.find(one.suite))))
+        found.append((one, other, compare_lines(one, other, rows, suites.find(one.suite))))
     if as_json:
         print_json([plain_pair(one, other, pair) for one, other, pairs in found for pair in pairs])
         return
@@ -104,7 +104,7 @@ def plain_pair(one: Submission, other: Submission, pair: Pair) -> dict[str, Any]
 
 def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: Suites) -> None:
     """The pairs for a person: a table, then what could not be compared, or not be told."""
-    from ticketbench.board.comparison import power
+    from ticketbench.board.comparison import power_of
     from ticketbench.board.words import interval_text, p_text, setting_names, value_text
     from ticketbench.cli.table import print_table
     from ticketbench.suite.paper import Metric
@@ -131,5 +131,5 @@ def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: S
     click.echo(
         f"{len(tested)} comparisons, corrected together (Holm); {len(pairs) - len(tested)} places could not be compared"
     )
-    if said := power(pairs):
+    if said := power_of(pairs):
         click.echo(said)

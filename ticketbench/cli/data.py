@@ -26,19 +26,19 @@ TENTH = 0.1
 
 
 @click.group("data")
-def command() -> None:
+def data_command() -> None:
     """List the public files that tasks read, and fetch them. A run never does."""
 
 
-@command.command("list")
+@data_command.command("list")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """List every task's files: verified, partial, missing, or wrong (there, but another file)."""
-    from ticketbench.datafiles.datafiles import data_folder, state_of
+    from ticketbench.datafiles.datafiles import data_folder, file_state
 
     folder = data_folder()
-    found = [(name, remote, state_of(remote, folder)) for name, remote in files_of(load(plugin_files, blocked))]
+    found = [(name, remote, file_state(remote, folder)) for name, remote in files_of(load(plugin_files, blocked))]
     if as_json:
         files = [
             {"task": name, "file": remote.name, "state": state, "present": state in ("verified", "wrong"),
@@ -55,12 +55,12 @@ def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json:
         click.echo(f"  {name:{wide}}  {remote.name:{wider}}  {state:8}  {size:>7}  {remote.url}")
 
 
-@command.command("fetch")
+@data_command.command("fetch")
 @click.argument("names", nargs=-1, required=True, metavar="TASK...")
 @plugin_options
 def fetch_files(names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: tuple[str, ...]) -> None:
     """Fetch the files of tasks into the data folder, and verify them. An interrupted fetch goes on where it was."""
-    from ticketbench.datafiles.datafiles import data_folder, state_of
+    from ticketbench.datafiles.datafiles import data_folder, file_state
     from ticketbench.datafiles.download import fetch
 
     plugins = load(plugin_files, blocked)
@@ -71,11 +71,11 @@ def fetch_files(names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: 
         if not remotes:
             click.echo(f"{task.name}: nothing to fetch")
         for remote in remotes:
-            if state_of(remote, folder) == "verified":
+            if file_state(remote, folder) == "verified":
                 click.echo(f"{task.name}: {folder / remote.name} was there, verified")
                 continue
             try:
-                with insistent(), shown(remote) as progress:
+                with insistent(), shown_state(remote) as progress:
                     path = fetch(remote, folder, progress)
             except KeyboardInterrupt:
                 print("ticketbench: interrupted; the same command goes on from there", file=sys.stderr)
@@ -112,10 +112,10 @@ def files_of(plugins: Plugins) -> Iterator[tuple[str, Remote]]:
 
 
 @contextmanager
-def shown(remote: Remote) -> Iterator[Callable[[int], None]]:
+def shown_state(remote: Remote) -> Iterator[Callable[[int], None]]:
     """Show how a download goes on: a bar in a terminal, lines in a pipe. All on standard error."""
     if not sys.stderr.isatty():
-        yield Lines(remote)
+        yield FetchLines(remote)
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -133,7 +133,7 @@ def shown(remote: Remote) -> Iterator[Callable[[int], None]]:
         yield move
 
 
-class Lines:
+class FetchLines:
     """A line at the start and after every tenth of a file."""
 
     def __init__(self, remote: Remote) -> None:

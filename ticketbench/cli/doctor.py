@@ -21,7 +21,7 @@ ENOUGH_DISK = 1e9
     "--store", "store_address", default="./results", show_default=True, metavar="DIR", help="The store to check."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(plugin_files: tuple[str, ...], blocked: tuple[str, ...], store_address: str, as_json: bool) -> None:
+def doctor_command(plugin_files: tuple[str, ...], blocked: tuple[str, ...], store_address: str, as_json: bool) -> None:
     """Check versions, devices, plugins, suites and the store; exit status 1 if anything needs attention."""
     findings = list(examine(plugin_files, blocked, store_address))
     if as_json:

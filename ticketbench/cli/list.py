@@ -12,7 +12,7 @@ from ticketbench.plugin.hookspecs import OFFERS
 @click.argument("kind", metavar="[KIND]", default="")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(kind: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
+def list_command(kind: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """List scorers, methods, models, tasks, protocols, initializers, probes or suites (default: all)."""
     from ticketbench.errors import UnknownNameError
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @matrix_options
-def command(
+def plan_command(
     suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
     as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **selected: Any,
 ) -> None:  # fmt: skip

@@ -9,9 +9,9 @@ from ticketbench.cli.plugin_new import new
 
 
 @click.group("plugin")
-def command() -> None:
+def plugin_command() -> None:
     """Begin a plugin of your own, and check it."""
 
 
-command.add_command(new)
-command.add_command(check)
+plugin_command.add_command(new)
+plugin_command.add_command(check)

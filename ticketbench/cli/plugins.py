@@ -12,12 +12,12 @@ from ticketbench.cli.common import plugin_options, print_json
 @click.command("plugins")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
+def plugins_command(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """Show every plugin with its origin and what it offers; exit status 1 if any is broken."""
-    from ticketbench.plugin.loading import describe, load_plugins
+    from ticketbench.plugin.loading import describe_items, load_plugins
 
     plugins = load_plugins(plugin_files, blocked)
-    rows = describe(plugins)
+    rows = describe_items(plugins)
     if as_json:
         print_json(rows)
     else:

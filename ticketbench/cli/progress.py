@@ -48,7 +48,7 @@ def watch(
                 cells = make_plan(plan.suite, other, plugins, device_class=plan.cells[0].setting.device_class).cells
                 price = estimate(cells, resolver)
                 say(f"  tier {other} would be {len(cells)} cells, about {duration(price.over(len(devices)))}")
-    display = Bar(cost.steps, len(todo)) if sys.stderr.isatty() and not quiet else Lines(cost.steps, quiet=quiet)
+    display = Bar(cost.steps, len(todo)) if sys.stderr.isatty() and not quiet else PlainLines(cost.steps, quiet=quiet)
     plugins.manager.register(display, name="progress display")
     try:
         with display.shown():
@@ -71,7 +71,7 @@ def headline_of(record: dict[str, Any]) -> str:
 
 
 @dataclass
-class Lines:
+class PlainLines:
     """A line a finished cell."""
 
     steps: int
@@ -115,7 +115,7 @@ class Lines:
         self.spoken = time.monotonic()
 
 
-class Bar(Lines):
+class Bar(PlainLines):
     """A progress bar with rate and time left, for a terminal."""
 
     def __init__(self, steps: int, cells: int) -> None:

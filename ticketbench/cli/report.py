@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 @click.option("--device", "device_class", default="", help="cpu or cuda. Default: what most cells have.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(
+def report_command(
     suite_name: str, tier: str | None, store_address: str, output: Path | None, seeds: int | None,
     precision: str, device_class: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
     from ticketbench.board.bundle.opening import open_records
     from ticketbench.plan.plan import find_suite
-    from ticketbench.report.build import build, write
-    from ticketbench.results.results import gather
+    from ticketbench.report.build import build_report, write_report
+    from ticketbench.results.results import gather_results
 
     plugins = load(plugin_files, blocked)
     suite = find_suite(suite_name, plugins)
     if tier is not None:
         suite.tier(tier)
-    results = gather(open_records(store_address), suite, tier, plugins, precision, device_class, seeds)
-    report = build(results)
+    results = gather_results(open_records(store_address), suite, tier, plugins, precision, device_class, seeds)
+    report = build_report(results)
     folder = output or Path(f"report-{suite.name}-{results.tier}")
-    files = [str(path) for paths in write(report, folder).values() for path in paths]
+    files = [str(path) for paths in write_report(report, folder).values() for path in paths]
     if as_json:
         print_json({**report.to_plain(), "files": files})
         return
@@ -50,7 +50,7 @@ def command(
     click.echo(f"\nwritten to {folder}: {', '.join(Path(file).name for file in files)}")
 
 
-MOST = 15
+MOST_CLAIMS = 15
 """Lines of troubles in the terminal; the page has all."""
 
 
@@ -74,9 +74,9 @@ def print_report(report: Report) -> None:
     troubles = report.troubles
     if troubles.lines:
         click.echo()
-        print_table(troubles.title, troubles.lines[:MOST], troubles.columns)
-        if len(troubles.lines) > MOST:
-            click.echo(f"  and {len(troubles.lines) - MOST} more lines: see the page, or --json")
+        print_table(troubles.title, troubles.lines[:MOST_CLAIMS], troubles.columns)
+        if len(troubles.lines) > MOST_CLAIMS:
+            click.echo(f"  and {len(troubles.lines) - MOST_CLAIMS} more lines: see the page, or --json")
 
 
 def print_verdict(judged: Judged) -> None:

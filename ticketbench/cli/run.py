@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--keep-tickets", is_flag=True, help="Save each cell's ticket and solution as safetensors files in the store."
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as `ticketbench plan` does.")
-def command(
+def run_command(
     suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
     as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], retry: tuple[str, ...],
     timeout: float | None, keep_tickets: bool, dry_run: bool, **selected: Any,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--store", "store_address", default="./results", show_default=True, metavar="DIR", help="Where `show cell` looks."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(
+def show_command(
     kind: str, name: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], store_address: str, as_json: bool
 ) -> None:
     """Show a thing's formula, reference, options and origin (`show scorer snip`), or a cell (`show cell KEY`)."""

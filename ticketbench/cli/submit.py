@@ -25,7 +25,7 @@ from ticketbench.cli.common import load, plugin_options, print_json
 @click.option("--check", is_flag=True, help="Write nothing: check the store, or the bundle that is named.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(
+def submit_command(
     bundle: Path | None, suite_name: str | None, tier: str | None, store_address: str, name: str | None,
     who: str | None, output: Path | None, precision: str, device_class: str, check: bool,
     plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
@@ -36,15 +36,15 @@ def command(
     """
     plugins = load(plugin_files, blocked)
     from ticketbench.board.bundle.belonging import belonging_of
-    from ticketbench.board.bundle.making import draft, remarks, write
+    from ticketbench.board.bundle.making import draft, remarks, write_bundle
     from ticketbench.board.bundle.reading import Bundle
-    from ticketbench.board.bundle.refusal import shown
+    from ticketbench.board.bundle.refusal import shown_text
     from ticketbench.plan.plan import find_suite
 
     if bundle is not None:
         if not check:
             raise click.UsageError(
-                f"{shown(str(bundle))}: a bundle is only read with --check. Leave it out to make one."
+                f"{shown_text(str(bundle))}: a bundle is only read with --check. Leave it out to make one."
             )
         from ticketbench.board.verification import open_bundle
 
@@ -64,7 +64,7 @@ def command(
     )
     folder = Path(made.manifest.name)
     if not check:
-        folder = write(made, output or Path("leaderboards") / suite.name / tier / "submissions")
+        folder = write_bundle(made, output or Path("leaderboards") / suite.name / tier / "submissions")
     said = "could be submitted; nothing was written" if check else f"written to {folder}"
     report(Bundle(folder, made.manifest, made.tables), made.notes, said, as_json)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ticketbench.store.schema import CellRecord
     from ticketbench.suite.suite import Suite
 
-AXES = ("task", "model", "protocol")
-COLUMNS = ("density", "row", "seeds", "mean", "std", "parameters", "FLOPs", "draw", "train", "notes")
+SHOWN_AXES = ("task", "model", "protocol")
+SHOWN_COLUMNS = ("density", "row", "seeds", "mean", "std", "parameters", "FLOPs", "draw", "train", "notes")
 TEXTS = ("row", "notes", "", "what", "source", "status", "task", "model", "protocol", "reason")
 """Columns that hold text."""
 
@@ -29,12 +29,12 @@ def print_results(suite: Suite, records: Sequence[CellRecord], summary: Summary,
     """A table a task and model: a line for each row and density, with mean and deviation over seeds."""
     groups: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
-        groups.setdefault(tuple(getattr(record, axis) for axis in AXES), []).append(record)
+        groups.setdefault(tuple(getattr(record, axis) for axis in SHOWN_AXES), []).append(record)
     for axes, members in groups.items():
-        task, model, protocol = (short(axes[at], [other[at] for other in groups]) for at in range(len(AXES)))
+        task, model, protocol = (short(axes[at], [other[at] for other in groups]) for at in range(len(SHOWN_AXES)))
         headline = suite.headline_of(axes[0])
         metric = f"{headline.metric} ({headline.at})"
-        print_table(f"{metric}: {model} on {task}, {protocol}", lines_of(members))
+        print_table(f"{metric}: {model} on {task}, {protocol}", table_lines(members))
     counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.counts.items()))
     click.echo(
         f"{len(records)} cells: {counts}; {summary.computed} computed in {duration(summary.seconds)}; "
@@ -44,17 +44,17 @@ def print_results(suite: Suite, records: Sequence[CellRecord], summary: Summary,
         click.echo("Some cells are not ok: see the notes above, `--retry`, and the column `error` of the table cells.")
 
 
-def lines_of(records: Sequence[CellRecord]) -> list[tuple[str, ...]]:
+def table_lines(records: Sequence[CellRecord]) -> list[tuple[str, ...]]:
     """The lines of one table, densest first, in the suite's order of rows: one for each initializer and recipe."""
     groups: dict[tuple[float, str, str, str], list[CellRecord]] = {}
     for record in records:
         place = (-record.density, record.row, record.initializer, record.recipe)
         groups.setdefault(place, []).append(record)
     ordered = sorted(groups.items(), key=lambda item: item[0][0])
-    return [line_of(-place[0], label_of(members[0], records), members) for place, members in ordered]
+    return [line_of(-place[0], column_label(members[0], records), members) for place, members in ordered]
 
 
-def label_of(record: CellRecord, records: Sequence[CellRecord]) -> str:
+def column_label(record: CellRecord, records: Sequence[CellRecord]) -> str:
     """The row, and what tells this line from the row's other lines."""
     rivals = [other for other in records if other.row == record.row]
     parts = [
@@ -87,7 +87,7 @@ def line_of(density: float, row: str, members: Sequence[CellRecord]) -> tuple[st
     )
 
 
-def print_table(title: str, lines: Sequence[tuple[str, ...]], columns: Sequence[str] = COLUMNS) -> None:
+def print_table(title: str, lines: Sequence[tuple[str, ...]], columns: Sequence[str] = SHOWN_COLUMNS) -> None:
     """A rich table in a terminal, aligned columns in a pipe. Columns of numbers are aligned to the right."""
     if sys.stdout.isatty():
         from rich.console import Console

@@ -19,11 +19,11 @@ SUFFIX = ".safetensors"
 
 
 @click.group("ticket")
-def command() -> None:
+def ticket_command() -> None:
     """Draw tickets, compare them, and export them for plain PyTorch."""
 
 
-@command.command("draw")
+@ticket_command.command("draw")
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
 @click.option("--tier", help="smoke, small, hour or paper. Default: paper with a GPU, small without.")
 @click.option("--method", required=True, metavar="ROW", help="A row of the suite, a method or a scorer.")
@@ -44,7 +44,7 @@ def draw_tickets(
     """Draw the ticket of one cell, as a run would, and write it. It is neither trained further nor judged."""
     from ticketbench.cli.common import prepare
     from ticketbench.plan.resolve import Resolver
-    from ticketbench.tickets.draw import draw
+    from ticketbench.tickets.draw import draw_tickets
 
     plugins = load(plugin_files, blocked)
     where = pick_devices(device, 1)[0]
@@ -63,7 +63,7 @@ def draw_tickets(
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in cells}.values())
     make_folder(target.parent if target.suffix == SUFFIX else target)
     for fleet in plan.fleets(cells, where, 1):
-        for ticket in draw(fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where):
+        for ticket in draw_tickets(fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where):
             path = paths[ticket.about["key"]]
             save(ticket, path)
             click.echo(f"{path}: {kept_of(ticket)}")
@@ -95,29 +95,29 @@ def one_of(cells: list[Cell]) -> Cell:
     )
 
 
-@command.command("inspect")
+@ticket_command.command("inspect")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def inspect_tickets(files: tuple[str, ...], as_json: bool) -> None:
     """Show what tickets keep and where they came from; several are compared, in pairs, with chance beside it."""
-    from ticketbench.tickets.inspection import compare, inspect
+    from ticketbench.tickets.inspection import compare_tickets, inspect
     from ticketbench.tickets.origin import load_ticket
 
     tickets = {path: load_ticket(path) for path in files}
     findings = [inspect(path, ticket) for path, ticket in tickets.items()]
-    pairs = compare(tickets)
+    pairs = compare_tickets(tickets)
     if as_json:
         print_json({"tickets": findings, "pairs": pairs})
         return
     for found in findings:
-        show(found)
+        show_ticket(found)
     for pair in pairs:
         click.echo(f"{pair['first']} and {pair['second']}")
         for name, value in pair["overlap"].items():
             click.echo(f"  {name:9} {value:.4f}   by chance {pair['chance'][name]:.4f}")
 
 
-def show(found: dict[str, Any]) -> None:
+def show_ticket(found: dict[str, Any]) -> None:
     """One ticket for a person."""
     click.secho(found["file"], bold=True)
     for name, value in found["origin"].items():
@@ -137,7 +137,7 @@ def show(found: dict[str, Any]) -> None:
         )
 
 
-@command.command("probe")
+@ticket_command.command("probe")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
     "--probe", "names", multiple=True, required=True, metavar="PROBE", help="A probe, or 'NAME {\"option\": value}'."
@@ -169,7 +169,7 @@ def probe_tickets(
             click.echo(f"  {one['probe']}  {one['name']}  {shown}")
 
 
-@command.command("export")
+@ticket_command.command("export")
 @click.argument("file", metavar="FILE")
 @click.option("--out", required=True, metavar="FILE", help=f"The {SUFFIX} file to write.")
 @click.option("--compact", "smaller", is_flag=True, help="Leave out units that take no part: smaller dense layers.")

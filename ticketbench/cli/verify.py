@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. Default: one a core, or one a GPU.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def command(
+def verify_command(
     bundle: Path, count: int, tolerance: float | None, salt: str, suite_name: str | None, device: str,
     workers: int | None, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
 ) -> None:  # fmt: skip
@@ -46,7 +46,7 @@ def command(
     """
     plugins = load(plugin_files, blocked)
     from ticketbench.board.verdict import write_verdict
-    from ticketbench.board.verification import candidates, doubtful, judge, open_bundle, pick, planned_for, repeats
+    from ticketbench.board.verification import candidates, doubtful, judge, open_bundle, pick_sample, planned_for, repeats
     from ticketbench.store.environment import environment_of
 
     found, suite, plan = open_bundle(bundle, plugins, suite_name)
@@ -54,7 +54,7 @@ def command(
         show_order(found, as_json)
         return
     among = candidates(found, suite, plan)
-    rows = pick(found, among, count, salt)
+    rows = pick_sample(found, among, count, salt)
     devices = pick_devices(device, workers)
     cells = planned_for(rows, plan)
     records = compute(plan, cells, plugins, devices, as_json) if cells else []
@@ -65,7 +65,7 @@ def command(
         records += repeat(repeats(plan, again, devices[0]), plan, devices, as_json)
         verdict = judge(found, suite, rows, len(among), cells, records, *about)
     place = write_verdict(bundle, verdict)
-    show(found, verdict, place, as_json)
+    show_verdict(found, verdict, place, as_json)
     sys.exit(0 if verdict.agrees else 1)
 
 
@@ -74,7 +74,7 @@ def compute(
 ) -> list[CellRecord]:
     """The records of the sampled cells, computed in a store that is thrown away."""
     from ticketbench.board.verification import only
-    from ticketbench.cli.progress import Lines
+    from ticketbench.cli.progress import PlainLines
     from ticketbench.executors.local import LocalExecutor
     from ticketbench.plan.estimate import estimate, room_in
     from ticketbench.plan.resolve import Resolver
@@ -84,7 +84,7 @@ def compute(
     sampled = only(plan, cells.values())
     resolver = Resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in sampled.cells}.values())
-    display = Lines(estimate(sampled.cells, resolver).steps, quiet=quiet)
+    display = PlainLines(estimate(sampled.cells, resolver).steps, quiet=quiet)
     plugins.manager.register(display, name="progress display")
     with tempfile.TemporaryDirectory(prefix="ticketbench-verify-") as folder:
         store = Store(Path(folder) / "store", create=True)
@@ -121,7 +121,7 @@ def show_order(bundle: Bundle, as_json: bool) -> None:
         click.echo(f"{bundle.manifest.name} is in order; nothing was computed again. hash {bundle.manifest.hash}")
 
 
-def show(bundle: Bundle, verdict: Verdict, place: Path, as_json: bool) -> None:
+def show_verdict(bundle: Bundle, verdict: Verdict, place: Path, as_json: bool) -> None:
     """Every sampled cell with its claim, and what the sample can say."""
     from ticketbench.board.sampling import chance
     from ticketbench.cli.table import print_table

@@ -17,9 +17,9 @@ from ticketbench.errors import DataError
 from ticketbench.plugin.contracts import Remote
 
 FOLDER_VARIABLE = "TICKETBENCH_DATA"
-CHUNK = 1 << 20
+HASHED_AT_ONCE = 1 << 20
 
-State = Literal["verified", "missing", "partial", "wrong"]
+FileState = Literal["verified", "missing", "partial", "wrong"]
 
 
 def data_folder() -> Path:
@@ -36,8 +36,8 @@ def verified_file(remote: Remote, who: str) -> Path:
 
     It never uses the network: a `DataError` says how to bring the file.
     """
-    path = place_of(remote, data_folder())
-    state = state_of(remote, path.parent)
+    path = file_place(remote, data_folder())
+    state = file_state(remote, path.parent)
     if state == "verified":
         return path
     if state == "wrong":
@@ -47,9 +47,9 @@ def verified_file(remote: Remote, who: str) -> Path:
     raise DataError(f"{problem}. Run `ticketbench data fetch {who}`, or {by_hand(remote, path.parent)}.")
 
 
-def state_of(remote: Remote, folder: Path) -> State:
+def file_state(remote: Remote, folder: Path) -> FileState:
     """What the folder has of a file."""
-    path = place_of(remote, folder)
+    path = file_place(remote, folder)
     if matches(remote, path):
         return "verified"
     if path.exists():
@@ -87,7 +87,7 @@ def unpacked_checksum(path: Path, at_most: int, size: int, changed: int, inode: 
     digest = hashlib.sha256()
     try:
         with gzip.open(path) as file:
-            while block := file.read(CHUNK):
+            while block := file.read(HASHED_AT_ONCE):
                 at_most -= len(block)
                 if at_most < 0:
                     return ""
@@ -97,7 +97,7 @@ def unpacked_checksum(path: Path, at_most: int, size: int, changed: int, inode: 
     return digest.hexdigest()
 
 
-def place_of(remote: Remote, folder: Path) -> Path:
+def file_place(remote: Remote, folder: Path) -> Path:
     """Where a file lies in the folder; its name cannot lead elsewhere."""
     if not remote.name or remote.name.startswith(".") or Path(remote.name).name != remote.name:
         raise DataError(f"'{remote.name}' is not a plain file name")

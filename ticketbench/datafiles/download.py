@@ -18,32 +18,32 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from ticketbench import version
-from ticketbench.datafiles.datafiles import FOLDER_VARIABLE, by_hand, matches, part_of, place_of
+from ticketbench.datafiles.datafiles import FOLDER_VARIABLE, by_hand, matches, part_of, file_place
 from ticketbench.errors import DataError
 from ticketbench.files import put
 from ticketbench.plugin.contracts import Remote
 
-CHUNK = 1 << 18
-PATIENCE = 60.0
+FETCHED_AT_ONCE = 1 << 18
+STALLED_AFTER = 60.0
 """Seconds without a byte after which a connection counts as cut."""
 SCHEMES = ("http", "https")
 
-Progress = Callable[[int], None]
+FetchProgress = Callable[[int], None]
 
 
-def fetch(remote: Remote, folder: Path, progress: Progress = lambda done: None) -> Path:
+def fetch(remote: Remote, folder: Path, progress: FetchProgress = lambda done: None) -> Path:
     """The file in the folder, verified; what of it is not there yet is fetched.
 
     What has come waits in `.<name>.part`, from where the next call goes on. `progress` hears how many bytes there
     are, also while another process fetches the same file and this one waits for it.
     """
-    target = place_of(remote, folder)
+    target = file_place(remote, folder)
     part = part_of(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if matches(remote, target):
             return target
-        with claimed(part, progress) as file:
+        with held_part(part, progress) as file:
             if matches(remote, target):  # another process brought it meanwhile
                 start_over(file)
             else:
@@ -56,7 +56,7 @@ def fetch(remote: Remote, folder: Path, progress: Progress = lambda done: None) 
     return target
 
 
-def receive(remote: Remote, file: io.FileIO, progress: Progress) -> None:
+def receive(remote: Remote, file: io.FileIO, progress: FetchProgress) -> None:
     """Append to a file what it lacks."""
     have = os.fstat(file.fileno()).st_size
     if have > remote.size:
@@ -76,11 +76,11 @@ def receive(remote: Remote, file: io.FileIO, progress: Progress) -> None:
             if have + len(block) > remote.size:
                 start_over(file)
                 raise AnswerError(f"the server sends more than its {remote.size:,} bytes, and they were removed")
-            write(file, block)
+            write_part(file, block)
             have += len(block)
             progress(have)
     if have < remote.size:
-        raise DataError(cut(remote, have, "the server closed it"))
+        raise DataError(cut_back(remote, have, "the server closed it"))
 
 
 def finish(remote: Remote, file: io.FileIO, target: Path) -> None:
@@ -103,14 +103,14 @@ def opened(remote: Remote, have: int) -> HTTPResponse:
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        response: HTTPResponse = web().open(request.Request(remote.url, headers=headers), timeout=PATIENCE)
+        response: HTTPResponse = web().open(request.Request(remote.url, headers=headers), timeout=STALLED_AFTER)
     except HTTPError as error:
         with error:
             if error.code == 416 and have:  # it has less than we have: not what we began with
                 return opened(remote, 0)
             raise AnswerError(f"the server answered {error.code} {error.reason}") from None
     except (OSError, HTTPException) as error:
-        raise AnswerError(f"the server cannot be reached ({reason_of(error)})") from None
+        raise AnswerError(f"the server cannot be reached ({network_reason(error)})") from None
     return response
 
 
@@ -137,18 +137,18 @@ def starts_at(response: HTTPResponse) -> int:
 def next_block(response: HTTPResponse, remote: Remote, have: int) -> bytes:
     """What comes next; nothing at the end."""
     try:
-        return response.read1(CHUNK)
+        return response.read1(FETCHED_AT_ONCE)
     except (OSError, HTTPException) as error:
-        raise DataError(cut(remote, have, reason_of(error))) from error
+        raise DataError(cut_back(remote, have, network_reason(error))) from error
 
 
-def cut(remote: Remote, have: int, reason: str) -> str:
+def cut_back(remote: Remote, have: int, reason: str) -> str:
     """A connection that broke."""
     there = f"{have:,} of {remote.size:,} bytes are there"
     return f"{remote.url}: the connection was cut ({reason}); {there}. The same command goes on from there."
 
 
-def reason_of(error: BaseException) -> str:
+def network_reason(error: BaseException) -> str:
     """An error in a few words; what urllib wraps, unwrapped."""
     inner = getattr(error, "reason", error)
     return getattr(inner, "strerror", None) or str(inner) or type(inner).__name__
@@ -162,7 +162,7 @@ class AnswerError(Exception):
 
 
 @contextmanager
-def claimed(part: Path, progress: Progress) -> Iterator[io.FileIO]:
+def held_part(part: Path, progress: FetchProgress) -> Iterator[io.FileIO]:
     """The unfinished file, open for appending, and no other process's for as long as that lasts.
 
     If it is empty in the end, it is removed.
@@ -194,7 +194,7 @@ def locked(file: io.FileIO) -> bool:
     return True
 
 
-def write(file: io.FileIO, block: bytes) -> None:
+def write_part(file: io.FileIO, block: bytes) -> None:
     """All of it; an unbuffered write may take less than it is given."""
     view = memoryview(block)
     while view:
@@ -211,7 +211,7 @@ def disk_trouble(remote: Remote, part: Path, error: OSError) -> str:
     """A folder that cannot be written to."""
     elsewhere = f"{FOLDER_VARIABLE} names another folder"
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return f"cannot write {remote.name} to {part.parent}: {reason_of(error)}. {elsewhere}."
+        return f"cannot write {remote.name} to {part.parent}: {network_reason(error)}. {elsewhere}."
     have = part.stat().st_size if part.exists() else 0
     full = f"the disk of {part.parent} is full: {have:,} of the {remote.size:,} bytes of {remote.name} are there"
     return f"{full}. Make room, and the same command goes on from there; or {elsewhere}."

@@ -21,7 +21,7 @@ WARM_STEPS = 3
 MOST_GRAPHS = 64
 """Forms of the keywords that are captured; further ones (a progressive loss has hundreds) are computed eagerly."""
 
-Step = Callable[[Tensor, Tensor, Mapping[str, Any], Mapping[str, Tensor]], Tensor]
+StepFunction = Callable[[Tensor, Tensor, Mapping[str, Any], Mapping[str, Tensor]], Tensor]
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Captured:
 class Graphs:
     """Replays a step from CUDA graphs, one for each form of the keywords."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: StepFunction) -> None:
         self.step = step
         self.seen: Counter[str] = Counter()
         self.captured: dict[str, Captured] = {}

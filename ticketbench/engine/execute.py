@@ -21,12 +21,12 @@ from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
 from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
-from ticketbench.plan.count import module_size, size_of, work_of
+from ticketbench.plan.count import module_size, model_size, work_of
 from ticketbench.plan.resolve import Resolver
 from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline
 
-Progress = Callable[[str, int], None]
+FleetProgress = Callable[[str, int], None]
 
 
 def execute(
@@ -34,7 +34,7 @@ def execute(
     resolver: Resolver,
     headline: Headline,
     device: str = "cpu",
-    progress: Progress = lambda phase, steps: None,
+    progress: FleetProgress = lambda phase, steps: None,
     keep_in: Path | None = None,
 ) -> list[CellRecord]:
     """A record for every cell, whatever happens. Out of memory splits the fleet in two and goes on."""
@@ -57,7 +57,7 @@ def execute_together(
     resolver: Resolver,
     headline: Headline,
     device: torch.device,
-    progress: Progress,
+    progress: FleetProgress,
     keep_in: Path | None,
 ) -> list[CellRecord]:
     """Lead the lives of all cells as one stack."""
@@ -73,7 +73,7 @@ def execute_together(
         save_tickets(members, keep_in)
     energy = share_of(before, joules(device), len(cells))
     model, shapes = bench.stage.network.model, bench.stage.data.task.shapes()
-    size, work = size_of(model, shapes), work_of(model, shapes, {})
+    size, work = model_size(model, shapes), work_of(model, shapes, {})
     present = module_size(model, bench.stage.network.module)  # smaller where a method has removed units
     records = []
     for index, member in enumerate(members):

@@ -102,14 +102,14 @@ def note_judgement(
                 name = bench.stage.network.model.sweeps
                 swept = ("test", label, metric, member.round, name)
                 member.curves += [CurvePoint(*swept, float(x), y) for x, y in points]
-            value = pick(values, sweep, headline if metric == headline.metric else Headline(metric=metric))
+            value = headline_value(values, sweep, headline if metric == headline.metric else Headline(metric=metric))
             member.curves.append(CurvePoint("test", label, metric, member.round, "density", judged.density, value))
             if judged.final and metric == headline.metric and label == next(iter(found)):
                 member.headline = value
     member.round += 1
 
 
-def pick(values: list[float], sweep: tuple[int, ...], headline: Headline) -> float:
+def headline_value(values: list[float], sweep: tuple[int, ...], headline: Headline) -> float:
     """The one value of a sweep that the suite's headline asks for."""
     if headline.at == "last" or not sweep:
         return values[-1]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ticketbench.engine.accelerate import Compiled, Graphs, Step
+from ticketbench.engine.accelerate import Compiled, Graphs, StepFunction
 from ticketbench.engine.network import Network
 from ticketbench.engine.regimes import StackedRegime
 from ticketbench.engine.stack import Stack
@@ -52,7 +52,7 @@ class Stepper:
         self.optimizer = make_optimizer(recipe, stack, self.regime)
         self.on_cuda = self.weights[0].is_cuda
         self.losses: Callable[..., Tensor] = losses or network.losses
-        self.compute: Step = self.eager
+        self.compute: StepFunction = self.eager
         if self.on_cuda if accelerate is None else accelerate:
             self.losses = Compiled(self.losses)
         if self.on_cuda:

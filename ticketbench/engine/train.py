@@ -22,7 +22,7 @@ from ticketbench.plugin.chance import unmoved
 from ticketbench.seeds import common
 from ticketbench.suite.recipe import Recipe
 
-Progress = Callable[[int], None]
+StepProgress = Callable[[int], None]
 
 
 @dataclass
@@ -49,9 +49,9 @@ def train(
     seeds: Sequence[int],
     until: int,
     goal: Goal,
-    progress: Progress = lambda steps: None,
+    progress: StepProgress = lambda steps: None,
     stops: Collection[int] = (),
-    look: Progress = lambda step: None,
+    look: StepProgress = lambda step: None,
 ) -> Log:
     """Train all members of the stepper's stack from their common step to step `until`.
 

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 
-def main() -> None:
+def work_for_parent() -> None:
     """Serve until standard input ends, which also happens when the parent dies."""
     # what plugins print goes to standard error; the private copy carries the messages
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -66,4 +66,4 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    work_for_parent()

@@ -90,7 +90,7 @@ def storage(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def size_of(model: Model, shapes: Shapes) -> Size:
+def model_size(model: Model, shapes: Shapes) -> Size:
     """Parameters and prunable shapes, without allocating the weights."""
     with torch.device("meta"):
         module = model.build(shapes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ticketbench.plan.cell import Cell, Setting
-from ticketbench.plan.count import BACKWARD, Size, Work, check_chance, size_of, work_of
+from ticketbench.plan.count import BACKWARD, Size, Work, check_chance, model_size, work_of
 from ticketbench.plan.plan import CPU_FLEET, Fleet, Room
 from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.plugin.calls import form_of
@@ -25,7 +25,7 @@ LAUNCH_SECONDS = 1e-5
 """What launching one operation costs, whatever its size."""
 SMALL_PRODUCTS = 0.7
 """The share of the measured rate that the products of small networks reach."""
-SAMPLES = 4
+COUNTED_STEPS = 4
 """Training steps whose forward is counted, where it is drawn anew each step."""
 COPIES = 5
 """Weights, gradients, two optimizer slots, the best validation."""
@@ -127,7 +127,7 @@ def count(cast: Cast) -> Cost:
     """Count one forward pass in training and one in judging."""
     task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
     calls = {
-        form_of(call): call for call in (model.training_call(common("training call", step)) for step in range(SAMPLES))
+        form_of(call): call for call in (model.training_call(common("training call", step)) for step in range(COUNTED_STEPS))
     }
     sweep = cast.stages.sweep if model.sweeps else ()
     check_chance(model, task.shapes(), next(iter(calls.values())), model.sweep_call(sweep[:2]) if sweep else {})
@@ -139,7 +139,7 @@ def count(cast: Cast) -> Cost:
     )
     judged = [(judging_flops(cast, part), part.sizes().test) for part in cast.stages.judge_on.values()]
     return Cost(
-        mean, sum(flops * count for flops, count in judged), size_of(model, task.shapes()),
+        mean, sum(flops * count for flops, count in judged), model_size(model, task.shapes()),
         recipe.total_steps(task.sizes().train), recipe.batch, cast.stages.trains_elsewhere,
     )  # fmt: skip
 

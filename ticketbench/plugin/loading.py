@@ -113,7 +113,7 @@ def load_plugins(
             plugins.broken.append(Broken(origin, reason))
         elif path.stem not in plugins.blocked:
             add(plugins, origin, partial(import_file, path))
-    collect(plugins)
+    collect_offers(plugins)
     return plugins
 
 
@@ -130,7 +130,7 @@ def admitted(entries: list[metadata.EntryPoint], plugins: Plugins) -> list[tuple
             raise PluginError(f"{ALLOW_VARIABLE} names '{name}', which is not installed. {suggest(name, known)}")
     by_name: dict[str, dict[tuple[str, str], tuple[metadata.EntryPoint, Origin]]] = {}
     for entry in entries:
-        origin = origin_of(entry)
+        origin = origin_of_entry(entry)
         outside = not origin.built_in and allowed is not None and entry.name not in allowed
         if entry.name in plugins.blocked or outside:
             continue
@@ -148,7 +148,7 @@ def admitted(entries: list[metadata.EntryPoint], plugins: Plugins) -> list[tuple
     return keep
 
 
-def origin_of(entry: metadata.EntryPoint) -> Origin:
+def origin_of_entry(entry: metadata.EntryPoint) -> Origin:
     """The distribution and version behind an entry point."""
     distribution = entry.dist
     name = distribution.metadata["Name"] if distribution else "(unknown)"
@@ -206,7 +206,7 @@ def raised_at(error: BaseException) -> str:
     return f" (at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace else ""
 
 
-def collect(plugins: Plugins) -> None:
+def collect_offers(plugins: Plugins) -> None:
     """Call every offering hook plugin by plugin; refuse what is malformed or named twice."""
     offers: dict[tuple[str, str], list[Registered]] = {}
     for kind, hook in OFFERS.items():
@@ -253,7 +253,7 @@ def check_item(kind: str, item: Any, origin: Origin) -> Registered:
     return Registered(kind, item.name, item, origin)
 
 
-def describe(plugins: Plugins) -> list[Mapping[str, str]]:
+def describe_items(plugins: Plugins) -> list[Mapping[str, str]]:
     """A row a plugin, for `ticketbench plugins`."""
     rows = []
     for origin in plugins.origins.values():

@@ -19,7 +19,7 @@ from ticketbench.errors import OptionError, suggest
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-T = TypeVar("T")
+_T = TypeVar("T")
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 
@@ -28,7 +28,7 @@ def option(default: Any, help: str = "", *, at_least: float | None = None, at_mo
     return dataclasses.field(default=default, metadata={"help": help, "at_least": at_least, "at_most": at_most})
 
 
-def configure(prototype: T, values: Mapping[str, Any], where: str) -> T:
+def configure(prototype: _T, values: Mapping[str, Any], where: str) -> _T:
     """The prototype with some options changed; an `OptionError` names the wrong one."""
     owner = getattr(prototype, "name", type(prototype).__name__)
     fields = {field.name: field for field in dataclasses.fields(prototype)}  # type: ignore[arg-type]

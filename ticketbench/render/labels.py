@@ -13,7 +13,7 @@ def short(choice: str, others: Sequence[str]) -> str:
     rivals = [json.loads(other.partition(" ")[2] or "{}") for other in others if other.partition(" ")[0] == name]
     own = json.loads(options or "{}")
     telling = {key: value for key, value in own.items() if any(rival.get(key) != value for rival in rivals)}
-    return " ".join([name, *(f"{key}={plain(value)}" for key, value in telling.items())])
+    return " ".join([name, *(f"{key}={option_text(value)}" for key, value in telling.items())])
 
 
 def telling(choice: str, others: Sequence[str]) -> str:
@@ -23,6 +23,6 @@ def telling(choice: str, others: Sequence[str]) -> str:
     return text.removeprefix(name).strip() if all(other.partition(" ")[0] == name for other in others) else text
 
 
-def plain(value: Any) -> str:
+def option_text(value: Any) -> str:
     """An option's value as the suite file writes it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -16,15 +16,15 @@ from ticketbench.report.series import Series, series_of
 from ticketbench.report.sizes import size_series
 from ticketbench.report.weights import spread_grid, spreads_of
 from ticketbench.results.measures import unit_of
-from ticketbench.results.results import Entry, Results
-from ticketbench.results.verdicts import Finding, judge_claim
+from ticketbench.results.results import CellResult, Results
+from ticketbench.results.verdicts import ClaimFinding, judge_claim
 from ticketbench.suite.paper import Figure
 
 
-def build(results: Results) -> Report:
+def build_report(results: Results) -> Report:
     """Judge every claim, fill every figure and table."""
     findings = [judge_claim(results, claim) for claim in results.suite.claims]
-    verdicts = [judged for number, found in enumerate(findings, 1) for judged in described(results, number, found)]
+    verdicts = [judged for number, found in enumerate(findings, 1) for judged in describe_claim(results, number, found)]
     drawings = [fill(results, figure) for figure in results.suite.figures]
     return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results))
 
@@ -68,18 +68,18 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
     return notes
 
 
-def described(results: Results, number: int, findings: list[Finding]) -> list[Judged]:
+def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) -> list[Judged]:
     """A claim's findings as text; settings of which nothing has been computed share one line."""
     absent = [finding for finding in findings if finding.absent]
     if len(absent) < 2:
-        return [describe(results, number, finding) for finding in findings]
+        return [describe_finding(results, number, finding) for finding in findings]
     places = "; ".join(setting_text(results, finding.setting) for finding in absent)
     rest = Judged(number, absent[0].claim.text, "cannot tell", f"{len(absent)} more settings", "", "",
                   absent[0].claim.source, f"not computed: {places}")  # fmt: skip
-    return [*(describe(results, number, finding) for finding in findings if not finding.absent), rest]
+    return [*(describe_finding(results, number, finding) for finding in findings if not finding.absent), rest]
 
 
-def describe(results: Results, number: int, finding: Finding) -> Judged:
+def describe_finding(results: Results, number: int, finding: ClaimFinding) -> Judged:
     """A finding as text."""
     claim = finding.claim
     headline = results.suite.headline_of(str(dict(finding.setting).get("task", "")))
@@ -108,7 +108,7 @@ def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
     """A setting in words: of each choice only what tells it from the others of its task."""
     task = dict(setting).get("task")
 
-    def of_task(entry: Entry) -> bool:
+    def of_task(entry: CellResult) -> bool:
         return entry.record.task == task
 
     parts = []
@@ -121,10 +121,10 @@ def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
     return ", ".join(parts)
 
 
-def write(report: Report, folder: Path) -> dict[str, list[Path]]:
+def write_report(report: Report, folder: Path) -> dict[str, list[Path]]:
     """The page, and each chart as files: figure -> paths; the page stands under ""."""
     from ticketbench.errors import StoreError
-    from ticketbench.report.charts import chart_of, draw
+    from ticketbench.report.charts import chart_of, write_chart
     from ticketbench.report.map_charts import map_chart
     from ticketbench.report.page import render
     from ticketbench.report.weights import spread_chart
@@ -143,7 +143,7 @@ def write(report: Report, folder: Path) -> dict[str, list[Path]]:
                 chart = chart_of(report.results, drawing.figure, drawing.series)
             if chart is not None:
                 charts[drawing.figure.name] = chart
-                files[drawing.figure.name] = list(draw(chart, folder, drawing.figure.name).values())
+                files[drawing.figure.name] = list(write_chart(chart, folder, drawing.figure.name).values())
         page = folder / "index.html"
         write_bytes(page, render(report, charts, files).encode())
     except OSError as error:

@@ -159,7 +159,7 @@ def budget_layers(series: Sequence[Series]) -> list[alt.Chart]:
     return [chart.mark_rule(strokeDash=[2, 3], opacity=0.6, color="#888888").encode(x="budget:Q", tooltip=tips)]
 
 
-def draw(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
+def write_chart(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
     """The chart as files: kind -> path."""
     made = {
         "svg": vl_convert.vegalite_to_svg(chart).encode(),

@@ -11,7 +11,7 @@ from ticketbench.render.numbers import NONE, level_text, number, quantity
 from ticketbench.report.series import Series
 from ticketbench.report.sizes import SIZE
 from ticketbench.results.measures import measured, unit_of
-from ticketbench.results.results import Entry, Results
+from ticketbench.results.results import CellResult, Results
 from ticketbench.suite.paper import Aspect, Figure, Metric, Reference
 from ticketbench.suite.where import FILTERED, Where
 
@@ -46,7 +46,7 @@ def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> G
     asked = columns_of(figure, metric)
     lines = []
     for one in series:
-        cells = [spread(one, aspect, metric, figure.x_percent) for _, aspect in asked]
+        cells = [spread_text(one, aspect, metric, figure.x_percent) for _, aspect in asked]
         judged = sum(entry.judged for entry in one.entries)
         seeds = str(one.seeds) if judged == len(one.entries) else f"{judged}/{len(one.entries)}"
         lines.append((one.label, "ours", seeds, *cells, one.troubles()))
@@ -74,7 +74,7 @@ def x_text(x: float, figure: Figure) -> str:
     return f"{100 * x:.3g} %" if figure.x_percent else f"{x:g}"
 
 
-def spread(series: Series, aspect: Aspect, metric: Metric, percent: bool = False) -> str:
+def spread_text(series: Series, aspect: Aspect, metric: Metric, percent: bool = False) -> str:
     """Mean ± deviation over seeds, and how many seeds have the number if not all."""
     found = series.measured(aspect)
     values = [value for value in found if value is not None]
@@ -142,7 +142,7 @@ def what(aspect: Aspect) -> str:
 
 def trouble_grid(results: Results) -> Grid:
     """Every cell that is missing or not ok, seeds of the same row together."""
-    groups: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[CellResult]] = {}
     names = ("task", "model", "protocol", "initializer")
     others: dict[tuple[str, str], set[str]] = {}
     for entry in results.entries:
@@ -162,6 +162,6 @@ def trouble_grid(results: Results) -> Grid:
     return Grid("Cells that are missing or not ok", columns, lines)
 
 
-def scope(entry: Entry, axis: str) -> str:
+def scope(entry: CellResult, axis: str) -> str:
     """Among which cells a choice is told apart: tasks among all, everything else within its task."""
     return "" if axis == "task" else entry.record.task

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from ticketbench.render.style import colour_of, finished
-from ticketbench.report.maps import Place, SolutionMap, times
+from ticketbench.report.maps import Spot, SolutionMap, times
 from ticketbench.suite.paper import Figure
 
 WIDTH, HIGHEST, LOWEST = 640, 480, 200
@@ -59,7 +59,7 @@ def map_chart(figure: Figure, drawn: SolutionMap | None) -> dict[str, Any] | Non
     return plain
 
 
-def arrows_of(places: Sequence[Place], radius: float) -> list[dict[str, Any]]:
+def arrows_of(places: Sequence[Spot], radius: float) -> list[dict[str, Any]]:
     """From the rim of each solution's start to its end, with the angle of the head, clockwise from upright.
 
     A start whose rim reaches its end has no arrow.
@@ -97,7 +97,7 @@ class Frame:
     """Of one unit of distance, to the right and upwards alike."""
 
 
-def framed(places: Sequence[Place]) -> Frame:
+def framed(places: Sequence[Spot]) -> Frame:
     """All points with room for their labels, as large as it may be."""
     sides = [(min(values), max(values)) for values in ([p.x for p in places], [p.y for p in places])]
     (left, right), (low, high) = sides
@@ -113,7 +113,7 @@ Box = tuple[float, float, float, float]
 """Left, low, right, high, in pixels."""
 
 
-def labels_of(places: Sequence[Place], frame: Frame) -> list[dict[str, Any]]:
+def labels_of(places: Sequence[Spot], frame: Frame) -> list[dict[str, Any]]:
     """Each name beside its point, on the side where it covers the least of points, arrows and other names.
 
     Points of one kind that lie close together have one name, with how many they are.
@@ -124,7 +124,7 @@ def labels_of(places: Sequence[Place], frame: Frame) -> list[dict[str, Any]]:
             x, y = (arrow[to] * part + arrow[start] * (1 - part) for start, to in (("x", "x2"), ("y", "y2")))
             taken.append(box(x * frame.pixels, y * frame.pixels, GAP / 2, GAP / 2))
     found = []
-    for place, name in named(places, CLOSE / frame.pixels):
+    for place, name in named_spots(places, CLOSE / frame.pixels):
         wide, far = len(name) * LETTER, len(name) * LETTER / 2 + GAP
         sides = [(far, 0), (-far, 0), (0, LINE), (0, -LINE), (far, LINE), (-far, LINE), (far, -LINE), (-far, -LINE)]
         spots = [box(place.x * frame.pixels + x, place.y * frame.pixels + y, wide, LINE) for x, y in sides]
@@ -135,9 +135,9 @@ def labels_of(places: Sequence[Place], frame: Frame) -> list[dict[str, Any]]:
     return found
 
 
-def named(places: Sequence[Place], close: float) -> list[tuple[Place, str]]:
+def named_spots(places: Sequence[Spot], close: float) -> list[tuple[Spot, str]]:
     """The points that have names, with what they are called."""
-    flocks: list[list[Place]] = []
+    flocks: list[list[Spot]] = []
     for place in places:
         near = (one for one in flocks if one[0].group == place.group and apart(one[0], place) <= close)
         flock = next(near, None)
@@ -148,7 +148,7 @@ def named(places: Sequence[Place], close: float) -> list[tuple[Place, str]]:
     return [(one[0], one[0].name if len(one) == 1 else times(one[0].group, len(one))) for one in flocks]
 
 
-def apart(one: Place, other: Place) -> float:
+def apart(one: Spot, other: Spot) -> float:
     """The distance of two points."""
     return math.dist((one.x, one.y), (other.x, other.y))
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ticketbench.render.numbers import NONE
 from ticketbench.report.grids import Grid
-from ticketbench.report.series import chosen_by, label_of
-from ticketbench.results.results import Entry, Results
+from ticketbench.report.series import chosen_by, series_label
+from ticketbench.results.results import CellResult, Results
 from ticketbench.suite.paper import Figure
 
 BETWEEN = " | "
@@ -19,7 +19,7 @@ MOMENTS = ("start", "end")
 
 
 @dataclass(frozen=True)
-class Place:
+class Spot:
     """A solution's start or end, as a point."""
 
     name: str
@@ -49,7 +49,7 @@ class SolutionMap:
     cells: int
     """How many cells of the figure have distances."""
     distances: Mapping[tuple[str, str], float]
-    places: list[Place]
+    places: list[Spot]
     stress: float
 
 
@@ -69,12 +69,12 @@ def map_of(results: Results, figure: Figure) -> SolutionMap | None:
     for (one, other), value in distances.items():
         square[names.index(one), names.index(other)] = square[names.index(other), names.index(one)] = value
     points = in_the_plane(square)
-    places = [Place(name, *parted(name), float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)]
-    cell = f"{label_of([entry], [one for one, _ in found], pooled=False)}, seed {entry.seed}"
+    places = [Spot(name, *parted(name), float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)]
+    cell = f"{series_label([entry], [one for one, _ in found], pooled=False)}, seed {entry.seed}"
     return SolutionMap(cell, len(found), distances, places, stress(square, points))
 
 
-def distances_of(entry: Entry, source: str) -> dict[tuple[str, str], float]:
+def distances_of(entry: CellResult, source: str) -> dict[tuple[str, str], float]:
     """Pair of names -> distance; the cell's own start and end have its row's name.
 
     Empty if there are none, if one is missing or if one is not finite.

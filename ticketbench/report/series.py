@@ -10,15 +10,15 @@ from typing import Literal
 
 from ticketbench.render.labels import telling
 from ticketbench.results.measures import DENSITY, Curve, measured, nearest
-from ticketbench.results.results import Entry, Results
+from ticketbench.results.results import CellResult, Results
 from ticketbench.suite.paper import Aspect, Figure
 
 Band = Literal["range", "std"]
-AXES = ("model", "task", "protocol", "initializer", "recipe")
+SERIES_AXES = ("model", "task", "protocol", "initializer", "recipe")
 
 
 @dataclass(frozen=True)
-class Point:
+class MeanPoint:
     """A curve's mean at one x, with the band around it."""
 
     x: float
@@ -36,7 +36,7 @@ class Series:
     row: str
     density: float | None
     """None where the line runs over densities."""
-    entries: tuple[Entry, ...]
+    entries: tuple[CellResult, ...]
     curves: dict[int, Curve]
     """By seed; a cell without the curve has none."""
 
@@ -55,7 +55,7 @@ class Series:
         states = Counter(entry.status for entry in self.entries if entry.status != "ok")
         return ", ".join(f"{count} {status}" for status, count in sorted(states.items()))
 
-    def points(self, band: Band = "range") -> list[Point]:
+    def points(self, band: Band = "range") -> list[MeanPoint]:
         """The mean line, and at each x the smallest and largest value of the seeds or a deviation to each side."""
         by_x: dict[float, list[float]] = {}
         for curve in self.curves.values():
@@ -63,7 +63,7 @@ class Series:
                 if value - value == 0:
                     place = nearest(list(by_x), x) if curve.name == DENSITY else x
                     by_x.setdefault(x if place is None else place, []).append(value)
-        return [Point(x, statistics.fmean(by_x[x]), *around(by_x[x], band), len(by_x[x])) for x in sorted(by_x)]
+        return [MeanPoint(x, statistics.fmean(by_x[x]), *around(by_x[x], band), len(by_x[x])) for x in sorted(by_x)]
 
     def measured(self, aspect: Aspect) -> list[float | None]:
         """A number of each seed that has a curve."""
@@ -92,36 +92,36 @@ def series_of(results: Results, figure: Figure) -> list[Series]:
     return grouped(chosen, curves, over_densities and not figure.probes)
 
 
-def chosen_by(results: Results, figure: Figure) -> list[Entry]:
+def chosen_by(results: Results, figure: Figure) -> list[CellResult]:
     """A figure's cells, row by row."""
     rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
     return [entry for row in rows for entry in results.select(figure, row)]
 
 
-def grouped(chosen: Sequence[Entry], curves: Mapping[int, Curve | None], pooled: bool) -> list[Series]:
+def grouped(chosen: Sequence[CellResult], curves: Mapping[int, Curve | None], pooled: bool) -> list[Series]:
     """Cells as lines; pooled, the densities of a row are points of one line. The curves stand by the cells' ids."""
-    groups: dict[tuple[object, ...], list[Entry]] = {}
+    groups: dict[tuple[object, ...], list[CellResult]] = {}
     for entry in chosen:
         density = None if pooled else entry.density
-        groups.setdefault((entry.row, density, *(entry.axis(axis) for axis in AXES)), []).append(entry)
+        groups.setdefault((entry.row, density, *(entry.axis(axis) for axis in SERIES_AXES)), []).append(entry)
     return [
-        Series(label_of(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
+        Series(series_label(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
                tuple(members), by_seed(members, curves))
         for members in groups.values()
     ]  # fmt: skip
 
 
-def label_of(members: Sequence[Entry], chosen: Sequence[Entry], pooled: bool) -> str:
+def series_label(members: Sequence[CellResult], chosen: Sequence[CellResult], pooled: bool) -> str:
     """The row, and what tells this line from the row's other lines."""
     mine = members[0]
     rivals = [entry for entry in chosen if entry.row == mine.row]
-    parts = [telling(mine.axis(axis), [entry.axis(axis) for entry in rivals]) for axis in AXES]
+    parts = [telling(mine.axis(axis), [entry.axis(axis) for entry in rivals]) for axis in SERIES_AXES]
     if not pooled and len({entry.density for entry in rivals}) > 1:
         parts.append(f"density {mine.density:g}")
     return " ".join([mine.row, *(part for part in parts if part)])
 
 
-def by_seed(members: Sequence[Entry], curves: Mapping[int, Curve | None]) -> dict[int, Curve]:
+def by_seed(members: Sequence[CellResult], curves: Mapping[int, Curve | None]) -> dict[int, Curve]:
     """One curve a seed. Over densities a cell's own density counts before what others passed on their way.
 
     The result of a method that drops whole units stands at the density that was asked for.

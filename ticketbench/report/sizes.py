@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ticketbench.report.series import Series, chosen_by, grouped
 from ticketbench.results.measures import DENSITY, Curve
-from ticketbench.results.results import Entry, Results
+from ticketbench.results.results import CellResult, Results
 from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.suite.paper import Figure, Metric
 
@@ -25,12 +25,12 @@ def size_series(results: Results, figure: Figure) -> list[Series]:
     chosen = chosen_by(results, figure)
     curves: dict[int, Curve | None] = {}
     for entry in chosen:
-        curve = size_of(entry.record, entry.points) if entry.judged else None
+        curve = weights_left(entry.record, entry.points) if entry.judged else None
         curves[id(entry)] = in_epochs(results, entry, curve) if curve and figure.x_name == EPOCH else curve
     return grouped(chosen, curves, pooled=False)
 
 
-def size_of(record: CellRecord, points: Sequence[CurvePoint]) -> Curve | None:
+def weights_left(record: CellRecord, points: Sequence[CurvePoint]) -> Curve | None:
     """The density of each round from its first step on, and once more at the last step of all."""
     densities = {point.round: point.x for point in points if point.x_name == DENSITY}
     ends = ends_of(record, points)
@@ -61,7 +61,7 @@ def ends_of(record: CellRecord, points: Sequence[CurvePoint]) -> dict[int, float
     return ends
 
 
-def in_epochs(results: Results, entry: Entry, curve: Curve) -> Curve | None:
+def in_epochs(results: Results, entry: CellResult, curve: Curve) -> Curve | None:
     """A curve over steps as one over epochs, known without the data; None for a cell that the tier does not plan."""
     found = results.cast_of(entry)
     if found is None:

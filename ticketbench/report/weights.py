@@ -56,7 +56,7 @@ def spreads_of(results: Results, figure: Figure) -> list[Spread]:
         names = {one: short(one, list(alike)) for one in alike}
         shown = short(model, models) if len(models) > 1 else ""
         for layer in next(iter(alike.values()), {}):
-            found_here += spread({names[one]: weights[layer] for one, weights in alike.items()}, shown, layer)
+            found_here += spread_of_weights({names[one]: weights[layer] for one, weights in alike.items()}, shown, layer)
     return found_here
 
 
@@ -69,7 +69,7 @@ def initial_weights(cell: Cell, cast: Cast) -> dict[str, Tensor]:
     return {name: own[name].detach() for name in cast.model.prunable(module)}
 
 
-def spread(weights: Mapping[str, Tensor], model: str, layer: str) -> list[Spread]:
+def spread_of_weights(weights: Mapping[str, Tensor], model: str, layer: str) -> list[Spread]:
     """Histograms of one layer under several initializers, over the same bins around zero."""
     import numpy as np
 

@@ -21,7 +21,7 @@ from ticketbench.suite.where import FILTERED, Where
 
 
 @dataclass(frozen=True)
-class Entry:
+class CellResult:
     """A cell of the tier: its record, which says no more than its axes where it was never finished, and its curves."""
 
     record: CellRecord
@@ -67,7 +67,7 @@ class Results:
     tier: str
     precision: str
     device_class: str
-    entries: list[Entry]
+    entries: list[CellResult]
     notes: list[str] = field(default_factory=list)
     """What a reader must know: cells left out, code that has changed."""
     environments: list[Environment] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Results:
     resolver: Resolver | None = None
     """Makes the objects behind a planned cell."""
 
-    def cast_of(self, entry: Entry) -> tuple[Cell, Cast] | None:
+    def cast_of(self, entry: CellResult) -> tuple[Cell, Cast] | None:
         """A planned cell with the objects that play its parts; None for a cell that the tier does not plan."""
         cell = self.planned.get(identity(entry.record))
         return None if cell is None or self.resolver is None else (cell, self.resolver.cast(cell.setting))
@@ -94,16 +94,16 @@ class Results:
             row for row in known if row not in self.suite.methods
         ]
 
-    def select(self, where: Where, row: str | None = None) -> list[Entry]:
+    def select(self, where: Where, row: str | None = None) -> list[CellResult]:
         """The cells that a figure or claim speaks of."""
         return [entry for entry in self.entries if row in (None, entry.row) and self._fits(entry, where)]
 
-    def _fits(self, entry: Entry, where: Where) -> bool:
+    def _fits(self, entry: CellResult, where: Where) -> bool:
         if not all(where.takes(axis, entry.axis(axis)) for axis in FILTERED):
             return False
         return where.density is None or entry.row in self.dense_rows or entry.density == where.density
 
-    def curve(self, entry: Entry, where: Where) -> Curve | None:
+    def curve(self, entry: CellResult, where: Where) -> Curve | None:
         """A cell's curve: of its last round of training, or, over densities, of all rounds."""
         headline = self.suite.headline_of(entry.record.task)
         metric, split = where.metric or headline.metric, where.split or "test"
@@ -133,7 +133,7 @@ class Results:
         return Counter(entry.status for entry in self.entries)
 
 
-def gather(
+def gather_results(
     store: Records, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
     seeds: int | None = None,
 ) -> Results:  # fmt: skip
@@ -149,7 +149,7 @@ def gather(
     curves = points_of(store, keys, splits(suite), probe_curves(suite))
     probes = probes_of(store, keys, addresses(suite))
     entries = [
-        Entry(record, curves.get(record.key, ()), probes.get(record.key, {}))
+        CellResult(record, curves.get(record.key, ()), probes.get(record.key, {}))
         for record in {**expected, **choice.records}.values()
     ]
     here = f"{choice.precision} on {choice.device_class}"

@@ -23,12 +23,12 @@ ALPHA = 0.05
 EXACT_UP_TO = 20
 """Blocks up to which every one of the 2ⁿ sign changes is counted; beyond, as many as `DRAWS` are drawn."""
 DRAWS = 100_000
-CHUNK = 1 << 14
+SIGNS_AT_ONCE = 1 << 14
 SAME = 1e-9
 """Sums that differ by less than this, relative to the sum of all absolute differences, are equal."""
 
 Mark = Literal["better", "worse", "cannot tell"]
-Name = TypeVar("Name", bound=Hashable)
+Key = TypeVar("Name", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
     if len(values) > EXACT_UP_TO:
         source = np.random.default_rng(seed)
         far = sum(
-            int((np.abs((source.integers(2, size=(CHUNK, len(values))) * 2 - 1) @ values) >= reach).sum())
-            for _ in range(-(-DRAWS // CHUNK))
+            int((np.abs((source.integers(2, size=(SIGNS_AT_ONCE, len(values))) * 2 - 1) @ values) >= reach).sum())
+            for _ in range(-(-DRAWS // SIGNS_AT_ONCE))
         )
-        return (1 + far) / (1 + -(-DRAWS // CHUNK) * CHUNK)
+        return (1 + far) / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
     every = 1 << (len(values) - 1)  # the other half are the same sums with the other sign
-    chunks = (signs(len(values), at, min(at + CHUNK, every)) for at in range(0, every, CHUNK))
+    chunks = (signs(len(values), at, min(at + SIGNS_AT_ONCE, every)) for at in range(0, every, SIGNS_AT_ONCE))
     return sum(int((np.abs(chunk @ values) >= reach).sum()) for chunk in chunks) / every
 
 
@@ -94,7 +94,7 @@ def signs(blocks: int, start: int, stop: int) -> NDArray[np.floating]:
 
 def smallest_p(blocks: int) -> float:
     """The least p that so many blocks can give."""
-    return 1.0 if blocks < 1 else 2.0 / 2**blocks if blocks <= EXACT_UP_TO else 1 / (1 + -(-DRAWS // CHUNK) * CHUNK)
+    return 1.0 if blocks < 1 else 2.0 / 2**blocks if blocks <= EXACT_UP_TO else 1 / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -146,8 +146,8 @@ class RankRange:
 
 
 def rank_ranges(
-    values: Mapping[Name, Sequence[float]], higher_is_better: bool = True, alpha: float = ALPHA
-) -> dict[Name, RankRange]:
+    values: Mapping[Key, Sequence[float]], higher_is_better: bool = True, alpha: float = ALPHA
+) -> dict[Key, RankRange]:
     """Each method's range of ranks out of its values, one a seed, in the same order of seeds for all.
 
     All pairs are tested and corrected together. A method ranks behind those that are better and before those that are

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from ticketbench.results.choice import AXES
 from ticketbench.results.measures import measured
-from ticketbench.results.results import Entry, Results
+from ticketbench.results.results import CellResult, Results
 from ticketbench.results.stats import Interval, t_interval
 from ticketbench.store.schema import MISSING
 from ticketbench.suite.paper import Aspect, Claim
@@ -25,15 +25,15 @@ from ticketbench.suite.where import FILTERED, Filter
 
 FEWEST = 3
 """Common seeds below which nothing is said."""
-Verdict = Literal["supports", "contradicts", "cannot tell"]
+ClaimVerdict = Literal["supports", "contradicts", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimFinding:
     """A claim's verdict in one setting."""
 
     claim: Claim
-    verdict: Verdict
+    verdict: ClaimVerdict
     reason: str
     """What it rests on, or why we cannot tell."""
     setting: tuple[tuple[str, Any], ...] = ()
@@ -45,7 +45,7 @@ class Finding:
     """Whether none of its cells has been computed."""
 
 
-def weigh(interval: Interval, claim: Claim) -> Verdict:
+def weigh(interval: Interval, claim: Claim) -> ClaimVerdict:
     """The side of the bound on which the interval lies."""
     strict = claim.expect in ("higher", "lower")
     low, high, bound = interval.low, interval.high, 1.0 if strict and claim.compare == "ratio" else claim.value
@@ -56,14 +56,14 @@ def weigh(interval: Interval, claim: Claim) -> Verdict:
     return "contradicts" if high < bound else "cannot tell"
 
 
-def judge_claim(results: Results, claim: Claim) -> list[Finding]:
+def judge_claim(results: Results, claim: Claim) -> list[ClaimFinding]:
     """A finding for every setting the claim's cells have, or one that says why there is none."""
     if claim.tiers and results.tier not in claim.tiers:
-        return [Finding(claim, "cannot tell", f"it speaks of tier {' or '.join(claim.tiers)}, not of {results.tier}")]
+        return [ClaimFinding(claim, "cannot tell", f"it speaks of tier {' or '.join(claim.tiers)}, not of {results.tier}")]
     left = results.select(claim, claim.row)
     if not left:
-        return [Finding(claim, "cannot tell", f"tier {results.tier} has no cells of {described(claim)}")]
-    settings: dict[tuple[tuple[str, Any], ...], list[Entry]] = {}
+        return [ClaimFinding(claim, "cannot tell", f"tier {results.tier} has no cells of {with_words(claim)}")]
+    settings: dict[tuple[tuple[str, Any], ...], list[CellResult]] = {}
     for entry in left:
         rows = () if claim.row else (("row", entry.row),)
         setting = (*rows, *((axis, entry.axis(axis)) for axis in AXES), ("density", entry.density))
@@ -71,32 +71,32 @@ def judge_claim(results: Results, claim: Claim) -> list[Finding]:
     findings = []
     for setting, entries in settings.items():
         paired = pairs(results, claim, entries)
-        if isinstance(paired, Finding):
+        if isinstance(paired, ClaimFinding):
             findings.append(replace(paired, setting=setting))
         else:
             findings.append(settle(results, claim, paired, setting))
     return findings
 
 
-def pairs(results: Results, claim: Claim, left: Sequence[Entry]) -> list[tuple[Entry, Entry | None]] | Finding:
+def pairs(results: Results, claim: Claim, left: Sequence[CellResult]) -> list[tuple[CellResult, CellResult | None]] | ClaimFinding:
     """Each cell with its partner: the cell of the same seed that differs in what `than` names and nothing else."""
     if claim.than is None:
         return [(entry, None) for entry in left]
     other = claim.changed(claim.than)
     partners = results.select(other, other.row or left[0].row)
-    found: list[tuple[Entry, Entry | None]] = []
+    found: list[tuple[CellResult, CellResult | None]] = []
     for entry in left:
         mine = [part for part in partners if part.seed == entry.seed and alike(results, entry, part, claim.than)]
         if len(mine) > 1:
-            reason = f"{len(mine)} cells of {described(other)} answer for seed {entry.seed}; the claim is too wide"
-            return Finding(claim, "cannot tell", reason)
+            reason = f"{len(mine)} cells of {with_words(other)} answer for seed {entry.seed}; the claim is too wide"
+            return ClaimFinding(claim, "cannot tell", reason)
         found += [(entry, part) for part in mine]
     if not found:
-        return Finding(claim, "cannot tell", f"tier {results.tier} has no cells of {described(other)} to compare with")
+        return ClaimFinding(claim, "cannot tell", f"tier {results.tier} has no cells of {with_words(other)} to compare with")
     return found
 
 
-def alike(results: Results, left: Entry, right: Entry, than: Aspect) -> bool:
+def alike(results: Results, left: CellResult, right: CellResult, than: Aspect) -> bool:
     """Whether two cells share everything but what `than` names."""
     moved = {name for name in FILTERED if getattr(than, name) is not None}
     for axis in AXES:
@@ -121,8 +121,8 @@ def stripped(choice: str, change: Filter | None) -> Any:
 
 
 def settle(
-    results: Results, claim: Claim, paired: Sequence[tuple[Entry, Entry | None]], setting: tuple[tuple[str, Any], ...]
-) -> Finding:
+    results: Results, claim: Claim, paired: Sequence[tuple[CellResult, CellResult | None]], setting: tuple[tuple[str, Any], ...]
+) -> ClaimFinding:
     """The verdict of one setting."""
     other = claim.changed(claim.than) if claim.than else claim
     values: list[float] = []
@@ -143,10 +143,10 @@ def settle(
     if gaps:
         shown = (f"{gap} (seed {', '.join(map(str, dict.fromkeys(seeds)))})" for gap, seeds in gaps.items())
         absent = not values and all(gap.endswith(f": {MISSING}") for gap in gaps)
-        return Finding(claim, "cannot tell", "; ".join(shown), setting, None, len(values), absent)
+        return ClaimFinding(claim, "cannot tell", "; ".join(shown), setting, None, len(values), absent)
     if len(values) < FEWEST:
         reason = f"{len(values)} common seeds; at least {FEWEST} are needed"
-        return Finding(claim, "cannot tell", reason, setting, None, len(values))
+        return ClaimFinding(claim, "cannot tell", reason, setting, None, len(values))
     interval = t_interval(values)
     if claim.compare == "ratio":
         interval = Interval(*(math.exp(side) for side in (interval.mean, interval.low, interval.high)))
@@ -155,10 +155,10 @@ def settle(
     reason = f"the interval holds {bound:g}" if verdict == "cannot tell" else ""
     if len(set(values)) == 1:
         reason = "; ".join(part for part in (reason, "every seed gives the same, which leaves no interval") if part)
-    return Finding(claim, verdict, reason, setting, interval, len(values))
+    return ClaimFinding(claim, verdict, reason, setting, interval, len(values))
 
 
-def number_of(results: Results, aspect: Aspect, entry: Entry) -> float | None:
+def number_of(results: Results, aspect: Aspect, entry: CellResult) -> float | None:
     """A cell's number. A run that diverged has reached no level; of other numbers it has none."""
     if aspect.measure == "reaches" and entry.status == "diverged":
         return 0.0
@@ -167,7 +167,7 @@ def number_of(results: Results, aspect: Aspect, entry: Entry) -> float | None:
     return measured(aspect, entry.record, results.curve(entry, aspect), entry.probes)
 
 
-def gap_of(aspect: Aspect, entry: Entry) -> str:
+def gap_of(aspect: Aspect, entry: CellResult) -> str:
     """Why a cell has no such number."""
     who = entry.row
     if not entry.judged:
@@ -181,7 +181,7 @@ def gap_of(aspect: Aspect, entry: Entry) -> str:
     return f"{who}: no {aspect.measure or 'headline'}"
 
 
-def described(aspect: Aspect) -> str:
+def with_words(aspect: Aspect) -> str:
     """The cells of an aspect, in words."""
     parts = [aspect.row] if aspect.row else []
     for axis in FILTERED:

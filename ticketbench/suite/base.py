@@ -10,7 +10,7 @@ Density = Annotated[float, Field(gt=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60)]
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A table of a suite file: every key known, every value of its type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)

@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ticketbench.errors import suggest
-from ticketbench.suite.base import Name, Table
+from ticketbench.suite.base import Name, TomlTable
 from ticketbench.suite.measures import MEASURES, known_measure
 from ticketbench.suite.where import FILTERED, Filter, Filters, Where
 
 MeasureName = Annotated[str, AfterValidator(known_measure)]
 Levels = Annotated[tuple[float, ...], Field(strict=False)]
-Point = Annotated[tuple[float, float], Field(strict=False)]
+Pair = Annotated[tuple[float, float], Field(strict=False)]
 Tiers = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -38,7 +38,7 @@ def probe_moment(value: str) -> str:
 ProbeAddress = Annotated[str, AfterValidator(probe_address)]
 
 
-class Metric(Table):
+class Metric(TomlTable):
     """How a metric is read and shown."""
 
     title: str = ""
@@ -73,11 +73,11 @@ class Aspect(Where):
         return [name for name in MEASURES[self.measure or "headline"].needs if getattr(self, name) is None]
 
 
-class Reference(Table):
+class Reference(TomlTable):
     """What the paper prints for a row: points (x, value) of its curve."""
 
     row: str
-    points: Annotated[tuple[Point, ...], Field(strict=False, min_length=1)]
+    points: Annotated[tuple[Pair, ...], Field(strict=False, min_length=1)]
 
 
 class Figure(Where):
@@ -113,7 +113,7 @@ class Figure(Where):
     x_reversed: bool = False
     """x falls to the right, as density does in most papers."""
     y_scale: Literal["linear", "log"] = "linear"
-    y_range: Point | None = None
+    y_range: Pair | None = None
     """The part of the y axis that is drawn. Default: what the values need; 0 to 1 for shares."""
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
     source: str = ""
@@ -211,13 +211,13 @@ def check_references(
     for number, figure in enumerate(figures, 1):
         if figure.name in [other.name for other in figures[: number - 1]]:
             raise ValueError(f"figures (number {number}): there are two figures '{figure.name}'")
-    for place, word, value in named(figures, claims, targets):
+    for place, word, value in named_references(figures, claims, targets):
         known = rows if word == "row" else tiers if place.startswith("targets") else [*tiers, "smoke", "small", "paper"]
         if value not in known:
             raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, set(known))}")
 
 
-def named(
+def named_references(
     figures: tuple[Figure, ...], claims: tuple[Claim, ...], targets: tuple[Target, ...]
 ) -> Iterator[tuple[str, str, str]]:
     """(place, "row" or "tier", name) of every reference."""

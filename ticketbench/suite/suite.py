@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from ticketbench.errors import SuiteError, UnknownNameError, suggest
-from ticketbench.suite.base import Density, Name, Table
+from ticketbench.suite.base import Density, Name, TomlTable
 from ticketbench.suite.paper import Aspect, Claim, Figure, Metric, Reference, Target, check_references
 from ticketbench.suite.recipe import Recipe
 
@@ -19,7 +19,7 @@ ENTRIES = ("tasks", "models", "protocols", "initializers", "probes", "method", "
 """The keys under which a suite names registered things."""
 
 
-class Entry(Table):
+class Entry(TomlTable):
     """A registered name with options: `"name"` or `{ name = "name", option = value }`."""
 
     name: str
@@ -39,14 +39,14 @@ EntryField = Annotated[Entry, BeforeValidator(as_entry)]
 Entries = Annotated[tuple[EntryField, ...], Field(min_length=1, strict=False)]
 
 
-class Row(Table):
+class Row(TomlTable):
     """A row of the leaderboard: a method, and the scorer it ranks by if it needs one."""
 
     method: EntryField
     scorer: EntryField | None = None
 
 
-class Headline(Table):
+class Headline(TomlTable):
     """The one number a cell is compared by."""
 
     metric: str
@@ -55,7 +55,7 @@ class Headline(Table):
     higher_is_better: bool = True
 
 
-class Block(Table):
+class Block(TomlTable):
     """A full cross product of its axes."""
 
     tasks: Entries
@@ -68,7 +68,7 @@ class Block(Table):
     probes: Annotated[tuple[EntryField, ...], Field(strict=False)] = ()
 
 
-class Tier(Table):
+class Tier(TomlTable):
     """One size of the suite."""
 
     about: str
@@ -78,7 +78,7 @@ class Tier(Table):
     blocks: Annotated[tuple[Block, ...], Field(min_length=1, strict=False)]
 
 
-class Suite(Table):
+class Suite(TomlTable):
     """A suite file."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
@@ -173,7 +173,7 @@ def causes(found: Sequence[Any]) -> list[Any]:
     ]
 
 
-WORDS = {
+PLAIN_WORDS = {
     "valid tuple": "list",
     "valid dictionary or instance of Entry": "name, or a table with a name",
     "valid dictionary or instance of ": "table: ",
@@ -192,7 +192,7 @@ def explain(error: Any, root: type[BaseModel]) -> str:
     if error["type"] == "too_short":
         return f"'{place}' is empty: it needs at least one entry"
     message = error["msg"].removeprefix("Value error, ")
-    for ours, users in WORDS.items():
+    for ours, users in PLAIN_WORDS.items():
         message = message.replace(ours, users)
     value = error.get("input")
     shown = f" (it is {value!r})" if isinstance(value, (str, int, float, bool)) else ""

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from ticketbench.suite.base import Density, Table
+from ticketbench.suite.base import Density, TomlTable
 
 FILTERED = ("task", "model", "protocol", "initializer")
 """The axes that can be narrowed."""
 
 
-class Filter(Table):
+class Filter(TomlTable):
     """Which choices of an axis count: `"name"`, or `{ name = "name", option = value }` with or without the name."""
 
     name: str = ""
@@ -41,7 +41,7 @@ FilterField = Annotated[Filter, BeforeValidator(as_filter)]
 Filters = Annotated[tuple[FilterField, ...], Field(strict=False)]
 
 
-class Where(Table):
+class Where(TomlTable):
     """Which cells, and which of their curves. What is left out is open."""
 
     task: FilterField | None = None

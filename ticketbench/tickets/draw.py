@@ -19,7 +19,7 @@ from ticketbench.plan.resolve import Resolver
 from ticketbench.suite.suite import Headline
 
 
-def draw(
+def draw_tickets(
     cells: Sequence[Cell],
     resolver: Resolver,
     headline: Headline,

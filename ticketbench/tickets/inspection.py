@@ -12,21 +12,21 @@ from torch import Tensor
 
 from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Ticket, density_of
-from ticketbench.tickets.origin import cell_of, readable
+from ticketbench.tickets.origin import cell_of, readable_text
 from ticketbench.tickets.overlap import chance_overlap, overlap
 
 
 def inspect(path: str, ticket: Ticket) -> dict[str, Any]:
     """A ticket as plain data, every foreign text made readable."""
     return {
-        "file": readable(path),
-        "origin": origin_of(ticket),
+        "file": readable_text(path),
+        "origin": origin_in_words(ticket),
         "kept": sum(int(part.sum()) for part in ticket.mask.values()),
         "prunable": sum(part.numel() for part in ticket.mask.values()),
         "density": density_of(ticket.mask),
         "parameters": sum(part.numel() for part in ticket.weights.values()),
         "bytes": Path(path).stat().st_size,
-        "layers": [layer_of(readable(name), part) for name, part in ticket.mask.items()],
+        "layers": [layer_of(readable_text(name), part) for name, part in ticket.mask.items()],
     }
 
 
@@ -49,9 +49,9 @@ def layer_of(name: str, mask: Tensor) -> dict[str, Any]:
     }
 
 
-def origin_of(ticket: Ticket) -> dict[str, str]:
+def origin_in_words(ticket: Ticket) -> dict[str, str]:
     """Where a ticket says it came from; a note where it does not."""
-    kind = readable(ticket.about.get("kind", "unknown"))
+    kind = readable_text(ticket.about.get("kind", "unknown"))
     try:
         cell = cell_of(ticket)
     except TicketError as error:
@@ -63,18 +63,18 @@ def origin_of(ticket: Ticket) -> dict[str, str]:
         "task": setting.task, "protocol": setting.protocol, "initializer": setting.initializer,
         "density": f"{cell.density!r}", "seed": f"{cell.seed!r}",
     }  # fmt: skip
-    return {name: readable(part) for name, part in parts.items()}
+    return {name: readable_text(part) for name, part in parts.items()}
 
 
-def compare(tickets: Mapping[str, Ticket]) -> list[dict[str, Any]]:
+def compare_tickets(tickets: Mapping[str, Ticket]) -> list[dict[str, Any]]:
     """Every pair of tickets: how alike their masks are, and what chance would give."""
     found = []
     for (first, mine), (second, theirs) in combinations(tickets.items(), 2):
         try:
             pair = {"overlap": overlap(mine.mask, theirs.mask), "chance": chance_overlap(mine.mask, theirs.mask)}
         except TicketError as error:
-            raise TicketError(f"{readable(first)} and {readable(second)}: {readable(error)}") from None
+            raise TicketError(f"{readable_text(first)} and {readable_text(second)}: {readable_text(error)}") from None
         found.append(
-            {"first": readable(first), "second": readable(second)} | {name: asdict(part) for name, part in pair.items()}
+            {"first": readable_text(first), "second": readable_text(second)} | {name: asdict(part) for name, part in pair.items()}
         )
     return found

@@ -15,7 +15,7 @@ from ticketbench.masks.ticket import Ticket
 from ticketbench.plan.cell import Cell, make_cell
 from ticketbench.plan.resolve import Resolver
 
-LONGEST = 300
+LONGEST_FOREIGN = 300
 """Characters of a foreign text that are shown."""
 
 
@@ -41,29 +41,29 @@ def network_of(ticket: Ticket, resolver: Resolver) -> nn.Module:
     shapes = (last if ticket.about.get("kind") == "solution" else stages.draw_on).shapes()
     with torch.device("meta"):  # no memory for what the file does not hold
         planned = model.build(shapes)
-    check_shapes(planned, ticket.weights)
+    check_tensors(planned, ticket.weights)
     module: nn.Module = model.build(shapes)
-    module.load_state_dict(state_of(module, ticket.weights))
+    module.load_state_dict(state_dict_of(module, ticket.weights))
     return module.eval()
 
 
-def state_of(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def state_dict_of(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict for a module: a parameter that goes by two names is in the ticket by the first."""
     owners: dict[int, str] = {}
-    for name, part in (*named(module, True), *named(module, False)):
+    for name, part in (*named_tensors(module, True), *named_tensors(module, False)):
         owners.setdefault(id(part), name)
-    parts = dict(named(module, False))
+    parts = dict(named_tensors(module, False))
     return {name: tensors[owners[id(parts[name])]] for name in module.state_dict()}
 
 
-def named(module: nn.Module, once: bool) -> list[tuple[str, Tensor]]:
+def named_tensors(module: nn.Module, once: bool) -> list[tuple[str, Tensor]]:
     """Parameters and buffers by name, shared ones once or by every name."""
     return [*module.named_parameters(remove_duplicate=once), *module.named_buffers(remove_duplicate=once)]
 
 
-def check_shapes(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """The tensors are what the module needs, or a `TicketError` names the first that is not."""
-    needed = dict(named(module, True))
+    needed = dict(named_tensors(module, True))
     for name in tensors:
         if name not in needed:
             raise TicketError(f"it holds '{name}', which the network of its cell does not have")
@@ -81,7 +81,7 @@ def load_ticket(path: str) -> Ticket:
     try:
         return Ticket.load(path)
     except TicketbenchError as error:
-        raise TicketError(readable(error)) from None
+        raise TicketError(readable_text(error)) from None
 
 
 def build_network(ticket: Ticket, path: str, resolver: Resolver) -> nn.Module:
@@ -89,11 +89,11 @@ def build_network(ticket: Ticket, path: str, resolver: Resolver) -> nn.Module:
     try:
         return network_of(ticket, resolver)
     except Exception as error:  # what a plugin raises over foreign options is the file's fault
-        raise TicketError(f"{path}: its network cannot be built: {readable(error)}") from error
+        raise TicketError(f"{path}: its network cannot be built: {readable_text(error)}") from error
 
 
-def readable(foreign: object) -> str:
+def readable_text(foreign: object) -> str:
     """A foreign text on one line, without anything a terminal would act on."""
     text = str(foreign)
-    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text[:LONGEST])
-    return shown + ("…" if len(text) > LONGEST else "")
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text[:LONGEST_FOREIGN])
+    return shown + ("…" if len(text) > LONGEST_FOREIGN else "")

@@ -15,7 +15,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from ticketbench.units.link import Link, Step
+from ticketbench.units.link import Link, Passage
 from ticketbench.units.recurrent_link import recurrent_link
 from ticketbench.units.traced import traced, unhooked
 
@@ -68,7 +68,7 @@ def link_from(start: fx.Node, parts: dict[str, nn.Module], alone: Callable[[str]
     layer: Any = parts[name]
     units, size = len(layer.weight), CONVOLUTIONS.get(type(layer), 0)
     flat, node = False, start
-    steps: list[Step] = []
+    steps: list[Passage] = []
     while True:
         readers = [user for user in node.users if not reads_batch_size(user)]
         if len(readers) != 1 or not node.users or fed_by(readers[0]) is not node:
@@ -102,28 +102,28 @@ def positions_of(consumer: Any, units: int, size: int, flat: bool) -> int:
     return int(size == 0 and inputs == units)
 
 
-def step_of(node: fx.Node, part: Any, units: int, size: int, alone: Callable[[str], bool]) -> Step | None:
+def step_of(node: fx.Node, part: Any, units: int, size: int, alone: Callable[[str], bool]) -> Passage | None:
     """What a node does to units whose maps have `size` dimensions, or None where they would not stay apart."""
     name = str(node.target) if part is not None else ""
     what: Any = type(part) if part is not None else node.target
     if any(isinstance(value, fx.Node) for value in others(node)) and not flattens(node):
         return None
     if what in DROPOUTS or what in DROPOUT_FUNCTIONS:
-        return Step("dropout", name)
+        return Passage("dropout", name)
     if what in POOLS:
-        return Step("pool", name, uniform=stays_uniform(node, part)) if POOLS[what] == size else None
+        return Passage("pool", name, uniform=stays_uniform(node, part)) if POOLS[what] == size else None
     if what in NORMS:
         fits = NORMS[what] == (size or 1) and part is not None and part.num_features == units and alone(name)
-        return Step("norm", name) if fits else None
+        return Passage("norm", name) if fits else None
     if flattens(node) or (isinstance(part, nn.Flatten) and (part.start_dim, part.end_dim) == (1, -1)):
-        return Step("flatten", name)
+        return Passage("flatten", name)
     if what in POINTWISE and part is not None:
-        return Step("pointwise", name, apply=part)
+        return Passage("pointwise", name, apply=part)
     if (node.op == "call_function" and what in POINTWISE_FUNCTIONS) or (
         node.op == "call_method" and what in POINTWISE_METHODS
     ):
         function = getattr(torch, what) if isinstance(what, str) else what
-        return Step("pointwise", apply=lambda values: function(values, *node.args[1:], **rest(node)))
+        return Passage("pointwise", apply=lambda values: function(values, *node.args[1:], **rest(node)))
     return None
 
 

@@ -67,7 +67,7 @@ def compact(
             link.producer: kept_units(smaller, link, masks, (least or {}).get(link.producer, 1))
             for link in reversed(links)
         }
-        cuts = [cut for link in links for cut in shrink(smaller, link, masks, kept[link.producer])]
+        cuts = [cut for link in links for cut in shrink_layer(smaller, link, masks, kept[link.producer])]
     return Compacted(smaller, masks, {link.producer: kept[link.producer] for link in links}, tuple(cuts))
 
 
@@ -160,7 +160,7 @@ def cut(module: nn.Module, name: str, masks: Mask, where: tuple[slice | Tensor, 
         masks[name][where] = False
 
 
-def shrink(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> Iterator[tuple[str, int, Tensor, int]]:
+def shrink_layer(module: nn.Module, link: Link, masks: Mask, kept: Tensor) -> Iterator[tuple[str, int, Tensor, int]]:
     """Take the kept units alone: rows of their makers, entries of their norms and states, columns of their readers."""
     units = link.units(len(module.get_parameter(link.producer)))
     stays = torch.zeros(units, dtype=torch.bool, device=kept.device).index_fill(0, kept, True)

@@ -12,7 +12,7 @@ Kind = Literal["pointwise", "dropout", "pool", "norm", "flatten"]
 
 
 @dataclass(frozen=True)
-class Step:
+class Passage:
     """One operation between two layers; it keeps units apart."""
 
     kind: Kind
@@ -34,7 +34,7 @@ class Link:
     """The weight that reads them, `positions` neighbouring columns each."""
     positions: int = 1
     """The consumer's inputs a unit occupies: the size of its map where a flattened one is read, else 1."""
-    between: tuple[Step, ...] = ()
+    between: tuple[Passage, ...] = ()
     gates: int = 1
     """The producer's blocks of rows: a unit of a recurrent layer has a row in the block of each gate."""
     loops: tuple[str, ...] = ()

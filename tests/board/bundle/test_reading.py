@@ -17,7 +17,7 @@ from ticketbench.board.bundle.manifest import Manifest, hash_of, parse_manifest,
 from ticketbench.board.bundle.pagewalk import Chunk, walk
 from ticketbench.board.bundle.parquet import read_table, to_bytes
 from ticketbench.board.bundle.reading import read_bundle
-from ticketbench.board.bundle.refusal import BundleError, mended, shown, text_fault
+from ticketbench.board.bundle.refusal import BundleError, mended, shown_text, text_fault
 from ticketbench.board.bundle.thrift import DamageError, Thrift
 from ticketbench.board.submission import from_bundle
 from ticketbench.plan.plan import make_plan
@@ -187,8 +187,8 @@ def test_a_walk_counts_what_pages_say_they_unpack_to():
 @given(st.text(max_size=200))
 def test_messages_are_one_printable_line_whatever_they_speak_of(text):
     """Control characters, line ends and directions become escapes; long texts are cut."""
-    assert shown(text).isprintable()
-    assert len(shown(text)) < 1000
+    assert shown_text(text).isprintable()
+    assert len(shown_text(text)) < 1000
 
 
 @given(st.text(max_size=200))

@@ -15,7 +15,7 @@ import torch
 from file_server import FileServer, cut_at, other, placed, serving
 
 from ticketbench import DataError, OptionError, Remote, Shapes, Sizes, data_folder
-from ticketbench.datafiles.datafiles import state_of
+from ticketbench.datafiles.datafiles import file_state
 from ticketbench.datafiles.download import fetch
 from ticketbench.plugin.options import configure
 from ticketbench_tasks.mnist import FASHION, MNIST, FashionMnist, Mnist, Part, Source
@@ -257,7 +257,7 @@ TEST_DIGITS = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 )
 def test_the_real_files(monkeypatch, task: type[Mnist], source: Source, train: list[int], test: list[int]):
     """The published number of images of each class, and the mean and deviation that "standard" takes."""
-    if any(state_of(remote, REAL) != "verified" for remote in official(source).values()):
+    if any(file_state(remote, REAL) != "verified" for remote in official(source).values()):
         pytest.skip(f"the files of {task.name} are not in {REAL}: `ticketbench data fetch {task.name}`")
     monkeypatch.setenv("TICKETBENCH_DATA", str(REAL))
     images, nothing = task(normalisation="unit").training()

@@ -9,7 +9,7 @@ import torch
 from file_server import cut_at, placed, serving
 
 from ticketbench import DataError, Shapes, Sizes, data_folder
-from ticketbench.datafiles.datafiles import state_of
+from ticketbench.datafiles.datafiles import file_state
 from ticketbench.datafiles.download import fetch
 from ticketbench_tasks.penn_treebank import FILES, PennTreebank
 from ticketbench_tasks.text import Counts
@@ -80,7 +80,7 @@ def test_sizes_and_files_are_known_without_a_file():
 
 def test_the_real_files(monkeypatch: pytest.MonkeyPatch):
     """The published counts."""
-    if any(state_of(remote, REAL) != "verified" for remote in FILES.values()):
+    if any(file_state(remote, REAL) != "verified" for remote in FILES.values()):
         pytest.skip(f"the files of penn_treebank are not in {REAL}: `ticketbench data fetch penn_treebank`")
     monkeypatch.setenv("TICKETBENCH_DATA", str(REAL))
     task = PennTreebank(window=1)

@@ -14,7 +14,7 @@ import torch
 from file_server import cut_at, placed, serving
 
 from ticketbench import DataError, Shapes, Sizes, data_folder
-from ticketbench.datafiles.datafiles import state_of
+from ticketbench.datafiles.datafiles import file_state
 from ticketbench.datafiles.download import fetch
 from ticketbench_tasks.text import Counts
 from ticketbench_tasks.wikitext import WIKITEXT_2, WIKITEXT_103, Wikitext, Wikitext2, Wikitext103
@@ -194,7 +194,7 @@ def test_what_is_published(monkeypatch: pytest.MonkeyPatch):
 def test_the_real_text(monkeypatch: pytest.MonkeyPatch):
     """WikiText-2 has the published counts, and the published vocabulary."""
     copy = any((REAL / "wikitext-2" / name).is_file() for name in ("wiki.train.tokens", "train.txt", "train.txt.gz"))
-    if not copy and state_of(WIKITEXT_2.remote, REAL) != "verified":
+    if not copy and file_state(WIKITEXT_2.remote, REAL) != "verified":
         pytest.skip(f"WikiText-2 is not in {REAL}: `ticketbench data fetch wikitext2`")
     monkeypatch.undo()
     monkeypatch.setenv("TICKETBENCH_DATA", str(REAL))

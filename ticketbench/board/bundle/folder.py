@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from ticketbench.board.bundle.manifest import MANIFEST, MOST_BYTES, Manifest
-from ticketbench.board.bundle.refusal import BundleError, shown
+from ticketbench.board.bundle.refusal import BundleError, shown_text
 from ticketbench.files import reason_of
 from ticketbench.store.tables import SCHEMAS
 
@@ -26,19 +26,19 @@ def check_names(folder: Path) -> None:
     missing = {MANIFEST, *FILES}
     try:
         if stat.S_ISLNK(os.lstat(folder).st_mode):
-            raise BundleError(f"{shown(folder.name)} is a link. A bundle is a folder; give the one it points at.")
+            raise BundleError(f"{shown_text(folder.name)} is a link. A bundle is a folder; give the one it points at.")
         with os.scandir(folder) as entries:
             for entry in entries:  # stops at the first wrong one, however many there are
                 if entry.name not in KNOWN:
                     raise BundleError(
-                        f"unknown file {shown(entry.name)}. A bundle has {', '.join(sorted(KNOWN))} only."
+                        f"unknown file {shown_text(entry.name)}. A bundle has {', '.join(sorted(KNOWN))} only."
                     )
                 if not stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
                     raise BundleError(f"{entry.name} is a link, a folder or a device. It must be a plain file.")
                 missing.discard(entry.name)
     except (OSError, ValueError) as error:
         raise BundleError(
-            f"cannot read the folder {shown(str(folder))}: {shown(reason_of(error))}. Give the folder of a bundle."
+            f"cannot read the folder {shown_text(str(folder))}: {shown_text(reason_of(error))}. Give the folder of a bundle."
         ) from None
     if missing:
         raise BundleError(f"{min(missing)} is missing. `ticketbench submit` writes a bundle of {', '.join(KNOWN)}.")
@@ -58,7 +58,7 @@ def read_file(folder: Path, name: str) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             raise BundleError(f"{name} is a link, a folder or a device. It must be a plain file.") from None
-        raise BundleError(f"cannot read {name}: {shown(reason_of(error))}") from None
+        raise BundleError(f"cannot read {name}: {shown_text(reason_of(error))}") from None
 
 
 def read_records(folder: Path, name: str, manifest: Manifest) -> bytes:
@@ -77,7 +77,7 @@ def check_files(manifest: Manifest) -> None:
     """The manifest speaks of the files of records, all of them and no others."""
     for name in manifest.files:
         if name not in FILES:
-            raise BundleError(f"{MANIFEST}: unknown file {shown(name)}. Valid: {', '.join(FILES)}.")
+            raise BundleError(f"{MANIFEST}: unknown file {shown_text(name)}. Valid: {', '.join(FILES)}.")
     for name in FILES:
         if name not in manifest.files:
             raise BundleError(f"{MANIFEST}: [files.{name}] is missing")

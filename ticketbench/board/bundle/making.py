@@ -19,7 +19,7 @@ from ticketbench.board.bundle.folder import check_names
 from ticketbench.board.bundle.manifest import MANIFEST, MANIFEST_SCHEMA, Manifest, hash_of, to_plain, to_toml, validated
 from ticketbench.board.bundle.parquet import to_bytes
 from ticketbench.board.bundle.reading import Bundle, check_tables, read_bundle
-from ticketbench.board.bundle.refusal import BundleError, mended, shown
+from ticketbench.board.bundle.refusal import BundleError, mended, shown_text
 from ticketbench.errors import StoreError, UnknownNameError
 from ticketbench.files import reason_of, remove, written
 from ticketbench.plan.cell import Cell, describe
@@ -70,7 +70,7 @@ def draft(
     if not kept:
         raise StoreError(f"none of the store's {foreign} cells of tier {tier} is one of the suite's as it is now.")
     notes += remarks(kept, choice.cells, found)
-    tables = collect(store, kept)
+    tables = collect_rows(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
         "schema": MANIFEST_SCHEMA, "name": name, "who": who,
@@ -116,7 +116,7 @@ def remarks(records: Sequence[CellRecord], cells: Sequence[Cell], found: Mapping
     return lines
 
 
-def collect(store: Records, records: Sequence[CellRecord]) -> dict[str, pa.Table]:
+def collect_rows(store: Records, records: Sequence[CellRecord]) -> dict[str, pa.Table]:
     """The four tables, in an order that depends on what they hold alone."""
     ordered = sorted(records, key=lambda record: tuple(getattr(record, name) for name in ORDER))
     keys = pa.array([record.key for record in ordered], TEXT)
@@ -146,7 +146,7 @@ def methods_of(records: Iterable[CellRecord], plugins: Plugins) -> list[dict[str
             entry |= {"scorer": scorer, "scorer_distribution": source.distribution, "scorer_version": source.version}
         if found.setdefault(record.row, entry) != entry:
             raise BundleError(
-                f"the store has two methods under the row {shown(record.row)}. Submit from a store of one."
+                f"the store has two methods under the row {shown_text(record.row)}. Submit from a store of one."
             )
     return [found[name] for name in sorted(found)]
 
@@ -159,7 +159,7 @@ def registered(plugins: Plugins, kind: str, name: str) -> Registered:
         raise BundleError(f"{error} Load it with --plugin: a submission says where its code comes from.") from None
 
 
-def write(made: Draft, output: Path) -> Path:
+def write_bundle(made: Draft, output: Path) -> Path:
     """The bundle as a folder of its name: whole, or not there. One that is there already must be the same."""
     folder = output / made.manifest.name
     files = {MANIFEST: to_toml(to_plain(made.manifest)).encode(), **made.files}

@@ -15,13 +15,13 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from ticketbench.board.bundle.refusal import BundleError, shown, text_fault
+from ticketbench.board.bundle.refusal import BundleError, shown_text, text_fault
 from ticketbench.errors import suggest
 from ticketbench.plugin.options import canonical
 from ticketbench.store.schema import SCHEMA_VERSION
-from ticketbench.suite.base import Table
+from ticketbench.suite.base import TomlTable
 
-T = TypeVar("T", bound=Table)
+_T = TypeVar("T", bound=TomlTable)
 
 MANIFEST = "manifest.toml"
 MANIFEST_SCHEMA = SCHEMA_VERSION
@@ -37,7 +37,7 @@ def plain_text(value: str) -> str:
     """A text that can be printed on one line."""
     fault = text_fault(value, 300) or ("It stacks marks on a letter." if stacked(value) else "")
     if fault:
-        raise ValueError(f"{shown(value)}. {fault}")
+        raise ValueError(f"{shown_text(value)}. {fault}")
     return value
 
 
@@ -54,27 +54,27 @@ def stacked(value: str) -> bool:
 def not_blank(value: str) -> str:
     """A text of which something can be seen."""
     if not value.strip():
-        raise ValueError(f"{shown(value)} is blank. Write who or what it is.")
+        raise ValueError(f"{shown_text(value)} is blank. Write who or what it is.")
     return value
 
 
 def folder_name(value: str) -> str:
     """A name that is a folder of the same name everywhere, and nothing else."""
     if value.partition(".")[0].lower() in DEVICE_NAMES:
-        raise ValueError(f"{shown(value)} is the name of a device on Windows. Choose another.")
+        raise ValueError(f"{shown_text(value)} is the name of a device on Windows. Choose another.")
     if value.endswith("."):
-        raise ValueError(f"{shown(value)} ends in a dot, which Windows drops. Leave it out.")
+        raise ValueError(f"{shown_text(value)} ends in a dot, which Windows drops. Leave it out.")
     return value
 
 
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60), AfterValidator(folder_name)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
 Text = Annotated[str, AfterValidator(plain_text)]
-Line = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(not_blank)]
+OneLine = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(not_blank)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Method(Table):
+class SubmittedMethod(TomlTable):
     """A row of the leaderboard, and the distributions that its code came from."""
 
     row: Word
@@ -86,28 +86,28 @@ class Method(Table):
     scorer_version: Text = ""
 
 
-class File(Table):
+class File(TomlTable):
     """What a file must be."""
 
     sha256: Digest
     size: Annotated[int, Field(ge=0, le=2**40)]
 
 
-class Manifest(Table):
+class Manifest(TomlTable):
     """A manifest; every field belongs to the hash but `hash` itself."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=MANIFEST_SCHEMA)]
     name: FolderName
-    who: Line
+    who: OneLine
     suite: Word
     suite_version: Annotated[int, Field(ge=1, le=10**6)]
     tier: Word
     precision: Word
     device_class: Word
-    ticketbench: Line
+    ticketbench: OneLine
     """The version that made the bundle."""
     hash: Digest
-    methods: Annotated[tuple[Method, ...], Field(strict=False, min_length=1, max_length=MOST_METHODS)]
+    methods: Annotated[tuple[SubmittedMethod, ...], Field(strict=False, min_length=1, max_length=MOST_METHODS)]
     files: Annotated[dict[str, File], Field(max_length=10)]
 
 
@@ -172,7 +172,7 @@ def read_toml(file: str, content: bytes, most: int = MOST_BYTES) -> dict[str, An
     except RecursionError:
         raise BundleError(f"{file} is nested too deeply. It has values and flat tables only.") from None
     except ValueError as error:
-        raise BundleError(f"{file} is not valid TOML: {shown(str(error))}") from None
+        raise BundleError(f"{file} is not valid TOML: {shown_text(str(error))}") from None
 
 
 def parse_manifest(content: bytes) -> Manifest:
@@ -181,7 +181,7 @@ def parse_manifest(content: bytes) -> Manifest:
     found = data.get("schema")
     if isinstance(found, int) and found > MANIFEST_SCHEMA:
         raise BundleError(
-            f"{MANIFEST} has schema {shown(found)}; this ticketbench reads up to {MANIFEST_SCHEMA}. Update ticketbench."
+            f"{MANIFEST} has schema {shown_text(found)}; this ticketbench reads up to {MANIFEST_SCHEMA}. Update ticketbench."
         )
     manifest = validated(MANIFEST, Manifest, data)
     right = hash_of(to_plain(manifest))
@@ -193,7 +193,7 @@ def parse_manifest(content: bytes) -> Manifest:
     return manifest
 
 
-def validated(file: str, kind: type[T], data: Mapping[str, Any]) -> T:
+def validated(file: str, kind: type[_T], data: Mapping[str, Any]) -> _T:
     """Plain data as a typed table, or the first thing that is wrong with it."""
     try:
         return kind.model_validate(data)
@@ -201,12 +201,12 @@ def validated(file: str, kind: type[T], data: Mapping[str, Any]) -> T:
         found = error.errors(include_url=False)[0]
     except (RecursionError, OverflowError):
         raise BundleError(f"{file} is nested too deeply. It has values and flat tables only.") from None
-    place = shown(".".join(str(part) for part in found["loc"]))
+    place = shown_text(".".join(str(part) for part in found["loc"]))
     if found["type"] == "missing":
         raise BundleError(f"{file}: {place} is missing")
     if found["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in kind.model_fields.items()] if len(found["loc"]) == 1 else []
         raise BundleError(f"{file}: unknown key {place}. {suggest('', known) if known else ''}".rstrip())
     message = found["msg"].removeprefix("Value error, ")
-    value = "" if found["type"] == "value_error" else f" (it is {shown(found['input'])})"
+    value = "" if found["type"] == "value_error" else f" (it is {shown_text(found['input'])})"
     raise BundleError(f"{file}: {place}: {message}{value}")

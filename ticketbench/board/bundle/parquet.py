@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ticketbench.board.bundle.pagewalk import Footer, chunks_of, read_footer, walk
-from ticketbench.board.bundle.refusal import BundleError, shown
+from ticketbench.board.bundle.refusal import BundleError, shown_text
 from ticketbench.files import reason_of
 from ticketbench.store.migrations import migrated
 from ticketbench.store.schema import SCHEMA_VERSION
@@ -53,7 +53,7 @@ def read_table(name: str, content: bytes, version: int = SCHEMA_VERSION) -> pa.T
         found = unpack(file, name, content, version) if footer.rows else schema_of(name, version).empty_table()
     except FAILURES as error:
         raise BundleError(
-            f"{file} is damaged: {shown(reason_of(error))}. Submit again, or fetch the bundle again."
+            f"{file} is damaged: {shown_text(reason_of(error))}. Submit again, or fetch the bundle again."
         ) from None
     if found.num_rows != footer.rows:
         raise BundleError(f"{file} is damaged: it has {found.num_rows} rows, its metadata say {footer.rows}.")
@@ -77,7 +77,7 @@ def check_claims(file: str, name: str, footer: Footer) -> None:
         raise BundleError(f"{file} has {len(footer.groups)} row groups; it may have {MOST_GROUPS}")
     if footer.keys:
         raise BundleError(
-            f"{file} has metadata of its own: {shown(footer.keys[0])}. A bundle's tables have rows and columns only."
+            f"{file} has metadata of its own: {shown_text(footer.keys[0])}. A bundle's tables have rows and columns only."
         )
 
 
@@ -88,10 +88,10 @@ def check_columns(file: str, wanted: pa.Schema, schema: Any) -> None:
     found = [schema.column(at) for at in range(len(schema))]
     for at, column in enumerate(found):
         if column.max_repetition_level or column.max_definition_level > 1 or column.path != column.name:
-            raise BundleError(f"{file}: column {shown(column.path)} is nested. A column holds one value a row.")
+            raise BundleError(f"{file}: column {shown_text(column.path)} is nested. A column holds one value a row.")
         if at >= len(wanted) or column.name != wanted.names[at]:
             right = f"column {at + 1} is '{wanted.names[at]}'" if at < len(wanted) else "there is none more"
-            raise BundleError(f"{file}: unknown column {shown(column.name)}. By the schema {right}.")
+            raise BundleError(f"{file}: unknown column {shown_text(column.name)}. By the schema {right}.")
         kind = wanted.field(at).type
         logical = LOGICAL.get(column.logical_type.type, column.logical_type.type)
         if column.physical_type != PHYSICAL[kind] or logical != ("text" if kind == TEXT else ""):

@@ -18,7 +18,7 @@ from ticketbench.board.bundle import values
 from ticketbench.board.bundle.folder import FILES, check_files, check_names, read_file, read_records
 from ticketbench.board.bundle.manifest import MANIFEST, Manifest, parse_manifest
 from ticketbench.board.bundle.parquet import read_table
-from ticketbench.board.bundle.refusal import BundleError, refuse, shown
+from ticketbench.board.bundle.refusal import BundleError, refuse, shown_text
 from ticketbench.store.schema import JUDGED, CellRecord
 from ticketbench.store.tables import SCHEMAS, records_of
 from ticketbench.suite.suite import Suite
@@ -87,9 +87,9 @@ def read_bundle(folder: Path, suite: Suite | None = None) -> Bundle:
         if suite is not None:
             bundle.check_against(suite)
     except BundleError as error:
-        raise BundleError(f"{shown(str(folder))} is no submission that can be shown: {error}") from None
+        raise BundleError(f"{shown_text(str(folder))} is no submission that can be shown: {error}") from None
     except (RecursionError, MemoryError, OverflowError, pa.ArrowException) as error:  # one bundle stops no board
-        raise BundleError(f"{shown(str(folder))} takes more than a submission may: {type(error).__name__}.") from None
+        raise BundleError(f"{shown_text(str(folder))} takes more than a submission may: {type(error).__name__}.") from None
     return bundle
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ticketbench.errors import TicketbenchError
 
-LONGEST = 80
+LONGEST_SHOWN = 80
 """Characters of a foreign value that a message shows."""
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """A spreadsheet computes a text that begins with one of these."""
@@ -28,18 +28,18 @@ def seen(sign: str) -> bool:
     return sign.isprintable() and sign not in HIDDEN and not "\U000e0100" <= sign <= "\U000e01ef"
 
 
-def shown(value: Any) -> str:
+def shown_text(value: Any) -> str:
     """A foreign value as a message shows it: on one line, shortened, what cannot be seen as escapes."""
     text = value if isinstance(value, str) else BRIEF.repr(value)
-    cut = text[:LONGEST]
+    cut = text[:LONGEST_SHOWN]
     plain = "".join(sign if seen(sign) else sign.encode("unicode_escape").decode() for sign in cut)
-    more = f"… ({len(text)} characters)" if len(text) > LONGEST else ""
+    more = f"… ({len(text)} characters)" if len(text) > LONGEST_SHOWN else ""
     return f"'{plain}'{more}" if isinstance(value, str) else plain + more
 
 
 def refuse(file: str, column: str, row: int, value: Any, right: str) -> BundleError:
     """The refusal of one value of a table."""
-    return BundleError(f"{file}, column '{column}', row {row + 1}: {shown(value)}. {right}")
+    return BundleError(f"{file}, column '{column}', row {row + 1}: {shown_text(value)}. {right}")
 
 
 def text_fault(text: str, longest: int, lines: bool = False) -> str:
@@ -49,7 +49,7 @@ def text_fault(text: str, longest: int, lines: bool = False) -> str:
     allowed = "\n\t" if lines else ""
     odd = next((sign for sign in text if not (seen(sign) or sign in allowed)), None)
     if odd is not None:
-        return f"It holds {shown(odd)}, a character that cannot be printed."
+        return f"It holds {shown_text(odd)}, a character that cannot be printed."
     if text.lstrip().startswith(FORMULAS):
         return "A text may not begin with = + - or @: a spreadsheet would compute it."
     return ""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ticketbench.board.bundle.manifest import Manifest
-from ticketbench.board.bundle.refusal import BundleError, refuse, shown, text_fault
+from ticketbench.board.bundle.refusal import BundleError, refuse, shown_text, text_fault
 from ticketbench.results.choice import Identity, identity
 from ticketbench.store.column import ANY, Bounds, Column, TableColumn
 from ticketbench.store.environment import environment_id
@@ -81,7 +81,7 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
         right = getattr(manifest, name)
         row = pc.index(pc.equal(cells[name], right), False).as_py()
         if row >= 0:
-            raise refuse(file, name, row, cells[name][row].as_py(), f"The manifest says {shown(right)}.")
+            raise refuse(file, name, row, cells[name][row].as_py(), f"The manifest says {shown_text(right)}.")
     records = records_of(cells)
     seen: set[str] = set()
     answered: dict[Identity, int] = {}
@@ -98,14 +98,14 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
                 file, "key", number, record.key,
                 f"Row {first + 1} is the same cell, computed by other code. A bundle has one result of each.",
             )  # fmt: skip
-        check_density(file, number, record)
+        check_densities(file, number, record)
         check_definition(file, number, record)
         check_judgement(file, number, record)
     for name in sorted(listed - {record.row for record in records}):
         raise BundleError(f"{file} has no cell of the row '{name}', which the manifest names")
 
 
-def check_density(file: str, number: int, record: CellRecord) -> None:
+def check_densities(file: str, number: int, record: CellRecord) -> None:
     """A density asked for, and one that was reached: kept weights of those that can be pruned."""
     if not 0 < record.density <= 1:
         raise refuse(file, "density", number, record.density, "It must lie in (0, 1]: the share of weights kept.")
@@ -183,5 +183,5 @@ def check_shares(table: pa.Table, file: str, name: str, metric: str, title: str)
     row = pc.index(bad, True).as_py()
     if row >= 0:
         raise BundleError(
-            f"{file}, column '{name}': {values[row].as_py()!r} of {shown(title)}. It is a share: it must lie in [0, 1]."
+            f"{file}, column '{name}': {values[row].as_py()!r} of {shown_text(title)}. It is a share: it must lie in [0, 1]."
         )
