@@ -42,24 +42,28 @@ def as_tables(records: Sequence[CellRecord], environment: str) -> dict[str, pa.T
     """Records as the three tables of a part; those that do not say where they were computed were computed here."""
     placed = [dataclasses.replace(one, environment=one.environment or environment) for one in records]
     cells = {one.name: [storable(getattr(record, one.name)) for record in placed] for one in TABLES["cells"]}
-    points = [(record.key, record.attempt, *point) for record in placed for point in record.curves]
-    findings = [
-        (record.key, record.attempt, *finding)
-        for record in placed
-        for finding in (*record.probes, *(layer.finding() for layer in record.layers))
-    ]
     return {
         "cells": pa.table(cells, schema=SCHEMAS["cells"]),
-        "curves": table_of("curves", points),
-        "probes": table_of("probes", findings),
+        "curves": parts_table("curves", [(record, record.curves) for record in placed]),
+        "probes": parts_table("probes", [(record, findings_of(record)) for record in placed]),
     }
 
 
-def table_of(table: str, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    """Rows of values as a table."""
-    names = SCHEMAS[table].names
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table(dict(zip(names, columns, strict=True)), schema=SCHEMAS[table])
+def findings_of(record: CellRecord) -> tuple[Finding, ...]:
+    """What probes found and methods noted of a cell, and the kept share of each layer."""
+    return (*record.probes, *(layer.finding() for layer in record.layers))
+
+
+def parts_table(table: str, parts: Sequence[tuple[CellRecord, Sequence[tuple[Any, ...]]]]) -> pa.Table:
+    """The points or findings of some records as a table, column by column, under their cells' keys and attempts."""
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMAS[table].names}
+    for record, values in parts:
+        columns["key"] += [record.key] * len(values)
+        columns["attempt"] += [record.attempt] * len(values)
+        names = SCHEMAS[table].names[len(OWNER) :] if values else []  # without values there are no columns to add to
+        for name, column in zip(names, zip(*values, strict=True), strict=True):
+            columns[name] += column
+    return pa.table(columns, schema=SCHEMAS[table])
 
 
 def storable(value: Any) -> Any:
