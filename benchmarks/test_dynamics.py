@@ -17,7 +17,7 @@ import torch
 from ticketbench import Probe
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.train import Goal, train
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.plan.plan import Plan, Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
@@ -101,7 +101,7 @@ class Cell:
             stepper, _ = self.bench.stepper([0])
             stepper.keep_average(average)
             self.trial.restart()
-            train(stepper, self.bench.stage.data, [self.trial.seed], STEPS, Goal("accuracy", True))
+            train_stack(stepper, self.bench.stage.data, [self.trial.seed], STEPS, Goal("accuracy", True))
             return STEPS
 
         return work

@@ -19,14 +19,18 @@ DOWN = [0.4, 0.5, 0.5, 0.6, 0.8, 0.6]
 
 def test_a_difference_is_paired_by_seed(tmp_path):
     """Six seeds, every one higher: p is 2/2⁶; of one comparison that is below 5 %, and A is better."""
-    (pair,) = compare_lines(submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN)))
+    (pair,) = compare_lines(
+        submission(tmp_path / "a", row("x", 0.1, UP)), submission(tmp_path / "b", row("x", 0.1, DOWN))
+    )
     assert pair.found is not None
     assert pair.found.values == pytest.approx((0.1, 0.1, 0.2, 0.2, 0.1, 0.1))
     assert pair.found.interval.mean == pytest.approx(0.8 / 6)
     assert pair.found.interval.high == pytest.approx(0.8 / 6 + 2.570582 * 0.0516398 / 6**0.5, rel=1e-5)
     assert (pair.found.p, pair.found.corrected, pair.mark) == (2 / 64, 2 / 64, "better")
     assert 0 < pair.found.smallest < 0.8 / 6
-    (back,) = compare_lines(submission(tmp_path / "c", row("x", 0.1, DOWN)), submission(tmp_path / "d", row("x", 0.1, UP)))
+    (back,) = compare_lines(
+        submission(tmp_path / "c", row("x", 0.1, DOWN)), submission(tmp_path / "d", row("x", 0.1, UP))
+    )
     assert back.mark == "worse"
 
 
@@ -44,11 +48,15 @@ def test_too_few_seeds_are_told_so(tmp_path):
     """Of one comparison 5 seeds give 2/2⁵ at the least, and it takes 6; of two it takes 7, since 4/2⁶ is over 5 %."""
     left, right = (submission(tmp_path / name, row("x", 0.1, values), row("x", 0.2, values))
                    for name, values in (("a", UP), ("b", DOWN)))  # fmt: skip
-    assert power_of(compare_lines(left, right)).endswith("corrected for 2 comparisons. It takes at least 7 common seeds.")
+    assert power_of(compare_lines(left, right)).endswith(
+        "corrected for 2 comparisons. It takes at least 7 common seeds."
+    )
     few = compare_lines(
         submission(tmp_path / "c", row("x", 0.1, UP[:5])), submission(tmp_path / "d", row("x", 0.1, DOWN[:5]))
     )
-    assert "5 common seeds has no p below 0.062, and p is corrected for 1 comparison. It takes at least 6" in power_of(few)
+    assert "5 common seeds has no p below 0.062, and p is corrected for 1 comparison. It takes at least 6" in power_of(
+        few
+    )
     six = compare_lines(submission(tmp_path / "e", row("x", 0.1, UP)), submission(tmp_path / "f", row("x", 0.1, DOWN)))
     assert power_of(six) == ""
 

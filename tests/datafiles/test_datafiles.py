@@ -17,7 +17,7 @@ from file_server import placed, remote_of
 
 from ticketbench import DataError, Remote, data_folder, verified_file
 from ticketbench.datafiles import datafiles
-from ticketbench.datafiles.datafiles import part_of, file_place, file_state
+from ticketbench.datafiles.datafiles import file_place, file_state, part_of
 
 CONTENT = b"one two three"
 

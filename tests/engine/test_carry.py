@@ -14,7 +14,7 @@ from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import Order, in_streams
 from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
-from ticketbench.engine.train import Goal, train
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing import Blobs, Untrained, bench_for
@@ -122,7 +122,7 @@ def go(bench: Bench, until: int, members: Sequence[int] = ()) -> None:
     """Train some members as the engine would."""
     chosen = list(members or range(len(bench.stack)))
     stepper, part = bench.steppers.for_members(list(chosen), [Train()])
-    train(stepper, bench.stage.data, chosen, until, GOAL)
+    train_stack(stepper, bench.stage.data, chosen, until, GOAL)
     if part is not bench.stack:
         bench.stack.put(chosen, part)
 

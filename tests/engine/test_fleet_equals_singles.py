@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ticketbench import Model, Shapes, Train
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.train import Goal, train
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.plan.resolve import Resolver
 
 MEMBERS = 8
@@ -124,7 +124,7 @@ def normed_bench(plugins, cells) -> Bench:
 def trained(bench: Bench, until: int) -> list[list[float]]:
     """The losses of every member over some steps."""
     stepper, _ = bench.steppers.for_members(list(range(len(bench.cells))), [Train()])
-    log = train(stepper, bench.stage.data, [cell.seed for cell in bench.cells], until, Goal("accuracy", True))
+    log = train_stack(stepper, bench.stage.data, [cell.seed for cell in bench.cells], until, Goal("accuracy", True))
     losses: list[list[float]] = [[] for _ in bench.cells]
     for member, metric, _, value in log.points:
         assert metric == "train/loss"

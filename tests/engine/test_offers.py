@@ -106,7 +106,7 @@ def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch
     """It is found beside the probes, with the step; the points of the others stay."""
     import ticketbench.engine.fleet_run as life
 
-    real = life.train
+    real = life.train_stack
 
     def broken(stepper, data, seeds, until, goal, *rest):
         log = real(stepper, data, seeds, until, goal, *rest)

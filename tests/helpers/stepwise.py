@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ticketbench import Method, Split, Train, Trial
-from ticketbench.engine.train import Goal, train
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.seeds import generator
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ def follow(trial: Trial, request: Train) -> None:
     stepper, _ = trial._bench.steppers.for_members([0], [Train()])
     stepper.keep_average(request.average)
     until = trial.total_steps if request.until is None else request.until
-    train(stepper, trial._bench.stage.data, [trial.seed], until, Goal("accuracy", True))
+    train_stack(stepper, trial._bench.stage.data, [trial.seed], until, Goal("accuracy", True))
 
 
 def gradient(weights: Sequence[Array], inputs: Array, targets: NDArray[np.int64]) -> list[Array]:

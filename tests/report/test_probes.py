@@ -143,7 +143,11 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero(drawn, tmp_path):
     assert min(point["low"] for point in values) == min(point["value"] for point in values) > 0
     assert all(point["low"] <= point["value"] <= point["high"] for point in values)
     assert all(layer["encoding"]["y"]["scale"]["type"] == "log" for layer in chart["layer"])
-    texts = [text for text in ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot().itertext() if text.strip()]
+    texts = [
+        text
+        for text in ElementTree.parse(write_chart(chart, tmp_path, "f")["svg"]).getroot().itertext()
+        if text.strip()
+    ]
     assert {"1e-8", "1"} <= set(texts)
     assert "gradient flow" in texts
 

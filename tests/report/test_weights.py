@@ -12,7 +12,7 @@ from lottery_store import lottery
 from ticketbench.engine.bench import Bench
 from ticketbench.plan.resolve import Resolver
 from ticketbench.report.charts import write_chart
-from ticketbench.report.weights import initial_weights, spread_of_weights, spread_chart, spread_grid, spreads_of
+from ticketbench.report.weights import initial_weights, spread_chart, spread_grid, spread_of_weights, spreads_of
 from ticketbench.results.results import gather_results
 from ticketbench.suite.paper import Figure
 from ticketbench.suite.suite import read_suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 from places import ROOT
 
 from ticketbench.store.column import TableColumn, column
-from ticketbench.store.documentation import line_of, records_markdown
+from ticketbench.store.documentation import markdown_line, records_markdown
 from ticketbench.store.tables import TABLES
 
 
@@ -17,9 +17,11 @@ def test_the_page_of_records_is_what_the_schema_says():
 def test_a_column_is_a_line():
     """Type, unit and meaning; whether it may be empty, and since when there is one."""
     newer = TableColumn("heat", float, column("degrees | of the room", "joules", since=3), optional=True)
-    assert line_of(newer) == "| `heat` | double | joules | degrees \\| of the room (may be empty, since version 3) |"
+    assert (
+        markdown_line(newer) == "| `heat` | double | joules | degrees \\| of the room (may be empty, since version 3) |"
+    )
     plain = TableColumn("name", str, column("what it is called"), optional=False)
-    assert line_of(plain) == "| `name` | string |  | what it is called |"
+    assert markdown_line(plain) == "| `name` | string |  | what it is called |"
 
 
 def test_every_column_has_a_line():

@@ -125,7 +125,9 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     return write_files(folder, contents)
 
 
-def draw_charts(board: Board, table: Table, folder: Path, contents: dict[str, bytes]) -> dict[str, dict[str, dict[str, Any]]]:
+def draw_charts(
+    board: Board, table: Table, folder: Path, contents: dict[str, bytes]
+) -> dict[str, dict[str, dict[str, Any]]]:
     """A table's charts by setting and kind; each says where its files are, which are added to the contents."""
     from ticketbench.board.charts import charts_of
     from ticketbench.board.twins import twins

@@ -23,7 +23,7 @@ from ticketbench.results.stats import (
 )
 from ticketbench.suite.suite import Suite
 
-Mark = Mark | Literal["not comparable"]
+ComparedMark = Mark | Literal["not comparable"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Difference:
     """Of the exact paired test, for itself."""
     corrected: float = 1.0
     """After Holm's correction for all that were tested together."""
-    mark: Mark = "cannot tell"
+    mark: ComparedMark = "cannot tell"
     smallest: float = math.inf
     """The least mean difference that these seeds could have shown among so many comparisons."""
 
@@ -65,7 +65,7 @@ def corrected(
 
 
 @dataclass(frozen=True)
-class Pair:
+class ComparedPair:
     """Two lines beside each other."""
 
     setting: Subject
@@ -79,14 +79,14 @@ class Pair:
     """Why they cannot be compared, or what was left out."""
 
     @property
-    def mark(self) -> Mark:
+    def mark(self) -> ComparedMark:
         """How the left side does."""
         return self.found.mark if self.found else "not comparable"
 
 
 def compare_lines(
     left: Submission, right: Submission, rows: tuple[str, str] | None = None, suite: Suite | None = None
-) -> list[Pair]:
+) -> list[ComparedPair]:
     """Every line of the left side with the right side's line of the same setting and density.
 
     Rows meet rows of their name, or the left row that is given the right one. A row that is never pruned takes part at
@@ -95,13 +95,13 @@ def compare_lines(
     if left.setting != right.setting:
         parts = [f"{name} {mine} against {theirs}" for name, mine, theirs in
                  zip(SIDES, left.setting, right.setting, strict=True) if mine != theirs]  # fmt: skip
-        return [Pair(Subject("", "", "", "", ""), 1.0, *(rows or ("", "")), "", None, ", ".join(parts))]
+        return [ComparedPair(Subject("", "", "", "", ""), 1.0, *(rows or ("", "")), "", None, ", ".join(parts))]
     mine = [line for line in lines_of(left)[0] if rows is None or line.row == rows[0]]
     theirs = [line for line in lines_of(right)[0] if rows is None or line.row == rows[1]]
     pairs = [pair for line in mine for pair in meetings(line, theirs, rows)]
     met = {(pair.setting, pair.density, pair.right) for pair in pairs}
     pairs += [
-        Pair(line.setting, line.density, "", line.row, line.metric, None, "only the right side has it")
+        ComparedPair(line.setting, line.density, "", line.row, line.metric, None, "only the right side has it")
         for line in theirs
         if (line.setting, line.density, line.row) not in met and not (rows and line.never_pruned)
     ]
@@ -112,7 +112,7 @@ def compare_lines(
     return sorted(pairs, key=lambda pair: (pair.setting, -pair.density, pair.left, pair.right))
 
 
-def power_of(pairs: Sequence[Pair]) -> str:
+def power_of(pairs: Sequence[ComparedPair]) -> str:
     """Why nothing could have been told, where that is so, and how many seeds it takes; "" elsewhere."""
     seeds = [len(pair.found.seeds) for pair in pairs if pair.found]
     if not seeds or len(seeds) * smallest_p(max(seeds)) <= ALPHA:
@@ -129,7 +129,7 @@ def power_of(pairs: Sequence[Pair]) -> str:
 SIDES = ("suite", "version", "tier", "precision", "device")
 
 
-def meetings(line: Line, theirs: Sequence[Line], rows: tuple[str, str] | None) -> list[Pair]:
+def meetings(line: Line, theirs: Sequence[Line], rows: tuple[str, str] | None) -> list[ComparedPair]:
     """A line with all lines of the other side that answer the same question."""
     found = []
     for other in theirs:
@@ -138,11 +138,11 @@ def meetings(line: Line, theirs: Sequence[Line], rows: tuple[str, str] | None) -
             density = min(line.density, other.density)
             found.append(paired(line, other, density))
     if not found:
-        return [Pair(line.setting, line.density, line.row, "", line.metric, None, "only the left side has it")]
+        return [ComparedPair(line.setting, line.density, line.row, "", line.metric, None, "only the left side has it")]
     return found
 
 
-def paired(line: Line, other: Line, density: float) -> Pair:
+def paired(line: Line, other: Line, density: float) -> ComparedPair:
     """Two lines that answer the same question: on their common seeds, if every one of those has its numbers."""
     seeds = sorted(line.seeds.keys() & other.seeds.keys())
     alone = sorted(line.seeds.keys() ^ other.seeds.keys())
@@ -150,11 +150,11 @@ def paired(line: Line, other: Line, density: float) -> Pair:
     wrong = [f"{side} seed {seed} {what}" for side, one in (("left", line), ("right", other))
              for seed, what in one.troubles(seeds).items()]  # fmt: skip
     if line.metric != other.metric:
-        return Pair(*place, None, f"{line.metric or 'no metric'} against {other.metric or 'no metric'}")
+        return ComparedPair(*place, None, f"{line.metric or 'no metric'} against {other.metric or 'no metric'}")
     if wrong or not seeds:
-        return Pair(*place, None, ", ".join(wrong) or "no common seed")
+        return ComparedPair(*place, None, ", ".join(wrong) or "no common seed")
     mine, theirs = line.values(seeds), other.values(seeds)
     if mine is None or theirs is None:  # what `troubles` has not said
-        return Pair(*place, None, "a seed has no number")
+        return ComparedPair(*place, None, "a seed has no number")
     left_out = f"left out: seed {', '.join(map(str, alone))}, which one side lacks" if alone else ""
-    return Pair(*place, difference(mine, theirs, seeds), left_out)
+    return ComparedPair(*place, difference(mine, theirs, seeds), left_out)

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from ticketbench.store.column import Unit, columns_of
 from ticketbench.store.schema import CellRecord
 
-ORDER: tuple[Unit, ...] = ("seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "share")
+COST_ORDER: tuple[Unit, ...] = ("seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "share")
 """Costs of one unit stand together: what was spent first, what is left after it."""
 
 
@@ -26,14 +26,14 @@ class BoardCost(NamedTuple):
 COSTS: tuple[BoardCost, ...] = tuple(
     BoardCost(one.name, one.about.cost.heading, one.about.meaning, one.about.cost.shown == "tables")
     for one in sorted(
-        (one for one in columns_of(CellRecord) if one.about.cost), key=lambda one: ORDER.index(one.about.unit)
+        (one for one in columns_of(CellRecord) if one.about.cost), key=lambda one: COST_ORDER.index(one.about.unit)
     )
     if one.about.cost
 )
 """In the order in which boards show them."""
 
 
-class Spent(Protocol):
+class CostsOfLine(Protocol):
     """Whatever has costs by their names."""
 
     @property
@@ -41,7 +41,7 @@ class Spent(Protocol):
         """Column -> number."""
 
 
-def tabled(lines: Iterable[Spent]) -> list[BoardCost]:
+def tabled(lines: Iterable[CostsOfLine]) -> list[BoardCost]:
     """The costs that a table of these lines has columns for: those that any of them knows."""
     known = {name for line in lines for name in line.costs}
     return [cost for cost in COSTS if cost.tabled and cost.name in known]

@@ -58,4 +58,6 @@ def front_page(boards: Sequence[Shown], about: str) -> str:
          "tasks": board.tasks, "methods": board.methods, "tables": board.tables}
         for board in boards
     ]  # fmt: skip
-    return page("front.html", title="Leaderboards", rows=rows, names=FRONT_COUNTS, words=FRONT_WORDS, about=preface(about))
+    return page(
+        "front.html", title="Leaderboards", rows=rows, names=FRONT_COUNTS, words=FRONT_WORDS, about=preface(about)
+    )

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ticketbench.board.bundle.folder import VERDICT, read_file
-from ticketbench.board.bundle.manifest import Digest, OneLine, Manifest, Text, Word, read_toml, to_toml, validated
+from ticketbench.board.bundle.manifest import Digest, Manifest, OneLine, Text, Word, read_toml, to_toml, validated
 from ticketbench.board.bundle.reading import Bundle
 from ticketbench.board.bundle.refusal import BundleError
 from ticketbench.files import reason_of, written

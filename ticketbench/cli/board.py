@@ -29,7 +29,7 @@ def board_command() -> None:
 @ROOT
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-def build_boards(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
+def board_build(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """Make README.md, index.html and charts of every board, and a front page. Twice gives the same bytes.
 
     A text about.md beside a board is put on top of it; board.toml says which rows all others are compared with.

@@ -10,7 +10,7 @@ import rich_click as click
 from ticketbench.cli.common import load, plugin_options, print_json
 
 if TYPE_CHECKING:
-    from ticketbench.board.comparison import Pair
+    from ticketbench.board.comparison import ComparedPair
     from ticketbench.board.submission import Submission
     from ticketbench.board.suites import Suites
 
@@ -42,7 +42,7 @@ def compare_sides(
     rows = None
     if my_row or their_row:
         rows = (my_row or only_row(mine) or their_row, their_row or only_row(theirs) or my_row)
-    found: list[tuple[Submission, Submission, list[Pair]]] = []
+    found: list[tuple[Submission, Submission, list[ComparedPair]]] = []
     for one, other in matched(mine, theirs):
         found.append((one, other, compare_lines(one, other, rows, suites.find(one.suite))))
     if as_json:
@@ -87,7 +87,7 @@ def matched(mine: list[Submission], theirs: list[Submission]) -> list[tuple[Subm
     return [(one, by_setting[one.setting]) for one in mine if one.setting in by_setting] or [(mine[0], theirs[0])]
 
 
-def plain_pair(one: Submission, other: Submission, pair: Pair) -> dict[str, Any]:
+def plain_pair(one: Submission, other: Submission, pair: ComparedPair) -> dict[str, Any]:
     """A pair for a program to read."""
     found = pair.found
     numbers = {} if found is None else {
@@ -102,7 +102,7 @@ def plain_pair(one: Submission, other: Submission, pair: Pair) -> dict[str, Any]
     }  # fmt: skip
 
 
-def print_pairs(one: Submission, other: Submission, pairs: list[Pair], suites: Suites) -> None:
+def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], suites: Suites) -> None:
     """The pairs for a person: a table, then what could not be compared, or not be told."""
     from ticketbench.board.comparison import power_of
     from ticketbench.board.words import interval_text, p_text, setting_names, value_text

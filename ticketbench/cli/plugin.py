@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import rich_click as click
 
-from ticketbench.cli.plugin_check import check
+from ticketbench.cli.plugin_check import plugin_check
 from ticketbench.cli.plugin_new import new
 
 
@@ -14,4 +14,4 @@ def plugin_command() -> None:
 
 
 plugin_command.add_command(new)
-plugin_command.add_command(check)
+plugin_command.add_command(plugin_check)

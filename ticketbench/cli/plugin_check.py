@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 @click.command("check")
 @click.argument("paths", nargs=-1, metavar="[FILE]...")
-def check(paths: tuple[str, ...]) -> None:
+def plugin_check(paths: tuple[str, ...]) -> None:
     """Hold plugin files (.py), suite files (.toml), or the installed plugins of others to their contracts.
 
     Everything is tried on networks and tasks of seconds. Scorers: finite scores of the right shapes. Methods: exact
@@ -80,7 +80,7 @@ def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[An
 def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[Answer]:
     """What was found right, with its notes; or what is wrong; or why it could not be looked at."""
     from ticketbench.testing import UncheckedError
-    from ticketbench.testing.faults import raised
+    from ticketbench.testing.faults import in_one_line
 
     try:
         checked = look()
@@ -89,7 +89,7 @@ def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[Answer]:
     except AssertionError as error:
         yield Answer(f"{words}: {error}", "red")
     except (Exception, SystemExit) as error:
-        yield Answer(f"{words}: {raised(error)}", "red")
+        yield Answer(f"{words}: {in_one_line(error)}", "red")
     else:
         yield Answer(f"{words}: {checked.said}")
         for note in checked.notes:

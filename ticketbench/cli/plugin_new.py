@@ -13,11 +13,11 @@ import rich_click as click
 
 from ticketbench.errors import PluginError
 
-KINDS = ("scorer", "method", "model", "task", "protocol", "initializer", "probe", "suite", "package")
+NEW_KINDS = ("scorer", "method", "model", "task", "protocol", "initializer", "probe", "suite", "package")
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(NEW_KINDS))
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
 @click.option("--name", help="What it is called in suites and on the command line. Default: the name of the path.")
 def new(kind: str, path: Path, name: str | None) -> None:

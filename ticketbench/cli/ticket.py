@@ -37,7 +37,7 @@ def ticket_command() -> None:
 @click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 or bf16; part of a key.")
 @click.option("--out", required=True, metavar="FILE|DIR", help=f"A {SUFFIX} file; or a folder, for many cells.")
 @plugin_options
-def draw_tickets(
+def ticket_draw(
     suite_name: str, tier: str | None, method: str, density: float | None, seed: int | None, device: str,
     precision: str, out: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **axes: str | None,
 ) -> None:  # fmt: skip
@@ -63,7 +63,9 @@ def draw_tickets(
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in cells}.values())
     make_folder(target.parent if target.suffix == SUFFIX else target)
     for fleet in plan.fleets(cells, where, 1):
-        for ticket in draw_tickets(fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where):
+        for ticket in draw_tickets(
+            fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where
+        ):
             path = paths[ticket.about["key"]]
             save(ticket, path)
             click.echo(f"{path}: {kept_of(ticket)}")

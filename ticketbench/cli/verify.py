@@ -46,7 +46,15 @@ def verify_command(
     """
     plugins = load(plugin_files, blocked)
     from ticketbench.board.verdict import write_verdict
-    from ticketbench.board.verification import candidates, doubtful, judge, open_bundle, pick_sample, planned_for, repeats
+    from ticketbench.board.verification import (
+        candidates,
+        doubtful,
+        judge,
+        open_bundle,
+        pick_sample,
+        planned_for,
+        repeats,
+    )
     from ticketbench.store.environment import environment_of
 
     found, suite, plan = open_bundle(bundle, plugins, suite_name)

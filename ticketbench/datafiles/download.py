@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from ticketbench import version
-from ticketbench.datafiles.datafiles import FOLDER_VARIABLE, by_hand, matches, part_of, file_place
+from ticketbench.datafiles.datafiles import FOLDER_VARIABLE, by_hand, file_place, matches, part_of
 from ticketbench.errors import DataError
 from ticketbench.files import put
 from ticketbench.plugin.contracts import Remote

@@ -21,7 +21,7 @@ from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
 from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
-from ticketbench.plan.count import module_size, model_size, work_of
+from ticketbench.plan.count import model_size, module_size, work_of
 from ticketbench.plan.resolve import Resolver
 from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline

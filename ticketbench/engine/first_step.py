@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import torch
 
 from ticketbench.engine.bench import synchronize
+from ticketbench.engine.fleet_run import Progress
 
-Progress = Callable[[str, int], None]
 TRAINING = ("drawing", "training")
 """The phases in which steps are taken."""
 

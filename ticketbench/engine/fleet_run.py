@@ -19,7 +19,7 @@ from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.engine.shrinking import shrink, silence
 from ticketbench.engine.stack import Stack
-from ticketbench.engine.train import Goal, Log, train
+from ticketbench.engine.train import Goal, Log, train_stack
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
@@ -145,7 +145,7 @@ class FleetRun:
             for member in mine:
                 self.look_on(member)
 
-        log = train(
+        log = train_stack(
             stepper,
             self.bench.stage.data,
             seeds,
@@ -206,7 +206,7 @@ class FleetRun:
             def advanced(done: int, count: int = count) -> None:
                 self.progress("training", done * count)
 
-            log = train(stepper, bench.stage.data, seeds, bench.stage.total_steps, goal, advanced)
+            log = train_stack(stepper, bench.stage.data, seeds, bench.stage.total_steps, goal, advanced)
             for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
                 book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
                 if at in log.diverged:

@@ -21,7 +21,7 @@ PROGRESS = "progress"
 
 
 @dataclass(frozen=True)
-class Parts:
+class Overrides:
     """Which parts of a step a regime changes."""
 
     computes: bool
@@ -29,7 +29,7 @@ class Parts:
     steers: bool
 
     @classmethod
-    def of(cls, regime: Regime) -> Parts:
+    def of(cls, regime: Regime) -> Overrides:
         """What the regime's class overrides."""
         kind = type(regime)
         return cls(
@@ -45,7 +45,7 @@ class StackedRegime:
     def __init__(self, regime: Regime, stack: Stack) -> None:
         self.regime = regime
         self.stack = stack
-        self.parts = Parts.of(regime)
+        self.parts = Overrides.of(regime)
         self.keys = stack.extra_keys(regime)
         """The name of each of the extras -> its key in the stack."""
         self.noises = dict(sorted(regime.noise(stack.weights(0)).items()))
@@ -124,7 +124,7 @@ def seen_through(mask: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> S
 def seen(stack: Stack, member: int) -> State:
     """A member's parameters as the forward sees them when it is judged."""
     weights, regime = stack.weights(member), stack.regimes[member]
-    if regime is None or not Parts.of(regime).computes:
+    if regime is None or not Overrides.of(regime).computes:
         return weights
     mask = {name: part[member] for name, part in stack.masks.items()}
     one = torch.ones((), device=next(iter(weights.values())).device)
@@ -140,11 +140,11 @@ def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) ->
     weights = {name: weight.clone() for name, weight in stack.weights(member).items()}
     extras = {name: value.detach().to(next(iter(weights.values())).device) for name, value in
               regime.extras(weights, source).items()}  # fmt: skip
-    check(regime, weights, {name: part[member] for name, part in stack.masks.items()}, extras)
+    check_regime(regime, weights, {name: part[member] for name, part in stack.masks.items()}, extras)
     stack.begin(member, regime, extras)
 
 
-def check(regime: Regime, weights: State, mask: State, extras: State) -> None:
+def check_regime(regime: Regime, weights: State, mask: State, extras: State) -> None:
     """What a regime computes has names and shapes that fit, or a `TicketError` says which do not."""
     kind = type(regime).__name__
     for name in extras:

@@ -43,7 +43,7 @@ class Goal:
     higher_is_better: bool
 
 
-def train(
+def train_stack(
     stepper: Stepper | MaskStepper,
     data: TaskData,
     seeds: Sequence[int],

@@ -31,7 +31,7 @@ from ticketbench.store.schema import Finding
 
 
 @dataclass(frozen=True)
-class Seen:
+class Memory:
     """What a trial knows beside the network itself: what onlookers share with it."""
 
     origin: State = field(default_factory=dict)
@@ -64,7 +64,7 @@ class MemberTrial(Trial):
         self._offers = 0
         self._redrawn = 0
         self._settled: Mask = {}
-        self._seen = Seen()
+        self._seen = Memory()
 
     # -- the network -------------------------------------------------------------------------------------
 

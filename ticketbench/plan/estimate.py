@@ -127,7 +127,8 @@ def count(cast: Cast) -> Cost:
     """Count one forward pass in training and one in judging."""
     task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
     calls = {
-        form_of(call): call for call in (model.training_call(common("training call", step)) for step in range(COUNTED_STEPS))
+        form_of(call): call
+        for call in (model.training_call(common("training call", step)) for step in range(COUNTED_STEPS))
     }
     sweep = cast.stages.sweep if model.sweeps else ()
     check_chance(model, task.shapes(), next(iter(calls.values())), model.sweep_call(sweep[:2]) if sweep else {})

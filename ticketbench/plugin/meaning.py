@@ -46,7 +46,7 @@ BLIND = frozenset(
 """Decorators that do not read a function's annotations."""
 
 
-class Mark(str):
+class Sign(str):
     """A piece of the text that is already written."""
 
     __slots__ = ()
@@ -81,21 +81,21 @@ def meaning(tree: ast.Module, unseen: Collection[str] = ()) -> str:
     waiting: list[object] = [tree]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, Mark):
+        if isinstance(item, Sign):
             words.append(item)
         elif isinstance(item, ast.AST):
             words.append(f"({type(item).__name__}")
-            waiting.append(Mark(")"))
+            waiting.append(Sign(")"))
             for name, value in sorted(ast.iter_fields(item), reverse=True):
                 if isinstance(item, ast.ClassDef) and name == "body":
                     value = [part for part in value if not is_text_of(part, unseen)]
                 if value is not None and value != [] and name not in SILENT:
-                    waiting += [value, Mark(f" {name}=")]
+                    waiting += [value, Sign(f" {name}=")]
         elif isinstance(item, list):
             words.append("[")
-            waiting.append(Mark("]"))
+            waiting.append(Sign("]"))
             for place, part in reversed(list(enumerate(item))):
-                waiting += [part, Mark(" " if place else "")]
+                waiting += [part, Sign(" " if place else "")]
         else:  # Pythons differ in which characters they call printable, and refuse to print long integers in decimal
             words.append(hex(item) if type(item) is int else ascii(item))
     return "".join(words)

@@ -19,7 +19,7 @@ from ticketbench.errors import OptionError, suggest
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 

@@ -43,7 +43,7 @@ def headline_at(results: Results, where: Where, row: str | None = None) -> str:
 def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> Grid:
     """A line for each of our series and, under it, one for what the paper prints of that row."""
     metric = metric_of(results, figure)
-    asked = columns_of(figure, metric)
+    asked = grid_columns(figure, metric)
     lines = []
     for one in series:
         cells = [spread_text(one, aspect, metric, figure.x_percent) for _, aspect in asked]
@@ -57,7 +57,7 @@ def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> G
     return Grid(title, ("row", "", "seeds", *(name for name, _ in asked), "notes"), lines)
 
 
-def columns_of(figure: Figure, metric: Metric) -> list[tuple[str, Aspect]]:
+def grid_columns(figure: Figure, metric: Metric) -> list[tuple[str, Aspect]]:
     """The figure's columns: their names and what stands in them."""
     asked: list[tuple[str, Aspect]] = []
     if figure.kind == "curve" or (figure.kind == "table" and not (figure.at or figure.levels or figure.probes)):

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from ticketbench.render.style import colour_of, finished
-from ticketbench.report.maps import Spot, SolutionMap, times
+from ticketbench.report.maps import SolutionMap, Spot, times
 from ticketbench.suite.paper import Figure
 
 WIDTH, HIGHEST, LOWEST = 640, 480, 200

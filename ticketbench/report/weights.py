@@ -56,7 +56,9 @@ def spreads_of(results: Results, figure: Figure) -> list[Spread]:
         names = {one: short(one, list(alike)) for one in alike}
         shown = short(model, models) if len(models) > 1 else ""
         for layer in next(iter(alike.values()), {}):
-            found_here += spread_of_weights({names[one]: weights[layer] for one, weights in alike.items()}, shown, layer)
+            found_here += spread_of_weights(
+                {names[one]: weights[layer] for one, weights in alike.items()}, shown, layer
+            )
     return found_here
 
 

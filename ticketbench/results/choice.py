@@ -33,7 +33,7 @@ def identity(record: CellRecord) -> Identity:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRecords:
     """The records of one setting, one of each question, and the cells that the tier plans there today."""
 
     precision: str
@@ -51,10 +51,10 @@ class Choice:
         return {cell.key: describe(cell) for cell in self.cells}
 
 
-def choose(
+def choose_records(
     store: Records, suite: Suite, tier: str, plugins: Plugins, precision: str = "", device_class: str = "",
     seeds: int | None = None,
-) -> Choice:  # fmt: skip
+) -> ChosenRecords:  # fmt: skip
     """The records of a tier; by default of the setting that most of its cells have.
 
     With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.
@@ -78,7 +78,7 @@ def choose(
         mine = [record for record in mine if record.seed in counted]
     records, superseded = newest(mine, {cell.key for cell in plan.cells})
     others = {key: count for key, count in sorted(settings.items()) if key != fitting[0]}
-    return Choice(precision, device_class, plan.cells, records, superseded, others)
+    return ChosenRecords(precision, device_class, plan.cells, records, superseded, others)
 
 
 def newest(records: Iterable[CellRecord], planned: set[str]) -> tuple[dict[Identity, CellRecord], int]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.plugin.loading import Plugins
-from ticketbench.results.choice import Identity, choose, identity, largest_tier
+from ticketbench.results.choice import Identity, choose_records, identity, largest_tier
 from ticketbench.results.evidence import addresses, points_of, probe_curves, probes_of, splits
 from ticketbench.results.measures import Curve
 from ticketbench.results.records import Records
@@ -142,7 +142,7 @@ def gather_results(
     With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.
     """
     tier = tier or largest_tier(store, suite)
-    choice = choose(store, suite, tier, plugins, precision, device_class, seeds)
+    choice = choose_records(store, suite, tier, plugins, precision, device_class, seeds)
     planned = choice.planned
     expected = {identity(axes): axes for axes in planned.values()}
     keys = [record.key for record in choice.records.values()]

@@ -28,7 +28,7 @@ SAME = 1e-9
 """Sums that differ by less than this, relative to the sum of all absolute differences, are equal."""
 
 Mark = Literal["better", "worse", "cannot tell"]
-Key = TypeVar("Name", bound=Hashable)
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,13 @@ def signs(blocks: int, start: int, stop: int) -> NDArray[np.floating]:
 
 def smallest_p(blocks: int) -> float:
     """The least p that so many blocks can give."""
-    return 1.0 if blocks < 1 else 2.0 / 2**blocks if blocks <= EXACT_UP_TO else 1 / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
+    return (
+        1.0
+        if blocks < 1
+        else 2.0 / 2**blocks
+        if blocks <= EXACT_UP_TO
+        else 1 / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
+    )
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -59,7 +59,9 @@ def weigh(interval: Interval, claim: Claim) -> ClaimVerdict:
 def judge_claim(results: Results, claim: Claim) -> list[ClaimFinding]:
     """A finding for every setting the claim's cells have, or one that says why there is none."""
     if claim.tiers and results.tier not in claim.tiers:
-        return [ClaimFinding(claim, "cannot tell", f"it speaks of tier {' or '.join(claim.tiers)}, not of {results.tier}")]
+        return [
+            ClaimFinding(claim, "cannot tell", f"it speaks of tier {' or '.join(claim.tiers)}, not of {results.tier}")
+        ]
     left = results.select(claim, claim.row)
     if not left:
         return [ClaimFinding(claim, "cannot tell", f"tier {results.tier} has no cells of {with_words(claim)}")]
@@ -78,7 +80,9 @@ def judge_claim(results: Results, claim: Claim) -> list[ClaimFinding]:
     return findings
 
 
-def pairs(results: Results, claim: Claim, left: Sequence[CellResult]) -> list[tuple[CellResult, CellResult | None]] | ClaimFinding:
+def pairs(
+    results: Results, claim: Claim, left: Sequence[CellResult]
+) -> list[tuple[CellResult, CellResult | None]] | ClaimFinding:
     """Each cell with its partner: the cell of the same seed that differs in what `than` names and nothing else."""
     if claim.than is None:
         return [(entry, None) for entry in left]
@@ -92,7 +96,9 @@ def pairs(results: Results, claim: Claim, left: Sequence[CellResult]) -> list[tu
             return ClaimFinding(claim, "cannot tell", reason)
         found += [(entry, part) for part in mine]
     if not found:
-        return ClaimFinding(claim, "cannot tell", f"tier {results.tier} has no cells of {with_words(other)} to compare with")
+        return ClaimFinding(
+            claim, "cannot tell", f"tier {results.tier} has no cells of {with_words(other)} to compare with"
+        )
     return found
 
 
@@ -121,7 +127,10 @@ def stripped(choice: str, change: Filter | None) -> Any:
 
 
 def settle(
-    results: Results, claim: Claim, paired: Sequence[tuple[CellResult, CellResult | None]], setting: tuple[tuple[str, Any], ...]
+    results: Results,
+    claim: Claim,
+    paired: Sequence[tuple[CellResult, CellResult | None]],
+    setting: tuple[tuple[str, Any], ...],
 ) -> ClaimFinding:
     """The verdict of one setting."""
     other = claim.changed(claim.than) if claim.than else claim

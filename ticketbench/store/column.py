@@ -36,7 +36,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Cost:
+class CostShown:
     """A column that boards show as what an entry has cost, or as its size."""
 
     heading: str
@@ -59,7 +59,7 @@ class Column:
     lines: bool = False
     """Whether a text may have several lines."""
     form: Form | None = None
-    cost: Cost | None = None
+    cost: CostShown | None = None
     measure: bool = False
     """Whether claims, targets and figures of a suite may read it."""
 

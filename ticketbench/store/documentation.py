@@ -6,7 +6,7 @@ from ticketbench.store.column import TableColumn
 from ticketbench.store.schema import SCHEMA_VERSION
 from ticketbench.store.tables import TABLES, TYPES
 
-ABOUT = {
+RECORDS_ABOUT = {
     "cells": "A row for each attempt at a cell; the latest counts.",
     "curves": "Points of curves: of learning, of judgements by density and along the model's sweep, of probes.",
     "probes": "Single numbers that probes measured and methods noted, and the kept share of each layer.",
@@ -24,11 +24,11 @@ def records_markdown() -> str:
     ]
     for table, columns in TABLES.items():
         head = ["| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
-        parts.append(f"## {table}\n\n{ABOUT[table]}\n\n" + "\n".join([*head, *map(line_of, columns)]))
+        parts.append(f"## {table}\n\n{RECORDS_ABOUT[table]}\n\n" + "\n".join([*head, *map(markdown_line, columns)]))
     return "\n\n".join(parts) + "\n"
 
 
-def line_of(one: TableColumn) -> str:
+def markdown_line(one: TableColumn) -> str:
     """A column as a line of its table."""
     notes = ["may be empty"] if one.optional else []
     notes += [f"since version {one.about.since}"] if one.about.since > 1 else []

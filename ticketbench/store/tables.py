@@ -12,7 +12,7 @@ from ticketbench.errors import StoreError
 from ticketbench.store.column import TableColumn, columns_of
 from ticketbench.store.schema import SCHEMA_VERSION, CellRecord, CurvePoint, Environment, Finding
 
-Row = TypeVar("Row", CellRecord, Environment)
+RowValues = TypeVar("RowValues", CellRecord, Environment)
 Part = TypeVar("Part", CurvePoint, Finding)
 
 TEXT, REAL, WHOLE = pa.string(), pa.float64(), pa.int64()
@@ -81,7 +81,7 @@ def environments_of(table: pa.Table) -> list[Environment]:
     return typed(Environment, table)
 
 
-def typed(kind: type[Row], table: pa.Table) -> list[Row]:
+def typed(kind: type[RowValues], table: pa.Table) -> list[RowValues]:
     """Rows as records; a `StoreError` names a column that must have a value and has none."""
     known = {one.name for one in columns_of(kind)}
     names = [name for name in table.column_names if name in known]

@@ -17,7 +17,7 @@ from ticketbench.suite.where import FILTERED, Filter, Filters, Where
 
 MeasureName = Annotated[str, AfterValidator(known_measure)]
 Levels = Annotated[tuple[float, ...], Field(strict=False)]
-Pair = Annotated[tuple[float, float], Field(strict=False)]
+PrintedPoint = Annotated[tuple[float, float], Field(strict=False)]
 Tiers = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -77,7 +77,7 @@ class Reference(TomlTable):
     """What the paper prints for a row: points (x, value) of its curve."""
 
     row: str
-    points: Annotated[tuple[Pair, ...], Field(strict=False, min_length=1)]
+    points: Annotated[tuple[PrintedPoint, ...], Field(strict=False, min_length=1)]
 
 
 class Figure(Where):
@@ -113,7 +113,7 @@ class Figure(Where):
     x_reversed: bool = False
     """x falls to the right, as density does in most papers."""
     y_scale: Literal["linear", "log"] = "linear"
-    y_range: Pair | None = None
+    y_range: PrintedPoint | None = None
     """The part of the y axis that is drawn. Default: what the values need; 0 to 1 for shares."""
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
     source: str = ""

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from ticketbench.errors import OptionError, TicketbenchError
 
-CORE = Path(__file__).parent.parent
+CORE_FOLDER = Path(__file__).parent.parent
 JUDGES = ("engine", "masks")
 """The rooms whose errors say that a plugin did something wrong, and not that it cannot do what is asked."""
 
@@ -24,7 +24,7 @@ def refusal(error: BaseException) -> bool:
     if isinstance(error, OptionError):
         return True
     place = Path(last(error.__traceback__)[0])
-    judged = any(place.is_relative_to(CORE / room) for room in JUDGES)
+    judged = any(place.is_relative_to(CORE_FOLDER / room) for room in JUDGES)
     return isinstance(error, TicketbenchError) and not judged
 
 
@@ -35,13 +35,15 @@ def last(trace: TracebackType | None) -> tuple[str, int]:
     return (trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace else ("", 0)
 
 
-def raised(error: BaseException) -> str:
+def in_one_line(error: BaseException) -> str:
     """An error as a clause: its class, its message, and the last line outside ticketbench that it came through."""
     places, trace = [], error.__traceback__
     while trace is not None:
         places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    own = [place for place in places if not Path(place[0]).is_relative_to(CORE) and "site-packages" not in place[0]]
+    own = [
+        place for place in places if not Path(place[0]).is_relative_to(CORE_FOLDER) and "site-packages" not in place[0]
+    ]
     where = f" (at {own[-1][0]}:{own[-1][1]})" if own else ""
     message = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {message}{where}"

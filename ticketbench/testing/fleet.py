@@ -24,7 +24,7 @@ from ticketbench.testing.outcome import Outcome
 from ticketbench.testing.parts import Parts
 
 CPU = torch.device("cpu")
-NOTHING = Choice("check", "{}")
+NO_CHOICE = Choice("check", "{}")
 
 
 def choice_of(item: Contract) -> Choice:
@@ -36,7 +36,7 @@ def bench_of(parts: Parts, densities: Sequence[float], seeds: Sequence[int]) -> 
     """A bench of a cell for every density and seed."""
     setting = Setting(
         "check", 1, "check", "check", choice_of(parts.method), choice_of(parts.scorer) if parts.scorer else None,
-        choice_of(parts.model), choice_of(parts.task), NOTHING, choice_of(parts.initializer),
+        choice_of(parts.model), choice_of(parts.task), NO_CHOICE, choice_of(parts.initializer),
         tuple(choice_of(probe) for probe in parts.probes), "check", parts.recipe.text(), "fp32", "cpu",
     )  # fmt: skip
     cells = [make_cell(setting, setting.text(), density, seed) for density in densities for seed in seeds]

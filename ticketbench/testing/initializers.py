@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ticketbench.plugin.contracts import Initializer
 from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import RefusedError, raised, refusal
+from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.watched import same
@@ -26,7 +26,7 @@ def check_initializer(initializer: Initializer) -> Passed:
     taken, refused, constant = [], [], []
     for world in WORLDS:
         try:
-            drawn = check_on(initializer, world)
+            drawn = check_initializer_on(initializer, world)
         except RefusedError as error:
             refused.append(f"{world.words}: {error}")
             continue
@@ -50,7 +50,7 @@ class Drawn:
     weights: dict[str, Tensor]
 
 
-def check_on(initializer: Initializer, world: World) -> bool:
+def check_initializer_on(initializer: Initializer, world: World) -> bool:
     """One network; whether all of its weights are drawn anew and yet the same for every seed."""
     name = initializer.name
     first = initialized(initializer, world, 1, 1, 1)
@@ -92,7 +92,7 @@ def initialized(
             if refusal(error):
                 raise RefusedError(str(error)) from error
             raise AssertionError(
-                f"initializer '{name}' fails on {world.words}: {raised(error)}. What it does not go with it should "
+                f"initializer '{name}' fails on {world.words}: {in_one_line(error)}. What it does not go with it should "
                 "refuse by a ticketbench.OptionError that says so."
             ) from error
     for part, kept in given.items():

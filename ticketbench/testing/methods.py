@@ -12,7 +12,7 @@ from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import kept_count
 from ticketbench.plugin.contracts import Method, Scorer
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import RefusedError, raised, refusal
+from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE, Largest
@@ -53,7 +53,7 @@ def check_method(method: Method, scorer: Scorer | None = None) -> Passed:
     for steps, world in product(SCHEDULES, WORLDS):
         try:
             for density in densities:
-                check_on(method, scorer, world, steps, density, twice=density == densities[0])
+                check_method_on(method, scorer, world, steps, density, twice=density == densities[0])
         except RefusedError as refusal_of:
             refused.append(f"{world.words}, {steps} steps: {refusal_of}")
             continue
@@ -62,18 +62,18 @@ def check_method(method: Method, scorer: Scorer | None = None) -> Passed:
     raise UncheckedError(f"method '{method.name}' refuses every network of the check. " + "; ".join(refused))
 
 
-def check_on(
+def check_method_on(
     method: Method, scorer: Scorer | None, world: World, steps: int, density: float, twice: bool
 ) -> None:  # fmt: skip
     """One density: in a fleet, alone, and alone once more."""
-    (together, *_) = finished(method, scorer, world, steps, density, (0, *OTHERS), 1)
-    (alone,) = finished(method, scorer, world, steps, density, (0,), 2)
+    (together, *_) = finished_outcomes(method, scorer, world, steps, density, (0, *OTHERS), 1)
+    (alone,) = finished_outcomes(method, scorer, world, steps, density, (0,), 2)
     advice = (
         'Draw random numbers from trial.generator("purpose") alone, and keep nothing of one trial for another: draw() '
         "is called once a member, and all of them are under way at once."
     )
     if twice:
-        (again,) = finished(method, scorer, world, steps, density, (0,), 3)
+        (again,) = finished_outcomes(method, scorer, world, steps, density, (0,), 3)
         difference = unlike(alone, again, AGAIN)
         demand(not difference, f"method '{method.name}' gives another result the second time: {difference}. {advice}")
     difference = unlike(alone, together, ROUNDING)
@@ -83,12 +83,12 @@ def check_on(
     )
 
 
-def finished(
+def finished_outcomes(
     method: Method, scorer: Scorer | None, world: World, steps: int, density: float, seeds: Sequence[int],
     randomness: int,
 ) -> list[Outcome]:  # fmt: skip
     """A fleet led to its end under observation; an `AssertionError` says what went wrong with a member."""
-    watch = Watch(method)
+    watch = MethodWatch(method)
     with random_numbers_from(randomness):
         outcomes = run_method(
             watch.method(), scorer, model=world.model, task=world.task, densities=(density,), seeds=seeds,
@@ -100,7 +100,7 @@ def finished(
         error = watch.errors[0]
         if refusal(error):
             raise RefusedError(str(error)) from error
-        raise AssertionError(f"method '{method.name}' fails at density {density:g}: {raised(error)}") from error
+        raise AssertionError(f"method '{method.name}' fails at density {density:g}: {in_one_line(error)}") from error
     for outcome in outcomes:
         demand(
             outcome.status in ("ok", "collapsed"),
@@ -141,7 +141,7 @@ def unlike(one: Outcome, other: Outcome, share: float) -> str:
 
 
 @dataclass
-class Watch:
+class MethodWatch:
     """Someone who stands between a method and its trials, and takes notes."""
 
     watched: Method

@@ -15,7 +15,7 @@ from ticketbench.plan.count import module_work
 from ticketbench.plugin.contracts import Model, Shapes
 from ticketbench.testing.blobs import Anything
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import raised
+from ticketbench.testing.faults import in_one_line
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE
@@ -31,7 +31,7 @@ CANDIDATES = (
 """What a model is tried with: a vector, images, a sequence, a string of bits."""
 WORDS = Shapes((5,), 7)
 """Five tokens out of seven, as whole numbers."""
-STEPS = 2
+TRAINED_STEPS = 2
 AGAIN, ROUNDING = 1e-4, 0.2
 """How far apart, as a share of the way that training goes, weights may be: trained twice, or in two fleets. In deep
 networks rounding grows to a few hundredths of it within two steps; other random numbers are as far apart as the way."""
@@ -46,9 +46,9 @@ def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> P
     some vectors, images, sequences and tokens is taken that the model can be built for; if there is none:
     `UncheckedError`.
     """
-    task, module = fitting(model, shapes, batch)
+    task, module = fitting_task(model, shapes, batch)
     check_build(model, task.shapes())
-    check_names(model, module)
+    check_prunable(model, module)
     check_counting(model, module, task)
     check_evaluation(model, module, task)
     check_calls(model)
@@ -62,7 +62,7 @@ def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> P
     return Passed(f"{', '.join(found)}, on inputs of {kind}")
 
 
-def fitting(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, nn.Module]:
+def fitting_task(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, nn.Module]:
     """A task that the model takes, and a network for it."""
     refused = []
     candidates = [(one, whole) for one in ((shapes,) if shapes else CANDIDATES) for whole in (False, True)]
@@ -77,7 +77,7 @@ def fitting(model: Model, shapes: Shapes | None, batch: int) -> tuple[Anything, 
             copy.deepcopy(module).train()(inputs, **call)
         except Exception as error:
             words = "whole numbers" if whole else "numbers"
-            refused.append(f"{words} of shape {'×'.join(map(str, one.inputs))}: {raised(error)}")
+            refused.append(f"{words} of shape {'×'.join(map(str, one.inputs))}: {in_one_line(error)}")
             continue
         return Anything(one, outputs[0].shape[2:], whole), module
     raise UncheckedError(
@@ -102,7 +102,7 @@ def check_build(model: Model, shapes: Shapes) -> None:
         )
 
 
-def check_names(model: Model, module: nn.Module) -> None:
+def check_prunable(model: Model, module: nn.Module) -> None:
     """Every prunable name is a weight that is trained."""
     own, names = dict(module.named_parameters()), list(model.prunable(module))
     demand(
@@ -130,7 +130,7 @@ def check_counting(model: Model, module: nn.Module, task: Anything) -> None:
             remedy += ", and tokens have to be made of any numbers, by inputs.long()"
         raise AssertionError(
             f"model '{model.name}': its FLOPs cannot be counted, by a forward of zeros on torch's meta device: "
-            f"{raised(error)}. New tensors belong on the device of their inputs, {remedy}."
+            f"{in_one_line(error)}. New tensors belong on the device of their inputs, {remedy}."
         ) from error
 
 
@@ -195,8 +195,8 @@ def check_training(model: Model, module: nn.Module, task: Anything, batch: int) 
     share = distance_on_the_way(alone, again)
     demand(
         share <= AGAIN,
-        f"model '{model.name}', trained twice for {STEPS} steps from the same seed, has other weights the second time: "
-        f"they are {100 * share:.2g} % of the way apart. {advice}",
+        f"model '{model.name}', trained twice for {TRAINED_STEPS} steps from the same seed, has other weights the second "
+        f"time: they are {100 * share:.2g} % of the way apart. {advice}",
     )
     if not is_random(module, task.draw("fitting", batch).inputs, model.training_call(random.Random(0))):
         return
@@ -204,20 +204,20 @@ def check_training(model: Model, module: nn.Module, task: Anything, batch: int) 
     share = distance_on_the_way(alone, together)
     demand(
         share <= ROUNDING,
-        f"model '{model.name}', trained for {STEPS} steps in a fleet of {MEMBERS}, has other weights than alone: "
-        f"they are {100 * share:.2g} % of the way apart. {advice}",
+        f"model '{model.name}', trained for {TRAINED_STEPS} steps in a fleet of {MEMBERS}, has other weights than "
+        f"alone: they are {100 * share:.2g} % of the way apart. {advice}",
     )
 
 
 def trained(model: Model, task: Anything, batch: int, seeds: Sequence[int], randomness: int) -> Outcome:
     """The first of a fleet after a few steps."""
-    recipe = RECIPE.model_copy(update={"steps": STEPS, "batch": batch, "momentum": 0.0, "weight_decay": 0.0})
+    recipe = RECIPE.model_copy(update={"steps": TRAINED_STEPS, "batch": batch, "momentum": 0.0, "weight_decay": 0.0})
     fleet = f"a fleet of {len(seeds)}" if len(seeds) > 1 else "a fleet of its own"
     try:
         with random_numbers_from(randomness):
             outcome = train(model, task, recipe=recipe, seeds=seeds, headline="output")[0]
     except Exception as error:
-        raise AssertionError(f"model '{model.name}' cannot be trained in {fleet}: {raised(error)}") from error
+        raise AssertionError(f"model '{model.name}' cannot be trained in {fleet}: {in_one_line(error)}") from error
     demand(
         outcome.status in ("ok", "collapsed"),
         f"model '{model.name}' cannot be trained in {fleet}: {outcome.reason}\n{outcome.error}".rstrip(),

@@ -11,14 +11,10 @@ from torch import Tensor
 
 from ticketbench.masks.ticket import Mask, Ticket
 from ticketbench.plan.cell import Cell
+from ticketbench.store.schema import CurvePoint, Finding
 
 if TYPE_CHECKING:
     from ticketbench import Trial
-
-Curve = tuple[str, str, str, int, str, float, float]
-"""A point: (split, judged on, metric, round, x name, x, value)."""
-Finding = tuple[str, str, str, float]
-"""(probe or method, moment, name, value)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Outcome:
     """The drawn mask, and the weights and statistics that the last training starts from; None if there was none."""
     solution: Ticket | None
     """The mask, and the weights and statistics that were judged."""
-    curves: Sequence[Curve]
+    curves: Sequence[CurvePoint]
     findings: Sequence[Finding]
     """The single numbers that probes measured and the method noted."""
     cell: Cell

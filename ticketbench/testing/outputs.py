@@ -13,7 +13,7 @@ from ticketbench.errors import TicketbenchError
 from ticketbench.plugin.contracts import Split, Task
 from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import raised
+from ticketbench.testing.faults import in_one_line
 
 BATCH = 4
 
@@ -45,7 +45,7 @@ def check_outputs(task: Task, split: Split) -> list[str]:
         stacked = vmap(task.loss)(*(torch.stack([part, part]) for part in (outputs, targets, inputs)))
     except Exception as error:
         raise AssertionError(
-            f"task '{task.name}': loss() cannot be stacked by torch.func.vmap: {raised(error)}"
+            f"task '{task.name}': loss() cannot be stacked by torch.func.vmap: {in_one_line(error)}"
         ) from error
     demand(
         torch.allclose(stacked, loss.detach().expand(2), rtol=1e-4),
@@ -73,7 +73,7 @@ def check_metrics(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) 
         vmap(lambda one: task.metrics(one, targets, inputs))(torch.stack([outputs, outputs]))
     except Exception as error:
         raise AssertionError(
-            f"task '{task.name}': metrics() cannot be stacked by torch.func.vmap: {raised(error)}"
+            f"task '{task.name}': metrics() cannot be stacked by torch.func.vmap: {in_one_line(error)}"
         ) from error
     means = {name: float(values.double().mean()) for name, values in found.items()}
     for name, value in task.summarize(means).items():
@@ -95,7 +95,7 @@ def outputs_for(task: Task, split: Split) -> tuple[Tensor, Tensor, Tensor] | str
             task.loss(outputs, targets, inputs)
             task.metrics(outputs, targets, inputs)
         except Exception as error:
-            refused.append(f"outputs of shape {size}: {raised(error)}")
+            refused.append(f"outputs of shape {size}: {in_one_line(error)}")
         else:
             return outputs, inputs, targets
     return "they take none of the outputs that were tried. " + "; ".join(refused)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from ticketbench.errors import suggest
 from ticketbench.plugin.contracts import Points, Probe
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import RefusedError, raised, refusal
+from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import Halfway
@@ -22,8 +22,8 @@ from ticketbench.testing.worlds import WORLDS, World, listed
 if TYPE_CHECKING:
     from ticketbench import Trial
 
-MOMENTS = ("started", "drawn", "trained", "reported", "masked", "judged")
-STEPS = 40
+PROBED_MOMENTS = ("started", "drawn", "trained", "reported", "masked", "judged")
+PROBED_STEPS = 40
 
 
 def check_probe(probe: Probe) -> Passed:
@@ -38,7 +38,7 @@ def check_probe(probe: Probe) -> Passed:
     notes: dict[str, list[str]] = {}
     for world in WORLDS:
         try:
-            for note in check_on(probe, world):
+            for note in check_probe_on(probe, world):
                 notes.setdefault(note, []).append(world.words)
             taken.append(world.words)
         except RefusedError as error:
@@ -55,21 +55,22 @@ def check_times(probe: Probe) -> None:
     """It looks at some time, and at none that does not exist."""
     for moment in probe.moments:
         demand(
-            moment in MOMENTS,
-            f"probe '{probe.name}' looks at the moment '{moment}', which never comes. {suggest(moment, MOMENTS)}",
+            moment in PROBED_MOMENTS,
+            f"probe '{probe.name}' looks at the moment '{moment}', which never comes. "
+            f"{suggest(moment, PROBED_MOMENTS)}",
         )
-    steps = list(probe.steps(STEPS))
+    steps = list(probe.steps(PROBED_STEPS))
     demand(probe.moments or steps, f"probe '{probe.name}' never looks: it names neither `moments` nor steps()")
-    outside = [step for step in steps if not 0 <= step <= STEPS]
+    outside = [step for step in steps if not 0 <= step <= PROBED_STEPS]
     demand(
         not outside,
-        f"probe '{probe.name}': steps({STEPS}) names step {outside[0] if outside else 0}, which never comes",
+        f"probe '{probe.name}': steps({PROBED_STEPS}) names step {outside[0] if outside else 0}, which never comes",
     )
 
 
-def check_on(probe: Probe, world: World) -> list[str]:
+def check_probe_on(probe: Probe, world: World) -> list[str]:
     """One network: with the probe, with it once more, and without. What is worth a note."""
-    watch = Watch(probe)
+    watch = ProbeWatch(probe)
     alone = lived(world, (), 1)
     seen = lived(world, (watch.probe(),), 2)
     if watch.errors:
@@ -79,7 +80,7 @@ def check_on(probe: Probe, world: World) -> list[str]:
         if refusal(error):
             raise RefusedError(str(error)) from error
         raise AssertionError(
-            f"probe '{probe.name}' fails on {world.words}: {raised(error)}. What it does not go with it should "
+            f"probe '{probe.name}' fails on {world.words}: {in_one_line(error)}. What it does not go with it should "
             "refuse by a ticketbench.OptionError that says so."
         ) from error
     demand(
@@ -89,7 +90,7 @@ def check_on(probe: Probe, world: World) -> list[str]:
     )
     again = lived(world, (watch.probe(),), 3)
     demand(
-        measured(seen) == measured(again),
+        measured_by(seen) == measured_by(again),
         f"probe '{probe.name}' is not deterministic on {world.words}: it measured something else the second time. Draw "
         'random numbers from trial.generator("purpose") alone.',
     )
@@ -101,7 +102,7 @@ def check_on(probe: Probe, world: World) -> list[str]:
     )
     odd = [(name, moment, value) for _, moment, name, value in seen.findings if not math.isfinite(value)]
     notes = [f"it measures {value} as '{name}' at '{moment}'" for name, moment, value in odd[:1]]
-    return notes if measured(seen) else ["it measures nothing"]
+    return notes if measured_by(seen) else ["it measures nothing"]
 
 
 def lived(world: World, probes: tuple[Probe, ...], randomness: int) -> Outcome:
@@ -111,7 +112,7 @@ def lived(world: World, probes: tuple[Probe, ...], randomness: int) -> Outcome:
     return outcome
 
 
-def measured(outcome: Outcome) -> list[str]:
+def measured_by(outcome: Outcome) -> list[str]:
     """Everything that was found, as text, so that what is not a number equals itself."""
     return [repr(found) for found in (*outcome.findings, *(point for point in outcome.curves if point[0] == "probe"))]
 
@@ -126,7 +127,7 @@ def disturbed(alone: Outcome, seen: Outcome) -> str:
     return "" if curves[0] == curves[1] else "its curves are others than without the probe"
 
 
-class Watch:
+class ProbeWatch:
     """Someone who stands between a probe and its trials, and takes notes."""
 
     def __init__(self, watched: Probe) -> None:

@@ -13,7 +13,7 @@ from ticketbench.plugin.contracts import Protocol, Shapes, Stages, Task
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing.blobs import Classes
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import raised
+from ticketbench.testing.faults import in_one_line
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.passed import Passed, UncheckedError
 
@@ -39,7 +39,7 @@ def check_protocol(protocol: Protocol, tasks: Sequence[Task] = (), find: Find | 
     failed: list[str] = []
     for task in candidates:
         try:
-            check_on(protocol, task, find or partial(stand_in, task))
+            check_protocol_on(protocol, task, find or partial(stand_in, task))
             taken.append(task.name)
         except TicketbenchError as error:
             refused.append(f"{task.name}: {error}")
@@ -48,7 +48,7 @@ def check_protocol(protocol: Protocol, tasks: Sequence[Task] = (), find: Find | 
         except AssertionError:
             raise
         except Exception as error:
-            failed.append(f"it fails for task '{task.name}': {raised(error)}")
+            failed.append(f"it fails for task '{task.name}': {in_one_line(error)}")
     refuse = "What it does not go with it should refuse by a ticketbench.OptionError that says so."
     if failed and not taken:
         raise AssertionError(f"protocol '{protocol.name}': {failed[0]}. {refuse}")
@@ -72,7 +72,7 @@ def stand_in(task: Task, name: str, **options: Any) -> Task:
     return Classes(task.shapes().inputs, task.shapes().outputs)
 
 
-def check_on(protocol: Protocol, task: Task, find: Find) -> None:
+def check_protocol_on(protocol: Protocol, task: Task, find: Find) -> None:
     """One task."""
     name = protocol.name
     with random_numbers_from(1):
@@ -99,7 +99,7 @@ def check_on(protocol: Protocol, task: Task, find: Find) -> None:
     changes |= {"adapt.recipe": stages.adapt.recipe} if stages.adapt else {}
     for place, changed in changes.items():
         check_recipe(name, place, changed)
-    check_shapes(stages)
+    check_shapes_fit(stages)
     demand(
         list(stages.sweep) == sorted(set(stages.sweep)) and all(point >= 1 for point in stages.sweep),
         f"protocol '{name}': the budgets of `sweep` must rise from 1 or more, not {stages.sweep}",
@@ -141,7 +141,7 @@ def check_recipe(name: str, place: str, changes: Mapping[str, Any]) -> None:
     raise AssertionError(f"protocol '{name}': `{place}` = {dict(changes)} goes with no recipe: {problems[0]}")
 
 
-def check_shapes(stages: Stages) -> None:
+def check_shapes_fit(stages: Stages) -> None:
     """A network goes from stage to stage: what it reads and returns must fit, unless parts of it start anew."""
     trained = stages.adapt.task if stages.adapt else stages.train_on
     moves = [("drawn on", stages.draw_on, "trained on", stages.train_on, stages.fresh)]

@@ -26,7 +26,7 @@ def check_registered(one: Registered, plugins: Plugins) -> Passed:
     if one.kind == "scorer":
         return check_scorer(item)
     if one.kind == "method":
-        return check_method(item, scorer_of(item, plugins))
+        return check_method(item, scorer_to_rank_by(item, plugins))
     if one.kind == "model":
         return check_model(item)
     if one.kind == "task":
@@ -40,7 +40,7 @@ def check_registered(one: Registered, plugins: Plugins) -> Passed:
     return check_suite(item, plugins)
 
 
-def scorer_of(method: Method, plugins: Plugins) -> Scorer | None:
+def scorer_to_rank_by(method: Method, plugins: Plugins) -> Scorer | None:
     """The scorer that a method ranks by where a row names none."""
     if not method.ranks_by:
         return None

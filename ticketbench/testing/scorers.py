@@ -13,7 +13,7 @@ from ticketbench.masks.ticket import check_scores
 from ticketbench.plugin.contracts import Scorer
 from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import RefusedError, raised, refusal
+from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.trials import trial_for
@@ -33,7 +33,7 @@ def check_scorer(scorer: Scorer) -> Passed:
     taken, refused = [], []
     for world in WORLDS:
         try:
-            check_on(scorer, world)
+            check_scorer_on(scorer, world)
             taken.append(world.words)
         except RefusedError as refusal_of:
             refused.append(f"{world.words}: {refusal_of}")
@@ -42,7 +42,7 @@ def check_scorer(scorer: Scorer) -> Passed:
     return Passed(f"finite, the right shapes, deterministic, the cell is left alone, on {listed(taken)}")
 
 
-def check_on(scorer: Scorer, world: World) -> None:
+def check_scorer_on(scorer: Scorer, world: World) -> None:
     """One network, whole and pruned."""
     for pruned in (False, True):
         scores = scored(scorer, world, pruned, 1)
@@ -78,7 +78,7 @@ def scored(scorer: Scorer, world: World, pruned: bool, randomness: int) -> Mappi
             if refusal(error) and not isinstance(error, ScoreError):
                 raise RefusedError(str(error)) from error
             raise AssertionError(
-                f"scorer '{scorer.name}' fails {where}: {raised(error)}. What it does not go with it should refuse by "
+                f"scorer '{scorer.name}' fails {where}: {in_one_line(error)}. What it does not go with it should refuse by "
                 "a ticketbench.OptionError that says so."
             ) from error
     changed = CellState.of(untouched).changed(CellState.of(trial))

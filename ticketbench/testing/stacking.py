@@ -17,7 +17,7 @@ from ticketbench.plugin.chance import answering, numbers_of, step_numbers
 from ticketbench.plugin.contracts import Model, Shapes, Split
 from ticketbench.testing.blobs import Anything
 from ticketbench.testing.demand import demand
-from ticketbench.testing.faults import raised
+from ticketbench.testing.faults import in_one_line
 from ticketbench.testing.fleet import Pass, stacked_pass
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.watched import same
@@ -88,7 +88,7 @@ def stacked_or_fault(
         what = "its own stacked() form fails" if own else "it cannot be stacked by torch.func.vmap"
         remedy = "Mend it" if own else "Do without what the message names, or set `stackable = False`"
         mode = "training" if training else "evaluation"
-        raise AssertionError(f"model '{model.name}': {what} in {mode} mode: {raised(error)}. {remedy}.") from error
+        raise AssertionError(f"model '{model.name}': {what} in {mode} mode: {in_one_line(error)}. {remedy}.") from error
 
 
 def chances(model: Model, module: nn.Module, inputs: Tensor, call: Mapping[str, Any]) -> Tensor | None:

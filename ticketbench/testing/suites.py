@@ -19,7 +19,7 @@ from ticketbench.testing.demand import demand
 from ticketbench.testing.outputs import metric_names
 from ticketbench.testing.passed import Passed
 
-SHOWN = 5
+MOST_PROBLEMS = 5
 """How many problems are told at once."""
 
 
@@ -50,8 +50,8 @@ def check_suite(path: str | Path, plugins: Plugins | None = None) -> Passed:
         asked = Asked(suite, found)
         problems += asked.problems()
         notes += asked.notes
-    more = f" And {len(problems) - SHOWN} more." if len(problems) > SHOWN else ""
-    demand(not problems, f"suite '{suite.name}': " + "; ".join(problems[:SHOWN]) + more)
+    more = f" And {len(problems) - MOST_PROBLEMS} more." if len(problems) > MOST_PROBLEMS else ""
+    demand(not problems, f"suite '{suite.name}': " + "; ".join(problems[:MOST_PROBLEMS]) + more)
     return Passed(f"every block of {', '.join(suite.tiers)} can be planned ({cells:,} cells)", tuple(notes))
 
 

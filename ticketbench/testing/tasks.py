@@ -45,7 +45,7 @@ def check_task(task: Task) -> Passed:
         check_equal(task, word, split, other)
     check_sizes(task, splits)
     for word, split in splits.items():
-        check_shapes(task, word, split)
+        check_task_shapes(task, word, split)
     notes = check_strangers(task, splits)
     check_prepare(task, splits["training"])
     check_augment(task, splits["training"])
@@ -96,7 +96,7 @@ def check_sizes(task: Task, splits: Mapping[str, Split]) -> None:
     demand(held[2], f"task '{task.name}' has an empty test split")
 
 
-def check_shapes(task: Task, word: str, split: Split) -> None:
+def check_task_shapes(task: Task, word: str, split: Split) -> None:
     """Prepared inputs have the shape that models are built for; class targets are below the number of outputs."""
     if not len(split):
         return

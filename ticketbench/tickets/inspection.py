@@ -26,11 +26,11 @@ def inspect(path: str, ticket: Ticket) -> dict[str, Any]:
         "density": density_of(ticket.mask),
         "parameters": sum(part.numel() for part in ticket.weights.values()),
         "bytes": Path(path).stat().st_size,
-        "layers": [layer_of(readable_text(name), part) for name, part in ticket.mask.items()],
+        "layers": [inspected_layer(readable_text(name), part) for name, part in ticket.mask.items()],
     }
 
 
-def layer_of(name: str, mask: Tensor) -> dict[str, Any]:
+def inspected_layer(name: str, mask: Tensor) -> dict[str, Any]:
     """A layer's counts: units without an incoming weight, and inputs that no unit reads."""
     rows = mask.reshape(len(mask), -1) if mask.ndim else mask.reshape(1, 1)
     columns = mask.any(dim=0).reshape(mask.shape[1], -1).any(dim=1) if mask.ndim > 1 and mask.numel() else mask[:0]
@@ -75,6 +75,7 @@ def compare_tickets(tickets: Mapping[str, Ticket]) -> list[dict[str, Any]]:
         except TicketError as error:
             raise TicketError(f"{readable_text(first)} and {readable_text(second)}: {readable_text(error)}") from None
         found.append(
-            {"first": readable_text(first), "second": readable_text(second)} | {name: asdict(part) for name, part in pair.items()}
+            {"first": readable_text(first), "second": readable_text(second)}
+            | {name: asdict(part) for name, part in pair.items()}
         )
     return found

@@ -20,7 +20,7 @@ from ticketbench.tickets.origin import build_network, cell_of
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenBySaved:
     """What a probe found at a saved network."""
 
     probe: str
@@ -33,7 +33,7 @@ class Seen:
         return {"probe": self.probe, "name": self.name, **(value or {"value": self.found})}
 
 
-def look(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], resolver: Resolver) -> list[Seen]:
+def look(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], resolver: Resolver) -> list[SeenBySaved]:
     """What probes find at one of some saved networks; the others are companions, by their files' names.
 
     A solution's origin is the ticket of the same cell, where it is among them, and otherwise itself. What is looked at
@@ -42,7 +42,7 @@ def look(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], reso
     """
     trial = stand(path, tickets, probes, resolver)
     return [
-        Seen(probe.name, name, found)
+        SeenBySaved(probe.name, name, found)
         for probe in probes
         for name, found in probe.measure(trial.onlooker(probe.name)).items()
     ]

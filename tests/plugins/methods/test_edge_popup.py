@@ -10,7 +10,7 @@ import torch
 from ticketbench import Train
 from ticketbench.engine.member import Member
 from ticketbench.engine.state import states_of
-from ticketbench.engine.train import Goal, train
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.plan.fresh import fresh_module
 from ticketbench.testing import bench_for, check_method, lives, trial_for
 from ticketbench_methods.edge_popup import EdgePopup
@@ -79,7 +79,7 @@ def test_a_found_network_beats_the_one_of_untrained_scores(tiny_suite, cells_of,
         bench = trial._bench
         stepper, _ = bench.steppers.for_members([0], [Train(masks="layerwise", density=0.5)])
         for until in (0, 100):
-            train(stepper, bench.stage.data, [cell.seed], until, Goal("accuracy", True))
+            train_stack(stepper, bench.stage.data, [cell.seed], until, Goal("accuracy", True))
             bench.report(0, 0.5)
         accuracies.append([found["blobs"]["accuracy"][-1] for _, found in bench.judge.judge(bench.stage.network, 500)])
     assert len(accuracies) == 4

@@ -38,7 +38,8 @@ def check_names(folder: Path) -> None:
                 missing.discard(entry.name)
     except (OSError, ValueError) as error:
         raise BundleError(
-            f"cannot read the folder {shown_text(str(folder))}: {shown_text(reason_of(error))}. Give the folder of a bundle."
+            f"cannot read the folder {shown_text(str(folder))}: {shown_text(reason_of(error))}. "
+            "Give the folder of a bundle."
         ) from None
     if missing:
         raise BundleError(f"{min(missing)} is missing. `ticketbench submit` writes a bundle of {', '.join(KNOWN)}.")

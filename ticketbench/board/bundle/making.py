@@ -24,7 +24,7 @@ from ticketbench.errors import StoreError, UnknownNameError
 from ticketbench.files import reason_of, remove, written
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plugin.loading import Plugins, Registered
-from ticketbench.results.choice import choose, identity
+from ticketbench.results.choice import choose_records, identity
 from ticketbench.results.records import Records
 from ticketbench.store.column import columns_of
 from ticketbench.store.schema import CellRecord
@@ -54,7 +54,7 @@ def draft(
 ) -> Draft:  # fmt: skip
     """A bundle of a store's cells of one tier. By default the precision and device that most cells have."""
     suite.tier(tier)
-    choice = choose(store, suite, tier, plugins, precision, device_class)
+    choice = choose_records(store, suite, tier, plugins, precision, device_class)
     here = f"{choice.precision} on {choice.device_class}"
     notes = [
         f"left out: {count} cells at {' on '.join(setting)}; a bundle has one setting: {here}"

@@ -21,7 +21,7 @@ from ticketbench.plugin.options import canonical
 from ticketbench.store.schema import SCHEMA_VERSION
 from ticketbench.suite.base import TomlTable
 
-_T = TypeVar("T", bound=TomlTable)
+_T = TypeVar("_T", bound=TomlTable)
 
 MANIFEST = "manifest.toml"
 MANIFEST_SCHEMA = SCHEMA_VERSION
@@ -128,12 +128,12 @@ def to_toml(fields: Mapping[str, Any]) -> str:
     for name, value in fields.items():
         if isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
             for key, table in value.items():
-                lines += ["", f"[{name}.{toml_value(key)}]", *table_lines(table)]
+                lines += ["", f"[{name}.{toml_value(key)}]", *toml_lines(table)]
         elif isinstance(value, dict):
-            lines += ["", f"[{name}]", *table_lines(value)]
+            lines += ["", f"[{name}]", *toml_lines(value)]
         elif isinstance(value, list):
             for table in value:
-                lines += ["", f"[[{name}]]", *table_lines(table)]
+                lines += ["", f"[[{name}]]", *toml_lines(table)]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +142,7 @@ def is_value(value: Any) -> bool:
     return not isinstance(value, (dict, list))
 
 
-def table_lines(table: Mapping[str, Any]) -> list[str]:
+def toml_lines(table: Mapping[str, Any]) -> list[str]:
     """The lines of a flat table."""
     return [f"{name} = {toml_value(value)}" for name, value in table.items()]
 
@@ -181,7 +181,8 @@ def parse_manifest(content: bytes) -> Manifest:
     found = data.get("schema")
     if isinstance(found, int) and found > MANIFEST_SCHEMA:
         raise BundleError(
-            f"{MANIFEST} has schema {shown_text(found)}; this ticketbench reads up to {MANIFEST_SCHEMA}. Update ticketbench."
+            f"{MANIFEST} has schema {shown_text(found)}; this ticketbench reads up to {MANIFEST_SCHEMA}. "
+            "Update ticketbench."
         )
     manifest = validated(MANIFEST, Manifest, data)
     right = hash_of(to_plain(manifest))

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ticketbench.board.bundle.folder import MIB
 from ticketbench.board.bundle.pagewalk import Footer, chunks_of, read_footer, walk
 from ticketbench.board.bundle.refusal import BundleError, shown_text
 from ticketbench.files import reason_of
@@ -15,7 +16,6 @@ from ticketbench.store.migrations import migrated
 from ticketbench.store.schema import SCHEMA_VERSION
 from ticketbench.store.tables import REAL, TEXT, WHOLE, schema_of
 
-MIB = 2**20
 MOST_ROWS = {"cells": 100_000, "curves": 2_000_000, "probes": 2_000_000, "environments": 1_000}
 MOST_UNPACKED = {"cells": 256 * MIB, "curves": 256 * MIB, "probes": 256 * MIB, "environments": 16 * MIB}
 """Bytes that a file's pages may unpack to; its texts, written out row by row, may take as many again."""
@@ -77,7 +77,8 @@ def check_claims(file: str, name: str, footer: Footer) -> None:
         raise BundleError(f"{file} has {len(footer.groups)} row groups; it may have {MOST_GROUPS}")
     if footer.keys:
         raise BundleError(
-            f"{file} has metadata of its own: {shown_text(footer.keys[0])}. A bundle's tables have rows and columns only."
+            f"{file} has metadata of its own: {shown_text(footer.keys[0])}. "
+            "A bundle's tables have rows and columns only."
         )
 
 

@@ -89,7 +89,9 @@ def read_bundle(folder: Path, suite: Suite | None = None) -> Bundle:
     except BundleError as error:
         raise BundleError(f"{shown_text(str(folder))} is no submission that can be shown: {error}") from None
     except (RecursionError, MemoryError, OverflowError, pa.ArrowException) as error:  # one bundle stops no board
-        raise BundleError(f"{shown_text(str(folder))} takes more than a submission may: {type(error).__name__}.") from None
+        raise BundleError(
+            f"{shown_text(str(folder))} takes more than a submission may: {type(error).__name__}."
+        ) from None
     return bundle
 
 

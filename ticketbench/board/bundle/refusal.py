@@ -23,7 +23,7 @@ class BundleError(TicketbenchError):
     """A submission that is refused. The message names the file, the place, the value and what would be right."""
 
 
-def seen(sign: str) -> bool:
+def seen_on_screen(sign: str) -> bool:
     """Whether a character shows on a screen, and as nothing but itself."""
     return sign.isprintable() and sign not in HIDDEN and not "\U000e0100" <= sign <= "\U000e01ef"
 
@@ -32,7 +32,7 @@ def shown_text(value: Any) -> str:
     """A foreign value as a message shows it: on one line, shortened, what cannot be seen as escapes."""
     text = value if isinstance(value, str) else BRIEF.repr(value)
     cut = text[:LONGEST_SHOWN]
-    plain = "".join(sign if seen(sign) else sign.encode("unicode_escape").decode() for sign in cut)
+    plain = "".join(sign if seen_on_screen(sign) else sign.encode("unicode_escape").decode() for sign in cut)
     more = f"… ({len(text)} characters)" if len(text) > LONGEST_SHOWN else ""
     return f"'{plain}'{more}" if isinstance(value, str) else plain + more
 
@@ -47,7 +47,7 @@ def text_fault(text: str, longest: int, lines: bool = False) -> str:
     if len(text) > longest:
         return f"It may have {longest} characters at most."
     allowed = "\n\t" if lines else ""
-    odd = next((sign for sign in text if not (seen(sign) or sign in allowed)), None)
+    odd = next((sign for sign in text if not (seen_on_screen(sign) or sign in allowed)), None)
     if odd is not None:
         return f"It holds {shown_text(odd)}, a character that cannot be printed."
     if text.lstrip().startswith(FORMULAS):
@@ -57,6 +57,8 @@ def text_fault(text: str, longest: int, lines: bool = False) -> str:
 
 def mended(text: str, longest: int) -> str:
     """An error's text as a bundle may hold it: escapes for what cannot be printed, no formula, not too long."""
-    plain = "".join(sign if seen(sign) or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text)
+    plain = "".join(
+        sign if seen_on_screen(sign) or sign in "\n\t" else sign.encode("unicode_escape").decode() for sign in text
+    )
     plain = f"'{plain}" if plain.lstrip().startswith(FORMULAS) else plain
     return plain if len(plain) <= longest else plain[: longest - 1] + "…"

@@ -183,5 +183,6 @@ def check_shares(table: pa.Table, file: str, name: str, metric: str, title: str)
     row = pc.index(bad, True).as_py()
     if row >= 0:
         raise BundleError(
-            f"{file}, column '{name}': {values[row].as_py()!r} of {shown_text(title)}. It is a share: it must lie in [0, 1]."
+            f"{file}, column '{name}': {values[row].as_py()!r} of {shown_text(title)}. "
+            "It is a share: it must lie in [0, 1]."
         )
