@@ -10,8 +10,6 @@ import pytest
 from places import ROOT
 
 CORE = ROOT / "ticketbench"
-OTHERS = {"Method": ["board/bundle/manifest.py"], "Setting": ["board/lines.py"], "Place": ["report/maps.py"]}
-"""Classes of the same name that are another thing, and where: tables of a manifest, of a board, and of a map."""
 
 
 def entries() -> list[tuple[str, str, str, str]]:
@@ -39,7 +37,7 @@ def test_every_word_is_there_once_in_order_and_in_one_sentence():
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry[0])
 def test_a_word_is_defined_where_the_glossary_says(entry):
-    """The file exists; the class is there, and nowhere else in the core but as another thing that is listed here."""
+    """The file exists; the class is there, and nowhere else in the core."""
     _, _, kind, file = entry
     if not file:
         assert kind == ""
@@ -47,4 +45,4 @@ def test_a_word_is_defined_where_the_glossary_says(entry):
     assert (CORE / file).is_file()
     if kind:
         found = [path for path, names in CLASSES.items() if kind in names and not path.startswith("samples/")]
-        assert sorted(found) == sorted([file, *OTHERS.get(kind, [])])
+        assert found == [file]

@@ -131,3 +131,23 @@ def test_public_names_are_there_and_importing_them_is_light():
     assert set(dir(ticketbench)) == set(ticketbench.__all__)
     with pytest.raises(AttributeError, match="module 'ticketbench' has no attribute 'Scorers'"):
         _ = ticketbench.Scorers
+
+
+def public_names(path: Path) -> Iterator[str]:
+    """The classes, functions and values that a file defines at its top, without those that are its own affair."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            yield node.name
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def test_no_public_name_of_the_core_is_defined_twice():
+    """One word, one thing. Samples are apart: they are what strangers begin with."""
+    homes: dict[str, list[str]] = {}
+    for path in CORE_FILES:
+        if "samples" not in path.parts:
+            for name in set(public_names(path)):
+                homes.setdefault(name, []).append(place(path))
+    assert len(homes) > 500
+    assert {name: files for name, files in homes.items() if len(files) > 1 and not name.startswith("_")} == {}

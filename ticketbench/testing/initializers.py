@@ -92,8 +92,8 @@ def initialized(
             if refusal(error):
                 raise RefusedError(str(error)) from error
             raise AssertionError(
-                f"initializer '{name}' fails on {world.words}: {in_one_line(error)}. What it does not go with it should "
-                "refuse by a ticketbench.OptionError that says so."
+                f"initializer '{name}' fails on {world.words}: {in_one_line(error)}. What it does not go with it "
+                "should refuse by a ticketbench.OptionError that says so."
             ) from error
     for part, kept in given.items():
         demand(part in mask and same(mask[part], kept), f"initializer '{name}' writes into the mask of '{part}'")

@@ -195,8 +195,8 @@ def check_training(model: Model, module: nn.Module, task: Anything, batch: int) 
     share = distance_on_the_way(alone, again)
     demand(
         share <= AGAIN,
-        f"model '{model.name}', trained twice for {TRAINED_STEPS} steps from the same seed, has other weights the second "
-        f"time: they are {100 * share:.2g} % of the way apart. {advice}",
+        f"model '{model.name}', trained twice for {TRAINED_STEPS} steps from the same seed, has other weights the "
+        f"second time: they are {100 * share:.2g} % of the way apart. {advice}",
     )
     if not is_random(module, task.draw("fitting", batch).inputs, model.training_call(random.Random(0))):
         return

@@ -78,8 +78,8 @@ def scored(scorer: Scorer, world: World, pruned: bool, randomness: int) -> Mappi
             if refusal(error) and not isinstance(error, ScoreError):
                 raise RefusedError(str(error)) from error
             raise AssertionError(
-                f"scorer '{scorer.name}' fails {where}: {in_one_line(error)}. What it does not go with it should refuse by "
-                "a ticketbench.OptionError that says so."
+                f"scorer '{scorer.name}' fails {where}: {in_one_line(error)}. What it does not go with it should "
+                "refuse by a ticketbench.OptionError that says so."
             ) from error
     changed = CellState.of(untouched).changed(CellState.of(trial))
     demand(
