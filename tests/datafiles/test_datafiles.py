@@ -128,7 +128,7 @@ def test_other_content_in_a_gz_file_is_refused(folder: Path, file: bytes):
 
 def test_a_bomb_is_not_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch):
     """A file that would grow a thousandfold is left after a few blocks, and its content is not hashed."""
-    monkeypatch.setattr(datafiles, "CHUNK", 1 << 12)
+    monkeypatch.setattr(datafiles, "HASHED_AT_ONCE", 1 << 12)
     squeeze = zlib.compressobj(1, zlib.DEFLATED, 31)
     grown = b"".join(squeeze.compress(bytes(1 << 20)) for _ in range(8))
     placed(grown + squeeze.flush(), "data.gz", folder)

@@ -233,7 +233,7 @@ def test_a_full_disk_leaves_no_half_written_file(server: FileServer, folder: Pat
         if len(block) > room:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(download, "write", write)
+    monkeypatch.setattr(download, "write_part", write)
     with pytest.raises(DataError) as caught:
         fetch(server.remote, folder)
     assert f"the disk of {folder} is full: 300,000 of the 600,000 bytes of data.bin are there" in str(caught.value)

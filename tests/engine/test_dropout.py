@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from command_line import command
@@ -18,6 +17,7 @@ from ticketbench.engine.execute import execute
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
+from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
 
@@ -123,16 +123,19 @@ def suite(tiny_suite):
     return write
 
 
-def numbers(record: dict[str, Any]) -> dict[str, float]:
+def numbers(record: CellRecord) -> dict[str, float | None]:
     """What a cell was judged to be, and its last training loss."""
-    return {"headline": record["headline"], "loss": [point[6] for point in record["curves"] if point[2] == "loss"][-1]}
+    return {
+        "headline": record.headline,
+        "loss": [point.value for point in record.curves if point.metric == "loss"][-1],
+    }
 
 
 @pytest.mark.parametrize("model", ENGINES)
 def test_a_fleet_changes_nothing(suite, models, model: str):
     """Fleets of 1, 4 and 8, in every engine: headline and loss to 1e-6, and the three engines agree as closely."""
     plugins = load_plugins([STRANGER, models])
-    found: dict[int, dict[str, dict[str, float]]] = {}
+    found: dict[int, dict[str, dict[str, float | None]]] = {}
     for fleet in (1, 4, 8):
         plan_of = read_suite(suite(model))
         plan = make_plan(plan_of, "smoke", plugins)
@@ -140,11 +143,11 @@ def test_a_fleet_changes_nothing(suite, models, model: str):
             record for part in plan.fleets(plan.cells, "cpu", 1, fleet)
             for record in execute(part.cells, Resolver(plugins), plan_of.headline)
         ]  # fmt: skip
-        assert {record["status"] for record in records} == {"ok"}, records[0]["reason"]
-        assert {record["engine"] for record in records} == {
+        assert {record.status for record in records} == {"ok"}, records[0].reason
+        assert {record.engine for record in records} == {
             "loop" if fleet == 1 and model == "dropping" else ENGINES[model]
         }
-        found[fleet] = {f"{record['row']} {record['seed']}": numbers(record) for record in records}
+        found[fleet] = {f"{record.row} {record.seed}": numbers(record) for record in records}
     for fleet in (4, 8):
         for cell, values in found[1].items():
             assert found[fleet][cell] == pytest.approx(values, abs=1e-6)
@@ -153,7 +156,7 @@ def test_a_fleet_changes_nothing(suite, models, model: str):
         assert found[1][cell] == pytest.approx(values, abs=1e-6)
 
 
-REFERENCE: dict[str, dict[str, dict[str, float]]] = {}
+REFERENCE: dict[str, dict[str, dict[str, float | None]]] = {}
 """What the first of the models gave: the others are the same network."""
 
 

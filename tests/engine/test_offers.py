@@ -115,7 +115,7 @@ def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch
             log.diverged[0] = 7
         return log
 
-    monkeypatch.setattr(life, "train", broken)
+    monkeypatch.setattr(life, "train_stack", broken)
     both = members_of("other_optimizer", '["imp"]', "[0.25]", "[0, 1]")
     lost = [finding for member in both.values() for finding in member.trial.findings if finding[0] == "engine"]
     assert [finding[1:3] for finding in lost] == [("trained", "offer diverged at density 0.5")]

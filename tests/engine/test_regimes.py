@@ -26,6 +26,7 @@ from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.contracts import Method
 from ticketbench.plugin.loading import load_plugins
 from ticketbench.seeds import generator
+from ticketbench.store.schema import CellRecord
 from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.suite import read_suite
 from ticketbench.testing import Blobs, Tiny, lives
@@ -46,19 +47,19 @@ def strangers():
     return loaded
 
 
-def computed(path: Path, strangers: Any, fleet: int, row: str, **selected: Any) -> list[Any]:
+def computed(path: Path, strangers: Any, fleet: int, row: str, **selected: Any) -> list[CellRecord]:
     """The records of a row, in fleets of a size."""
     suite = read_suite(path)
     plan = make_plan(suite, "smoke", strangers, Selection(methods=(row,), **selected))
-    found = []
+    found: list[CellRecord] = []
     for part in plan.fleets(plan.cells, "cpu", 1, fleet):
         found += execute(part.cells, Resolver(strangers), suite.headline)
     return found
 
 
-def losses(record: Any) -> list[float]:
+def losses(record: CellRecord) -> list[float]:
     """The training losses of a cell."""
-    return [point[6] for point in record["curves"] if point[:3] == ("train", "", "loss")]
+    return [point.value for point in record.curves if (point.split, point.metric) == ("train", "loss")]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -70,14 +71,14 @@ def test_a_fleet_of_eight_gives_the_results_of_eight_single_runs(tiny_suite, str
         ("log_every = 5", "log_every = 1"), (OPTIMIZERS["adam"], OPTIMIZERS[optimizer]),
     )  # fmt: skip
     together, alone = (computed(path, strangers, fleet, row) for fleet in (8, 1))
-    assert {record["status"] for record in (*together, *alone)} == {"ok"}, together[0]["reason"]
-    assert ({record["fleet_size"] for record in together}, len(alone)) == ({8}, 8)
-    by_key = {record["key"]: record for record in alone}
+    assert {record.status for record in (*together, *alone)} == {"ok"}, together[0].reason
+    assert ({record.fleet_size for record in together}, len(alone)) == ({8}, 8)
+    by_key = {record.key: record for record in alone}
     for record in together:
-        other = by_key[record["key"]]
+        other = by_key[record.key]
         assert losses(record) == pytest.approx(losses(other), rel=1e-4)
-        assert (record["kept"], record["headline"]) == (other["kept"], pytest.approx(other["headline"], abs=1e-4))
-        notes = [[f[3] for f in one["probes"] if f[2] == "gates"] for one in (record, other)]
+        assert (record.kept, record.headline) == (other.kept, pytest.approx(other.headline, abs=1e-4))
+        notes = [[found.value for found in one.probes if found.name == "gates"] for one in (record, other)]
         assert notes[0] == pytest.approx(notes[1], rel=1e-4)
 
 

@@ -6,7 +6,6 @@ Derivatives by states are complex steps, exact to rounding; derivatives by weigh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -32,15 +31,15 @@ class Widened(SequenceClassifier):
         return inputs.to(self.bias.dtype)
 
 
-@dataclass(frozen=True)
 class Given(Model):
     """A network that is there already; the weights of its layer are prunable."""
 
     name = "given"
     summary = "a network from a test"
 
-    module: nn.Module
-    also: tuple[str, ...] = ()
+    def __init__(self, module: nn.Module, also: tuple[str, ...] = ()) -> None:
+        self.module = module
+        self.also = also
 
     def build(self, shapes: Shapes) -> nn.Module:
         """This one."""
@@ -63,20 +62,17 @@ class Examples(testing.Blobs):
         return self._examples
 
 
-def placed(monkeypatch: pytest.MonkeyPatch, module: nn.Module, inputs: Tensor, also: tuple[str, ...] = ()) -> None:
-    """From here on `ticketbench.testing` takes this network and these examples."""
-    targets = torch.arange(len(inputs)) % 2
-    monkeypatch.setattr(testing, "Tiny", lambda: Given(module, also))
-    monkeypatch.setattr(testing, "Blobs", lambda: Examples(inputs, targets))
+def examples_of(inputs: Tensor) -> Examples:
+    """These sequences, of two classes in turn."""
+    return Examples(inputs, torch.arange(len(inputs)) % 2)
 
 
 @pytest.fixture
-def trial_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Trial]:
+def trial_with() -> Callable[..., Trial]:
     """A trial of a network and its examples."""
 
     def make(module: nn.Module, inputs: Tensor, scorer: Scorer, also: tuple[str, ...] = ()) -> Trial:
-        placed(monkeypatch, module, inputs, also)
-        return testing.trial_for(scorer)
+        return testing.trial_for(scorer, model=Given(module, also), task=examples_of(inputs))
 
     return make
 

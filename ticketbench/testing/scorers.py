@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ticketbench.errors import ScoreError, suggest
 from ticketbench.masks.ticket import check_scores
-from ticketbench.plugin.contracts import Scorer
+from ticketbench.plugin.contracts import Model, Scorer, Task
 from ticketbench.seeds import generator
+from ticketbench.testing.blobs import Blobs
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     from ticketbench import Trial
 
 
-def check_scorer(scorer: Scorer) -> Passed:
+def check_scorer(scorer: Scorer, *, model: Model | None = None, task: Task | None = None) -> Passed:
     """Finite scores of the right shapes, the same for the same seed, and the cell is left as it was.
 
-    On a linear, a convolutional and a recurrent network, at initialization and with half of the weights pruned. A
-    network that the scorer refuses by an error of ticketbench's is left out; if it refuses all: `UncheckedError`.
+    On the model and the task that are given, else on a linear, a convolutional and a recurrent network, at
+    initialization and with half of the weights pruned. A network that the scorer refuses by an error of ticketbench's
+    is left out; if it refuses all: `UncheckedError`.
     """
     taken, refused = [], []
-    for world in WORLDS:
+    worlds = WORLDS if model is None else (World(f"the model '{model.name}'", model, task or Blobs()),)
+    for world in worlds:
         try:
             check_scorer_on(scorer, world)
             taken.append(world.words)

@@ -14,13 +14,14 @@ from recurrences import (
     KINDS,
     STEPS,
     Array,
+    Given,
     Weights,
     arrays,
     differences,
+    examples_of,
     gammas,
     jacobian,
     network,
-    placed,
     sequences,
     states,
     trial_with,
@@ -29,7 +30,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ticketbench import OptionError, Shapes, TicketError, generator
-from ticketbench.testing import check_scorer
+from ticketbench.testing import Tiny, UncheckedError, check_scorer
 from ticketbench_models.language_model import LanguageModel
 from ticketbench_scorers import jacobian as home
 from ticketbench_scorers.jacobian import Jacobian
@@ -233,8 +234,8 @@ def test_tokens_are_embedded_and_nothing_is_dropped(trial_with):
 
 def test_what_is_not_recurrent_is_refused(trial_with):
     """With what a network needs to be."""
-    with pytest.raises(TicketError, match=r"'jacobian'.*Sequential has none.*members of ticketbench.Recurrent"):
-        check_scorer(Jacobian())
+    with pytest.raises(UncheckedError, match=r"'jacobian'.*Sequential has none.*members of ticketbench.Recurrent"):
+        check_scorer(Jacobian(), model=Tiny())
 
 
 def test_a_prunable_weight_outside_the_layer_is_refused(trial_with):
@@ -257,18 +258,18 @@ def test_too_few_steps_are_refused(trial_with):
 
 @pytest.mark.parametrize("product", ["jvp", "rademacher", "frobenius", "vjp"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_jacobian_keeps_the_contract(monkeypatch, kind: str, product: str):
+def test_jacobian_keeps_the_contract(kind: str, product: str):
     """Finite, right shapes, deterministic, leaves the network alone; the models as they are, in float32."""
-    placed(monkeypatch, KINDS[kind](hidden=18).build(Shapes((STEPS, FEATURES), 2)), sequences().float())
-    check_scorer(Jacobian(product=product))
+    module = KINDS[kind](hidden=18).build(Shapes((STEPS, FEATURES), 2))
+    check_scorer(Jacobian(product=product), model=Given(module), task=examples_of(sequences().float()))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_language_models_are_scored(monkeypatch, cell: str):
+def test_language_models_are_scored(cell: str):
     """The contract on windows of words."""
     model = LanguageModel(cell=cell, hidden=6, embedding=3)
-    placed(monkeypatch, model.build(Shapes((STEPS,), 7)), torch.arange(6 * STEPS).view(6, STEPS) % 7)
-    check_scorer(Jacobian())
+    words = examples_of(torch.arange(6 * STEPS).view(6, STEPS) % 7)
+    check_scorer(Jacobian(), model=Given(model.build(Shapes((STEPS,), 7))), task=words)
 
 
 def test_the_bill(trial_with):

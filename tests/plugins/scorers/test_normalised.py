@@ -10,12 +10,13 @@ from recurrences import (
     KINDS,
     STEPS,
     Array,
+    Given,
     Weights,
     arrays,
     differences,
+    examples_of,
     gammas,
     network,
-    placed,
     sequences,
     states,
     trial_with,
@@ -23,8 +24,8 @@ from recurrences import (
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ticketbench import Scorer, Shapes, TicketError
-from ticketbench.testing import check_scorer
+from ticketbench import Scorer, Shapes
+from ticketbench.testing import Tiny, UncheckedError, check_scorer
 from ticketbench_scorers.normalised import GraspNormalised, SnipNormalised
 
 __all__ = ["trial_with"]
@@ -125,16 +126,16 @@ def test_a_pruned_weight_scores_zero(trial_with):
 @pytest.mark.parametrize("scorer", [SnipNormalised(), GraspNormalised()], ids=lambda scorer: scorer.name)
 def test_what_is_not_recurrent_is_refused(scorer: Scorer):
     """By name, with what a network needs to be."""
-    with pytest.raises(TicketError, match=rf"'{scorer.name}'.*Sequential has none.*members of ticketbench.Recurrent"):
-        check_scorer(scorer)
+    with pytest.raises(UncheckedError, match=rf"'{scorer.name}'.*Sequential has none.*members of ticketbench.Recurrent"):
+        check_scorer(scorer, model=Tiny())
 
 
 @pytest.mark.parametrize("scorer", [SnipNormalised(), GraspNormalised()], ids=lambda scorer: scorer.name)
 @pytest.mark.parametrize("kind", KINDS)
-def test_normalised_scorers_keep_the_contract(monkeypatch, kind: str, scorer: Scorer):
+def test_normalised_scorers_keep_the_contract(kind: str, scorer: Scorer):
     """Finite, right shapes, deterministic, leaves the network alone; the models as they are, in float32."""
-    placed(monkeypatch, KINDS[kind](hidden=8).build(Shapes((STEPS, FEATURES), 2)), sequences().float())
-    check_scorer(scorer)
+    module = KINDS[kind](hidden=8).build(Shapes((STEPS, FEATURES), 2))
+    check_scorer(scorer, model=Given(module), task=examples_of(sequences().float()))
 
 
 def test_the_defaults_are_the_papers():

@@ -91,8 +91,7 @@ def test_biases_by_hand(mlp_of, biases, first, second):
     """b₁ = (−5, 4): what flows into |W₂| is (3, 7) + (5, 4) = (8, 11), or (3, 7) without them; b₂ changes no slope."""
     trial = mlp_of([2], bias=True)
     by_hand(trial)
-    trial.parameters["1.bias"].copy_(torch.tensor([-5.0, 4.0]))
-    trial.parameters["3.bias"].copy_(torch.tensor([-6.0, 7.0]))
+    trial.set_weights({"1.bias": torch.tensor([-5.0, 4.0]), "3.bias": torch.tensor([-6.0, 7.0])})
     scores = Synflow(biases=biases).score(trial)
     assert list(scores) == ["1.weight", "3.weight"]
     assert scores["1.weight"].tolist() == first
