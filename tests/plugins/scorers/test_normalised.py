@@ -126,7 +126,8 @@ def test_a_pruned_weight_scores_zero(trial_with):
 @pytest.mark.parametrize("scorer", [SnipNormalised(), GraspNormalised()], ids=lambda scorer: scorer.name)
 def test_what_is_not_recurrent_is_refused(scorer: Scorer):
     """By name, with what a network needs to be."""
-    with pytest.raises(UncheckedError, match=rf"'{scorer.name}'.*Sequential has none.*members of ticketbench.Recurrent"):
+    message = rf"'{scorer.name}'.*Sequential has none.*members of ticketbench.Recurrent"
+    with pytest.raises(UncheckedError, match=message):
         check_scorer(scorer, model=Tiny())
 
 
