@@ -90,7 +90,7 @@ def train_stack(
                 stepper.moved(done - stack.steps[0])
                 validate(stack, stepper.seen(), network, recipe, data, goal, log)
     stepper.moved(noted - stack.steps[0])
-    if start < until in stops and until == total:
+    if until > start and until == total and until in stops:
         look(until)
     return log
 
