@@ -53,11 +53,18 @@ FRONT_WORDS = (
 def front_page(boards: Sequence[Shown], about: str) -> str:
     """The same as a page."""
     rows = [
-        {"suite": clean(board.suite), "tier": clean(board.tier), "title": clean(board.title),
-         "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html", "counts": board.counts,
-         "tasks": board.tasks, "methods": board.methods, "tables": board.tables}
+        {
+            "suite": clean(board.suite),
+            "tier": clean(board.tier),
+            "title": clean(board.title),
+            "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html",
+            "counts": board.counts,
+            "tasks": board.tasks,
+            "methods": board.methods,
+            "tables": board.tables,
+        }
         for board in boards
-    ]  # fmt: skip
+    ]
     return page(
         "front.html", title="Leaderboards", rows=rows, names=FRONT_COUNTS, words=FRONT_WORDS, about=preface(about)
     )

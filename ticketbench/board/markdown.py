@@ -76,8 +76,9 @@ def setting_parts(table: Table) -> list[str]:
         costs = tabled(one.line for place in places for one in place.standings)
         rows = [
             markdown_row(place, one, table, metric, lines[one.line.identity], costs)
-            for place in places for one in place.standings
-        ]  # fmt: skip
+            for place in places
+            for one in place.standings
+        ]
         against = [f"less {escaped(row)}" for row in table.against]
         head = ["density", "rank", "row", "mean", *against, *(cost.heading for cost in costs)]
         if rows:
@@ -85,9 +86,12 @@ def setting_parts(table: Table) -> list[str]:
             parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
         if len(rows) > MOST_LINES:
             parts.append(f"and {len(rows) - MOST_LINES} more lines, on [the page](index.html)")
-        missing = [f"- {escaped(lines[line.identity])}, density {place.density:.4g}: "
-                   f"{escaped(trouble_text(line.troubles(place.seeds)))}"
-                   for place in places for line in place.incomplete]  # fmt: skip
+        missing = [
+            f"- {escaped(lines[line.identity])}, density {place.density:.4g}: "
+            f"{escaped(trouble_text(line.troubles(place.seeds)))}"
+            for place in places
+            for line in place.incomplete
+        ]
         if missing:
             more = [f"- and {len(missing) - MOST_LINES} more"] if len(missing) > MOST_LINES else []
             parts.append("Incomplete, not ranked:\n\n" + "\n".join(missing[:MOST_LINES] + more))
@@ -98,7 +102,7 @@ def setting_parts(table: Table) -> list[str]:
 
 def markdown_row(
     place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[BoardCost]
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """A complete entry."""
     cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
     for row in table.against:
@@ -127,8 +131,15 @@ def provenance(table: Table) -> str:
 def environment_text(made: Environment) -> str:
     """An environment in one line."""
     commit = f"{(made.commit or 'no commit')[:12]}{', changed since' if made.dirty else ''}"
-    parts = [f"ticketbench {made.ticketbench} ({commit})", f"Python {made.python}", f"torch {made.torch}", made.system,
-             made.processor, made.accelerators, outside(made.plugins)]  # fmt: skip
+    parts = [
+        f"ticketbench {made.ticketbench} ({commit})",
+        f"Python {made.python}",
+        f"torch {made.torch}",
+        made.system,
+        made.processor,
+        made.accelerators,
+        outside(made.plugins),
+    ]
     return ", ".join(clean(part) for part in parts if part)
 
 

@@ -48,9 +48,13 @@ class Submission:
 
 
 def from_tables(
-    name: str, cells: pa.Table, curves: pa.Table, probes: pa.Table, environments: pa.Table,
+    name: str,
+    cells: pa.Table,
+    curves: pa.Table,
+    probes: pa.Table,
+    environments: pa.Table,
     facts: Mapping[str, str] | None = None,
-) -> list[Submission]:  # fmt: skip
+) -> list[Submission]:
     """A submission for each setting that the cells have, in a fixed order."""
     made = environments_of(environments)
     found = []

@@ -37,9 +37,12 @@ class Suites:
         key = (submission.suite, submission.tier, submission.precision, submission.device_class)
         if key not in self._plans:
             plan = make_plan(
-                suite, submission.tier, self.plugins,
-                device_class=submission.device_class, precision=submission.precision,
-            )  # fmt: skip
+                suite,
+                submission.tier,
+                self.plugins,
+                device_class=submission.device_class,
+                precision=submission.precision,
+            )
             self._plans[key] = plan.cells
         found = belonging_of(submission.cells, self._plans[key], suite)
         kept = [cell for cell in submission.cells if found[cell.key] != FOREIGN]

@@ -142,12 +142,16 @@ def judge(
     facts = {name: getattr(environment, name) for name in Machine.model_fields if name != "device"}
     return Verdict.model_validate(
         {
-            "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": among,
-            "agrees": all(cell.agrees for cell in checked) and together > LEVEL, "together": together,
+            "schema": VERDICT_SCHEMA,
+            "bundle": bundle.manifest.hash,
+            "salt": salt,
+            "candidates": among,
+            "agrees": all(cell.agrees for cell in checked) and together > LEVEL,
+            "together": together,
             "environment": {**facts, "device": device},
             "cells": [cell.model_dump() for cell in checked],
         }
-    )  # fmt: skip
+    )
 
 
 def check_again(
@@ -178,11 +182,23 @@ def check_again(
     else:
         reason = ""
     return Checked(
-        key=row.key, row=row.row, task=row.task, density=row.density, seed=row.seed, metric=metric,
-        claimed=claimed, found=found, difference=difference, tolerance=allowed, runs=len(runs),
-        deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0, same_code=same_code, alike=alike,
-        agrees=not reason, reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
-    )  # fmt: skip
+        key=row.key,
+        row=row.row,
+        task=row.task,
+        density=row.density,
+        seed=row.seed,
+        metric=metric,
+        claimed=claimed,
+        found=found,
+        difference=difference,
+        tolerance=allowed,
+        runs=len(runs),
+        deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0,
+        same_code=same_code,
+        alike=alike,
+        agrees=not reason,
+        reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
+    )
 
 
 def result_of(record: CellRecord) -> float:

@@ -12,9 +12,20 @@ from ticketbench import version
 from ticketbench.errors import TicketbenchError, suggest
 
 COMMANDS = (
-    "run", "plan", "report", "list", "show", "data", "ticket", "board", "submit", "verify", "plugin", "plugins",
+    "run",
+    "plan",
+    "report",
+    "list",
+    "show",
+    "data",
+    "ticket",
+    "board",
+    "submit",
+    "verify",
+    "plugin",
+    "plugins",
     "doctor",
-)  # fmt: skip
+)
 
 
 class LazyGroup(click.RichGroup):

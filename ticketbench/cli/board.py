@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from ticketbench.board.table import Place, Table
 
 ROOT = click.option(
-    "--root", type=click.Path(path_type=Path), default="leaderboards", show_default=True, metavar="DIR",
+    "--root",
+    type=click.Path(path_type=Path),
+    default="leaderboards",
+    show_default=True,
+    metavar="DIR",
     help="The folder of the boards: <suite>/<tier>/submissions/.",
-)  # fmt: skip
+)
 
 
 @click.group("board")
@@ -98,26 +102,46 @@ def plain_board(board: Board) -> dict[str, Any]:
     """A board for a program to read."""
     from ticketbench.board.page_data import table_facts
 
-    tables = [{**table_facts(table), "places": [plain_place(place) for place in table.places]}
-              for table in board.tables]  # fmt: skip
+    tables = [
+        {**table_facts(table), "places": [plain_place(place) for place in table.places]} for table in board.tables
+    ]
     return {
-        "suite": board.suite, "tier": board.tier, "counts": board.counts(), "set_aside": board.troubles,
+        "suite": board.suite,
+        "tier": board.tier,
+        "counts": board.counts(),
+        "set_aside": board.troubles,
         "tables": tables,
-    }  # fmt: skip
+    }
 
 
 def plain_place(place: Place) -> dict[str, Any]:
     """A place for a program to read."""
     return {
-        **place.setting._asdict(), "density": place.density, "metric": place.metric, "seeds": place.seeds,
+        **place.setting._asdict(),
+        "density": place.density,
+        "metric": place.metric,
+        "seeds": place.seeds,
         "entries": [
             {
-                "submission": one.line.submission, "row": one.line.row, "method": one.line.method,
-                "scorer": one.line.scorer, "ranks": [one.ranks.first, one.ranks.last], "mean": one.interval.mean,
-                "low": one.interval.low, "high": one.interval.high, "values": one.values, "costs": one.line.costs,
+                "submission": one.line.submission,
+                "row": one.line.row,
+                "method": one.line.method,
+                "scorer": one.line.scorer,
+                "ranks": [one.ranks.first, one.ranks.last],
+                "mean": one.interval.mean,
+                "low": one.interval.low,
+                "high": one.interval.high,
+                "values": one.values,
+                "costs": one.line.costs,
                 "against": {
-                    row: {"mean": found.interval.mean, "low": found.interval.low, "high": found.interval.high,
-                          "p": found.p, "corrected": found.corrected, "mark": found.mark}
+                    row: {
+                        "mean": found.interval.mean,
+                        "low": found.interval.low,
+                        "high": found.interval.high,
+                        "p": found.p,
+                        "corrected": found.corrected,
+                        "mark": found.mark,
+                    }
                     for row, found in one.against.items()
                 },
             }
@@ -127,7 +151,7 @@ def plain_place(place: Place) -> dict[str, Any]:
             {"submission": line.submission, "row": line.row, "seeds": line.troubles(place.seeds)}
             for line in place.incomplete
         ],
-    }  # fmt: skip
+    }
 
 
 def print_board(board: Board) -> None:
@@ -154,7 +178,7 @@ def print_place(table: Table, place: Place) -> None:
         rank_text,
         setting_names,
         trouble_text,
-    )  # fmt: skip
+    )
     from ticketbench.cli.table import print_table
 
     setting = setting_names(list(dict.fromkeys(one.setting for one in table.places)))[place.setting]

@@ -43,7 +43,7 @@ def matrix_options(command: F) -> F:
         click.option("--fleet", "fleet_size", type=click.IntRange(1), help="Cells stacked into one model, at most."),
         click.option("--store", "store_address", default="./results", show_default=True, help="Where records go."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read."),
-    ]  # fmt: skip
+    ]
     return plugin_options(decorate(command, decorators))
 
 

@@ -41,10 +41,18 @@ def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json:
     found = [(name, remote, file_state(remote, folder)) for name, remote in files_of(load(plugin_files, blocked))]
     if as_json:
         files = [
-            {"task": name, "file": remote.name, "state": state, "present": state in ("verified", "wrong"),
-             "verified": state == "verified", "size": remote.size, "sha256": remote.sha256, "url": remote.url}
+            {
+                "task": name,
+                "file": remote.name,
+                "state": state,
+                "present": state in ("verified", "wrong"),
+                "verified": state == "verified",
+                "size": remote.size,
+                "sha256": remote.sha256,
+                "url": remote.url,
+            }
             for name, remote, state in found
-        ]  # fmt: skip
+        ]
         print_json({"folder": str(folder), "files": files})
         return
     click.echo(f"data folder: {folder}")

@@ -124,10 +124,15 @@ class Bar(PlainLines):
 
         super().__init__(steps, total=cells)
         self.progress: Progress = Progress(
-            TextColumn("{task.fields[cells]}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("{task.fields[cells]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self.bar = self.progress.add_task("", total=max(1, steps), cells=f"0/{cells} cells", rate="")
 
     @contextmanager

@@ -26,9 +26,17 @@ if TYPE_CHECKING:
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def report_command(
-    suite_name: str, tier: str | None, store_address: str, output: Path | None, seeds: int | None,
-    precision: str, device_class: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
-) -> None:  # fmt: skip
+    suite_name: str,
+    tier: str | None,
+    store_address: str,
+    output: Path | None,
+    seeds: int | None,
+    precision: str,
+    device_class: str,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
     from ticketbench.board.bundle.opening import open_records
     from ticketbench.plan.plan import find_suite

@@ -119,9 +119,14 @@ def web() -> request.OpenerDirector:
     director = request.OpenerDirector()
     proxies = {scheme: proxy for scheme, proxy in request.getproxies().items() if scheme in SCHEMES}
     for handler in (
-        request.ProxyHandler(proxies), request.HTTPHandler(), request.HTTPSHandler(), request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(), request.UnknownHandler(),
-    ):  # fmt: skip
+        request.ProxyHandler(proxies),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+        request.UnknownHandler(),
+    ):
         director.add_handler(handler)
     return director
 

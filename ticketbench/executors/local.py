@@ -117,9 +117,13 @@ class LocalExecutor:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         process = subprocess.Popen(
             [sys.executable, "-m", "ticketbench.executors.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
             env=environment,
-        )  # fmt: skip
+        )
         worker = Worker(device, process, errors)
         threading.Thread(target=self.listen, args=(worker,), daemon=True).start()
         worker.send({**setup, "threads": self.threads})

@@ -122,10 +122,19 @@ def describe(cell: Cell) -> CellRecord:
     setting = cell.setting
     axes: dict[str, Any] = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
     return CellRecord(
-        key=cell.key, suite=setting.suite, suite_version=setting.suite_version, tier=setting.tier, row=setting.row,
-        recipe=setting.recipe_name, precision=setting.precision, device_class=setting.device_class,
-        density=cell.density, seed=cell.seed, definition=cell.text(), **axes,
-    )  # fmt: skip
+        key=cell.key,
+        suite=setting.suite,
+        suite_version=setting.suite_version,
+        tier=setting.tier,
+        row=setting.row,
+        recipe=setting.recipe_name,
+        precision=setting.precision,
+        device_class=setting.device_class,
+        density=cell.density,
+        seed=cell.seed,
+        definition=cell.text(),
+        **axes,
+    )
 
 
 def ticket_facts(cell: Cell, kind: str) -> dict[str, Any]:

@@ -140,9 +140,13 @@ def count(cast: Cast) -> Cost:
     )
     judged = [(judging_flops(cast, part), part.sizes().test) for part in cast.stages.judge_on.values()]
     return Cost(
-        mean, sum(flops * count for flops, count in judged), model_size(model, task.shapes()),
-        recipe.total_steps(task.sizes().train), recipe.batch, cast.stages.trains_elsewhere,
-    )  # fmt: skip
+        mean,
+        sum(flops * count for flops, count in judged),
+        model_size(model, task.shapes()),
+        recipe.total_steps(task.sizes().train),
+        recipe.batch,
+        cast.stages.trains_elsewhere,
+    )
 
 
 def judging_flops(cast: Cast, task: Task) -> float:

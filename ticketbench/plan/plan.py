@@ -159,14 +159,25 @@ def settings(
             scorer = scorer_of(label, row, method, resolver, where)
             yield (
                 Setting(
-                    suite.name, suite.version, tier, label,
-                    choose(resolver, "method", row.method, where), scorer,
-                    choose(resolver, "model", model, where), task_choice, protocol_choice,
-                    choose(resolver, "initializer", initializer, where), probes,
-                    block.recipe, recipe, precision, device_class, sources,
+                    suite.name,
+                    suite.version,
+                    tier,
+                    label,
+                    choose(resolver, "method", row.method, where),
+                    scorer,
+                    choose(resolver, "model", model, where),
+                    task_choice,
+                    protocol_choice,
+                    choose(resolver, "initializer", initializer, where),
+                    probes,
+                    block.recipe,
+                    recipe,
+                    precision,
+                    device_class,
+                    sources,
                 ),
                 method,
-            )  # fmt: skip
+            )
 
 
 def choose(resolver: Resolver, kind: str, entry: Entry, where: str) -> Choice:

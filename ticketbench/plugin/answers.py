@@ -104,8 +104,9 @@ def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, 
     return numbers
 
 
-def gumbel_softmax(uniform: Uniform, logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10,
-                   dim: int = -1) -> Tensor:  # fmt: skip
+def gumbel_softmax(
+    uniform: Uniform, logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """softmax((logits − log(−log u)) / τ); hard: its one-hot maximum, with the soft one's gradient."""
     numbers = uniform(logits.shape).to(logits.dtype).clamp(min=2.0**-25)
     soft: Tensor = ((logits - (-numbers.log()).log()) / tau).softmax(dim)
@@ -149,20 +150,27 @@ class Refusal:
         )
 
 
-def attention_draws(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-                    *rest: Any, **words: Any) -> bool:  # fmt: skip
+def attention_draws(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, *rest: Any, **words: Any
+) -> bool:
     """Attention draws where it drops."""
     return bool(dropout_p)
 
 
 REFUSED: dict[Any, Refusal] = {
-    functional.scaled_dot_product_attention: Refusal(
-        "scaled_dot_product_attention with dropout_p", attention_draws
-    ),
+    functional.scaled_dot_product_attention: Refusal("scaled_dot_product_attention with dropout_p", attention_draws),
     **{
         getattr(Tensor, name): Refusal(f"Tensor.{name}, in place")
-        for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "random_", "cauchy_", "geometric_",
-                     "log_normal_")
+        for name in (
+            "uniform_",
+            "normal_",
+            "bernoulli_",
+            "exponential_",
+            "random_",
+            "cauchy_",
+            "geometric_",
+            "log_normal_",
+        )
     },
     **{
         getattr(torch, name): Refusal(f"torch.{name}")
@@ -170,4 +178,4 @@ REFUSED: dict[Any, Refusal] = {
     },
     functional.rrelu: Refusal("rrelu", lambda *args, **words: bool(words.get("training"))),
     functional.feature_alpha_dropout: Refusal("feature_alpha_dropout"),
-}  # fmt: skip
+}

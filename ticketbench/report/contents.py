@@ -79,9 +79,14 @@ class Report:
                     "title": drawing.figure.title,
                     "comparable": results.tier in drawing.figure.comparable,
                     "series": [
-                        {"label": one.label, "row": one.row, "density": one.density, "seeds": one.seeds,
-                         "troubles": one.troubles(),
-                         "points": [vars(point) for point in one.points(drawing.figure.band)]}
+                        {
+                            "label": one.label,
+                            "row": one.row,
+                            "density": one.density,
+                            "seeds": one.seeds,
+                            "troubles": one.troubles(),
+                            "points": [vars(point) for point in one.points(drawing.figure.band)],
+                        }
                         for one in drawing.series
                     ],
                     "references": [part.model_dump(mode="json") for part in drawing.figure.references],
@@ -91,7 +96,7 @@ class Report:
             ],
             "targets": plain_grid(self.targets),
             "troubles": plain_grid(self.troubles),
-        }  # fmt: skip
+        }
 
 
 def plain_grid(grid: Grid) -> dict[str, Any]:

@@ -131,8 +131,9 @@ def target_grid(results: Results) -> Grid:
 def what(aspect: Aspect) -> str:
     """A measure in words, with the place it is of."""
     wheres = [getattr(aspect, axis) for axis in FILTERED]
-    place = [" ".join([one.name, *(f"{key}={value}" for key, value in one.options.items())]).strip()
-             for one in wheres if one]  # fmt: skip
+    place = [
+        " ".join([one.name, *(f"{key}={value}" for key, value in one.options.items())]).strip() for one in wheres if one
+    ]
     place += [f"density {aspect.density:g}"] if aspect.density is not None else []
     name = aspect.probe.replace("/", " ") if aspect.probe else (aspect.measure or "headline").replace("_", " ")
     name += f" {aspect.level:g}" if aspect.level is not None else ""

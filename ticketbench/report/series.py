@@ -105,10 +105,15 @@ def grouped(chosen: Sequence[CellResult], curves: Mapping[int, Curve | None], po
         density = None if pooled else entry.density
         groups.setdefault((entry.row, density, *(entry.axis(axis) for axis in SERIES_AXES)), []).append(entry)
     return [
-        Series(series_label(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
-               tuple(members), by_seed(members, curves))
+        Series(
+            series_label(members, chosen, pooled),
+            members[0].row,
+            None if pooled else members[0].density,
+            tuple(members),
+            by_seed(members, curves),
+        )
         for members in groups.values()
-    ]  # fmt: skip
+    ]
 
 
 def series_label(members: Sequence[CellResult], chosen: Sequence[CellResult], pooled: bool) -> str:

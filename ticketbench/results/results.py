@@ -134,9 +134,14 @@ class Results:
 
 
 def gather_results(
-    store: Records, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
+    store: Records,
+    suite: Suite,
+    tier: str | None,
+    plugins: Plugins,
+    precision: str = "",
+    device_class: str = "",
     seeds: int | None = None,
-) -> Results:  # fmt: skip
+) -> Results:
     """The results of a tier. By default the largest tier the store has, and the setting with the most cells.
 
     With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.

@@ -13,9 +13,23 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 Unit = Literal[
-    "", "metric", "x", "density", "share", "seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "weights",
-    "cells", "cores", "threads", "Unix time",
-]  # fmt: skip
+    "",
+    "metric",
+    "x",
+    "density",
+    "share",
+    "seconds",
+    "steps",
+    "FLOPs",
+    "joules",
+    "bytes",
+    "parameters",
+    "weights",
+    "cells",
+    "cores",
+    "threads",
+    "Unix time",
+]
 COUNTS: tuple[Unit, ...] = ("steps", "FLOPs", "bytes", "parameters", "weights", "cells", "cores", "threads")
 """Units of which there is a whole number."""
 Bounds = tuple[float, float]

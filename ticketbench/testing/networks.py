@@ -37,9 +37,12 @@ class TinyConvolution(Model):
         """Four filters; half as high and wide after pooling."""
         channels, height, width = shapes.inputs
         return nn.Sequential(
-            nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Conv2d(channels, 4, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
             nn.Linear(4 * (height // 2) * (width // 2), shapes.outputs),
-        )  # fmt: skip
+        )
 
 
 class Elman(nn.Module):

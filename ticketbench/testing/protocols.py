@@ -115,10 +115,15 @@ def facts(stages: Stages) -> tuple[Any, ...]:
 
     adapt = stages.adapt
     return (
-        told(stages.draw_on), told(stages.train_on), [(label, told(task)) for label, task in stages.judge_on.items()],
-        dict(stages.recipe), dict(stages.draw_recipe), stages.sweep, stages.fresh,
+        told(stages.draw_on),
+        told(stages.train_on),
+        [(label, told(task)) for label, task in stages.judge_on.items()],
+        dict(stages.recipe),
+        dict(stages.draw_recipe),
+        stages.sweep,
+        stages.fresh,
         (told(adapt.task), dict(adapt.recipe), adapt.fresh) if adapt else None,
-    )  # fmt: skip
+    )
 
 
 def check_recipe(name: str, place: str, changes: Mapping[str, Any]) -> None:

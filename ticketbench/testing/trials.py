@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 
 
 def trial_for(
-    scorer: Scorer | None = None, *, method: Method | None = None, model: Model | None = None,
-    task: Task | None = None, initializer: Initializer | None = None, recipe: Recipe = RECIPE, density: float = 0.5,
+    scorer: Scorer | None = None,
+    *,
+    method: Method | None = None,
+    model: Model | None = None,
+    task: Task | None = None,
+    initializer: Initializer | None = None,
+    recipe: Recipe = RECIPE,
+    density: float = 0.5,
     seed: int = 0,
-) -> Trial:  # fmt: skip
+) -> Trial:
     """A trial at its initialization. What is not given is small: a network of 90 weights on three blobs of points."""
     parts = Parts(
         method or Untrained(), scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), recipe=recipe
@@ -35,11 +41,19 @@ def trial_for(
 
 
 def run_method(
-    method: Method, scorer: Scorer | None = None, *, model: Model | None = None, task: Task | None = None,
-    initializer: Initializer | None = None, probes: Sequence[Probe] = (), stages: Stages | None = None,
-    recipe: Recipe = RECIPE, densities: Sequence[float] = (0.5,), seeds: Sequence[int] = (0,),
+    method: Method,
+    scorer: Scorer | None = None,
+    *,
+    model: Model | None = None,
+    task: Task | None = None,
+    initializer: Initializer | None = None,
+    probes: Sequence[Probe] = (),
+    stages: Stages | None = None,
+    recipe: Recipe = RECIPE,
+    densities: Sequence[float] = (0.5,),
+    seeds: Sequence[int] = (0,),
     headline: Headline | str = "accuracy",
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     """Cells of a method, led to their end as one fleet: a cell for every density and, within it, every seed."""
     parts = Parts(
         method, scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), tuple(probes), recipe, stages
@@ -49,14 +63,25 @@ def run_method(
 
 
 def train(
-    model: Model, task: Task | None = None, *, initializer: Initializer | None = None, recipe: Recipe = RECIPE,
-    seeds: Sequence[int] = (0,), headline: Headline | str = "accuracy",
-) -> list[Outcome]:  # fmt: skip
+    model: Model,
+    task: Task | None = None,
+    *,
+    initializer: Initializer | None = None,
+    recipe: Recipe = RECIPE,
+    seeds: Sequence[int] = (0,),
+    headline: Headline | str = "accuracy",
+) -> list[Outcome]:
     """A model trained densely, one outcome a seed."""
     return run_method(
-        Untrained(), model=model, task=task, initializer=initializer, recipe=recipe, densities=(1.0,), seeds=seeds,
+        Untrained(),
+        model=model,
+        task=task,
+        initializer=initializer,
+        recipe=recipe,
+        densities=(1.0,),
+        seeds=seeds,
         headline=headline,
-    )  # fmt: skip
+    )
 
 
 def trial_of_cell(cell: Cell, plugins: Plugins, **parts: Any) -> Trial:

@@ -23,28 +23,65 @@ CONVOLUTIONS: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3
 """Class -> spatial dimensions. Subclasses do not count: their forward may be another."""
 NORMS: dict[type[nn.Module], int] = {nn.BatchNorm1d: 1, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
 POINTWISE = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
-    nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Identity,
-)  # fmt: skip
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Softplus,
+    nn.Softsign,
+    nn.LogSigmoid,
+    nn.Hardtanh,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Identity,
+)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 POINTWISE_FUNCTIONS = (
-    functional.relu, functional.relu6, functional.leaky_relu, functional.elu, functional.selu, functional.celu,
-    functional.gelu, functional.silu, functional.mish, functional.tanh, functional.sigmoid, functional.softplus,
-    functional.softsign, functional.logsigmoid, functional.hardtanh, functional.hardswish, functional.hardsigmoid,
-    torch.relu, torch.tanh, torch.sigmoid,
-)  # fmt: skip
+    functional.relu,
+    functional.relu6,
+    functional.leaky_relu,
+    functional.elu,
+    functional.selu,
+    functional.celu,
+    functional.gelu,
+    functional.silu,
+    functional.mish,
+    functional.tanh,
+    functional.sigmoid,
+    functional.softplus,
+    functional.softsign,
+    functional.logsigmoid,
+    functional.hardtanh,
+    functional.hardswish,
+    functional.hardsigmoid,
+    torch.relu,
+    torch.tanh,
+    torch.sigmoid,
+)
 POINTWISE_METHODS = ("relu", "tanh", "sigmoid")
 DROPOUT_FUNCTIONS = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.alpha_dropout)
 POOLS: dict[Any, int] = {
     getattr(home, name.format(size)): size
     for size in (1, 2, 3)
     for home, name in (
-        (nn, "MaxPool{}d"), (nn, "AvgPool{}d"), (nn, "AdaptiveMaxPool{}d"), (nn, "AdaptiveAvgPool{}d"),
-        (functional, "max_pool{}d"), (functional, "avg_pool{}d"),
-        (functional, "adaptive_max_pool{}d"), (functional, "adaptive_avg_pool{}d"),
+        (nn, "MaxPool{}d"),
+        (nn, "AvgPool{}d"),
+        (nn, "AdaptiveMaxPool{}d"),
+        (nn, "AdaptiveAvgPool{}d"),
+        (functional, "max_pool{}d"),
+        (functional, "avg_pool{}d"),
+        (functional, "adaptive_max_pool{}d"),
+        (functional, "adaptive_avg_pool{}d"),
         (torch, "max_pool{}d"),
     )
-}  # fmt: skip
+}
 """Class or function -> spatial dimensions."""
 
 

@@ -201,9 +201,11 @@ def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) ->
 def pads_with_zeros(layer: nn.Module) -> bool:
     """Whether a convolution sees zeros beyond the border, where a constant map ends."""
     padding = getattr(layer, "padding", 0)
-    return getattr(layer, "padding_mode", "zeros") == "zeros" and padding != "valid" and (
-        isinstance(padding, str) or any(padding if isinstance(padding, tuple) else (padding,))
-    )  # fmt: skip
+    return (
+        getattr(layer, "padding_mode", "zeros") == "zeros"
+        and padding != "valid"
+        and (isinstance(padding, str) or any(padding if isinstance(padding, tuple) else (padding,)))
+    )
 
 
 def mask_of(module: nn.Module, name: str, masks: Mask) -> Tensor:

@@ -95,9 +95,12 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
         first = answered.setdefault(identity(record), number)
         if first != number:
             raise refuse(
-                file, "key", number, record.key,
+                file,
+                "key",
+                number,
+                record.key,
                 f"Row {first + 1} is the same cell, computed by other code. A bundle has one result of each.",
-            )  # fmt: skip
+            )
         check_densities(file, number, record)
         check_definition(file, number, record)
         check_judgement(file, number, record)
