@@ -145,8 +145,12 @@ def records(line: Line, place: Place, made: Mapping[str, int]) -> list[Any]:
         elif one.status != FINE or one.reason:
             odd[at] = [clean(one.status), clean(one.reason)]
     values, keys = [tidy(one.value) if one else None for one in found], [clean(one.key) if one else "" for one in found]
-    packed = [values, keys, machines[0] if len(set(machines)) == 1 else machines, odd, others]
-    return packed if others else packed[:4] if odd else packed[:3]
+    packed = [values, keys, machines[0] if len(set(machines)) == 1 else machines]
+    if odd or others:
+        packed.append(odd)
+    if others:
+        packed.append(others)
+    return packed
 
 
 def tidy(value: float | None) -> float | None:

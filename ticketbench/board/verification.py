@@ -176,11 +176,13 @@ def check_again(
     elif difference is None:
         said = records[0].reason or "no reason was given"
         reason = f"it is {records[0].status} here ({said}), {row.status} in the bundle"
-    elif not abs(difference) <= allowed:
-        other = "" if alike else "the code" if not same_code else "torch, the processor or the accelerators"
-        reason = "the difference is larger than the tolerance" + (f", and {other} changed since" if other else "")
-    else:
+    elif abs(difference) <= allowed:
         reason = ""
+    elif alike:
+        reason = "the difference is larger than the tolerance"
+    else:
+        other = "torch, the processor or the accelerators" if same_code else "the code"
+        reason = f"the difference is larger than the tolerance, and {other} changed since"
     return Checked(
         key=row.key,
         row=row.row,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -156,8 +157,8 @@ def print_json(value: Any) -> None:
 
 
 def finite(value: Any) -> Any:
-    """JSON knows no NaN."""
-    if isinstance(value, float) and value - value != 0:
+    """A value for JSON, which knows neither NaN nor infinity: each becomes None, however deep it lies."""
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
         return {key: finite(part) for key, part in value.items()}

@@ -156,7 +156,7 @@ class FetchLines:
             self.first = self.spoken = done
             there = f", {amount(done, 'B')} of it are there" if done else ""
             self.say(f"{amount(size, 'B')} from {self.remote.url}{there}")
-        elif done - self.spoken >= TENTH * size or done == size > self.spoken:
+        elif done - self.spoken >= TENTH * size or (done == size and self.spoken < size):
             self.spoken = done
             rate = max(1, done - self.first) / max(1e-9, time.monotonic() - self.began)
             left = f"about {duration((size - done) / rate)} left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def say(line: str) -> None:
 def headline_of(record: dict[str, Any]) -> str:
     """What became of a cell, in a few words."""
     value = record.get("headline")
-    number = f" {record['headline_metric']} {value:.4g}" if value is not None and value == value else ""
+    number = f" {record['headline_metric']} {value:.4g}" if value is not None and not math.isnan(value) else ""
     reason = f": {record['reason']}" if record.get("reason") else ""
     return f"{record['status']}{number}{reason}"
 

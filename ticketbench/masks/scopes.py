@@ -64,7 +64,7 @@ def allocate(
 def proportions(parts: Mapping[str, float], layers: Iterable[str]) -> dict[str, Fraction]:
     """The layers' parts as exact fractions."""
     for name in layers:
-        if not 0 <= parts.get(name, math.nan) < math.inf:
+        if name not in parts or not math.isfinite(parts[name]) or parts[name] < 0:
             found = f"{parts[name]:g}" if name in parts else "missing"
             raise TicketError(f"the part of '{name}' is {found}: each layer needs a finite number, 0 or more")
     return {name: Fraction(parts[name]) for name in layers}

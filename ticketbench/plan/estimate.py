@@ -169,7 +169,7 @@ def judging_flops(cast: Cast, task: Task) -> float:
 def measured_rate() -> float:
     """FLOP/s of one worker on products of the size that small networks have."""
     cuda = torch.cuda.is_available()
-    left = torch.rand(1 if not cuda else 32, 128, 256, device="cuda" if cuda else "cpu")
+    left = torch.rand(32 if cuda else 1, 128, 256, device="cuda" if cuda else "cpu")
     right = torch.rand(left.shape[0], 256, 128, device=left.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -99,8 +99,9 @@ def randn_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
 
 def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, **words: Any) -> Tensor:
     """mean + std·N(0, 1)."""
-    shape = tuple(size) if size is not None else (mean if isinstance(mean, Tensor) else std).shape
-    numbers: Tensor = mean + std * normals(uniform, shape)
+    if size is None:
+        size = mean.shape if isinstance(mean, Tensor) else std.shape
+    numbers: Tensor = mean + std * normals(uniform, tuple(size))
     return numbers
 
 

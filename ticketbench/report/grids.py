@@ -53,7 +53,8 @@ def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> G
         lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row == one.row]
     known = {one.row for one in series}
     lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row not in known]
-    title = figure.title if figure.probes else f"{figure.title}: {metric.title}{', %' if metric.percent else ''}"
+    unit = ", %" if metric.percent else ""
+    title = figure.title if figure.probes else f"{figure.title}: {metric.title}{unit}"
     return Grid(title, ("row", "", "seeds", *(name for name, _ in asked), "notes"), lines)
 
 

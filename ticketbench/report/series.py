@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,7 @@ class Series:
         by_x: dict[float, list[float]] = {}
         for curve in self.curves.values():
             for x, value in zip(curve.x, curve.values, strict=True):
-                if value - value == 0:
+                if math.isfinite(value):
                     place = nearest(list(by_x), x) if curve.name == DENSITY else x
                     by_x.setdefault(x if place is None else place, []).append(value)
         return [MeanPoint(x, statistics.fmean(by_x[x]), *around(by_x[x], band), len(by_x[x])) for x in sorted(by_x)]

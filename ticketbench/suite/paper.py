@@ -212,9 +212,14 @@ def check_references(
         if figure.name in [other.name for other in figures[: number - 1]]:
             raise ValueError(f"figures (number {number}): there are two figures '{figure.name}'")
     for place, word, value in named_references(figures, claims, targets):
-        known = rows if word == "row" else tiers if place.startswith("targets") else [*tiers, "smoke", "small", "paper"]
+        if word == "row":
+            known = set(rows)
+        elif place.startswith("targets"):
+            known = set(tiers)
+        else:
+            known = {*tiers, "smoke", "small", "paper"}
         if value not in known:
-            raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, set(known))}")
+            raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, known)}")
 
 
 def named_references(

@@ -112,10 +112,10 @@ def finished_outcomes(
             raise RefusedError(str(error)) from error
         raise AssertionError(f"method '{method.name}' fails at density {density:g}: {in_one_line(error)}") from error
     for outcome in outcomes:
+        trace = "" if outcome.reason.startswith("TicketError") else f"\n{outcome.error}"
         demand(
             outcome.status in ("ok", "collapsed"),
-            f"method '{method.name}' at density {density:g}: {outcome.reason.removeprefix('TicketError: ')}"
-            + (f"\n{outcome.error}" if not outcome.reason.startswith("TicketError") else ""),
+            f"method '{method.name}' at density {density:g}: {outcome.reason.removeprefix('TicketError: ')}{trace}",
         )
         check_mask(method, outcome)
     return outcomes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ def check_task_shapes(task: Task, word: str, split: Split) -> None:
 
 def evenly(tensor: Tensor) -> Tensor:
     """All examples, or as many as are looked at, evenly spread."""
-    return tensor if len(tensor) <= LOOKED_AT else tensor[:: -(-len(tensor) // LOOKED_AT)]
+    return tensor[:: max(1, math.ceil(len(tensor) / LOOKED_AT))]
 
 
 def check_strangers(task: Task, splits: Mapping[str, Split]) -> list[str]:

@@ -168,9 +168,10 @@ def stays_uniform(node: fx.Node, part: Any) -> bool:
     """Whether pooling a constant map gives that constant: all do but averages that count what is not there."""
     if part is not None:
         averages = isinstance(part, (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d))
-        plain = not part.ceil_mode and getattr(part, "divisor_override", None) is None if averages else True
-        padding = part.padding if averages else 0
-        return bool(plain) and not any(padding if isinstance(padding, tuple) else (padding,))
+        if not averages:
+            return True
+        padded = any(part.padding if isinstance(part.padding, tuple) else (part.padding,))
+        return not padded and not part.ceil_mode and getattr(part, "divisor_override", None) is None
     averaging = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d, torch.avg_pool1d)
     return node.target not in averaging or (len(node.args) <= 3 and set(rest(node)) <= {"kernel_size", "stride"})
 
