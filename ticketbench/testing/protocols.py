@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ticketbench.errors import TicketbenchError, suggest
 from ticketbench.plugin.contracts import Protocol, Shapes, Stages, Task
+from ticketbench.suite.complaints import complaints
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing.blobs import Classes
 from ticketbench.testing.demand import demand
@@ -138,9 +139,7 @@ def check_recipe(name: str, place: str, changes: Mapping[str, Any]) -> None:
         try:
             Recipe.model_validate({**recipe, **changes})
         except ValidationError as error:
-            found = error.errors()[0]
-            key = "".join(f"{part}: " for part in found["loc"])
-            problems.append(key + str(found["msg"]).removeprefix("Value error, "))
+            problems.append(complaints(error, Recipe))
         else:
             return
     raise AssertionError(f"protocol '{name}': `{place}` = {dict(changes)} goes with no recipe: {problems[0]}")
