@@ -41,7 +41,7 @@ class Board:
 
     @property
     def name(self) -> str:
-        """Suite and tier."""
+        """The suite and the tier, as a heading has them."""
         return f"{self.suite}, tier {self.tier}"
 
     def counts(self) -> dict[str, int]:
@@ -56,7 +56,7 @@ class Board:
         }
 
     def summary(self) -> str:
-        """The counts in words."""
+        """The counts of the board as one line: "2 submissions, 1 place, 6 entries" and so on."""
         one = {"submissions": "submission", "places": "place", "entries": "entry"}
         return ", ".join(
             f"{count:,} {one.get(name, name) if count == 1 else name}" for name, count in self.counts().items()

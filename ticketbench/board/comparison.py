@@ -43,7 +43,7 @@ class Difference:
 
 
 def difference(left: Sequence[float], right: Sequence[float], seeds: Sequence[int]) -> Difference:
-    """Paired by seed; not yet corrected."""
+    """One side's numbers less the other's, paired by seed and tested alone; `corrected` does the rest."""
     values = tuple(a - b for a, b in zip(left, right, strict=True))
     return Difference(values, tuple(seeds), t_interval(values), sign_flip(values))
 
@@ -66,7 +66,7 @@ def corrected(
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """Two lines beside each other."""
+    """Two lines of the same setting and density beside each other, with their difference where there is one."""
 
     setting: Subject
     density: float
@@ -80,7 +80,7 @@ class ComparedPair:
 
     @property
     def mark(self) -> ComparedMark:
-        """How the left side does."""
+        """How the left side does against the right one."""
         return self.found.mark if self.found else "not comparable"
 
 

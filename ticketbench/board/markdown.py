@@ -40,7 +40,7 @@ def escaped(text: object, longest: int = 120) -> str:
 def board_markdown(
     title: str, about: str, tables: Sequence[Table], troubles: Sequence[str], pictures: Sequence[tuple[str, str]]
 ) -> str:
-    """The whole file."""
+    """The README.md of a board: every table with its ranks, costs and notes, and links to the charts."""
     parts = [MARK, f"# {escaped(title)}", about.strip()]
     parts.append(
         "[The page](index.html) has all of this with filters, charts, and every number seed by seed; it opens from "
@@ -60,7 +60,7 @@ def board_markdown(
 
 
 def picture(words: str, place: str) -> str:
-    """A chart, with its other files."""
+    """A chart as Markdown, with links to its other formats."""
     return f"![{escaped(words)}]({place}.svg)\n{escaped(words)}: [PNG]({place}.png), [PDF]({place}.pdf)"
 
 
@@ -103,7 +103,7 @@ def setting_parts(table: Table) -> list[str]:
 def markdown_row(
     place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[BoardCost]
 ) -> list[str]:
-    """A complete entry."""
+    """A complete entry as the cells of a row: density, ranks, name, mean, comparisons and costs."""
     cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
     for row in table.against:
         found = one.against.get(row)
@@ -129,7 +129,7 @@ def provenance(table: Table) -> str:
 
 
 def environment_text(made: Environment) -> str:
-    """An environment in one line."""
+    """An environment in one line: versions, commit, machine, and the plugins of others."""
     commit = f"{(made.commit or 'no commit')[:12]}{', changed since' if made.dirty else ''}"
     parts = [
         f"ticketbench {made.ticketbench} ({commit})",

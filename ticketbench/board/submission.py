@@ -43,7 +43,7 @@ class Submission:
 
     @property
     def setting(self) -> tuple[str, int, str, str, str]:
-        """What its cells share."""
+        """What all its cells share: suite, version, tier, precision and kind of device."""
         return (self.suite, self.version, self.tier, self.precision, self.device_class)
 
 

@@ -22,7 +22,7 @@ class Suites:
     _plans: dict[tuple[str, ...], tuple[Cell, ...]] = field(default_factory=dict)
 
     def find(self, name: str) -> Suite | None:
-        """The suite, read once."""
+        """The suite of that name, read once; None where no plugin offers it."""
         if name not in self._found:
             known: Mapping[str, object] = self.plugins.items["suite"] if self.plugins else {}
             self._found[name] = find_suite(name, self.plugins) if self.plugins and name in known else None

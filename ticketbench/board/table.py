@@ -20,7 +20,7 @@ from ticketbench.suite.suite import Suite
 
 @dataclass
 class Standing:
-    """A complete line at its place."""
+    """A complete line at its place, with its mean, its ranks, and how it compares with others."""
 
     line: Line
     interval: Interval
@@ -65,7 +65,7 @@ class Table:
 
     @property
     def title(self) -> str:
-        """What its cells share, in words."""
+        """The suite's version, the precision and the kind of device, as a heading."""
         return f"version {self.version}, {self.precision} on {self.device_class}"
 
 
@@ -102,7 +102,7 @@ def make_table(
     facts: dict[str, Mapping[str, str]],
     notes: list[str],
 ) -> Table:
-    """One table, with its statistics."""
+    """One table of a board: its lines at their places, ranked, compared and corrected together."""
     known = suite if suite is not None and (suite.name, suite.version) == key[:2] and key[2] in suite.tiers else None
     seeds = settings.seeds or (known.tier(key[2]).seeds if known else ())
     if known is None:

@@ -99,7 +99,7 @@ def planned_for(rows: Iterable[CellRecord], plan: Plan) -> dict[str, Cell]:
 
 
 def only(plan: Plan, cells: Iterable[Cell]) -> Plan:
-    """The plan of some cells."""
+    """The plan with some of its cells alone."""
     return replace(plan, cells=tuple(cells))
 
 

@@ -36,7 +36,7 @@ class LazyGroup(click.RichGroup):
         return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command's module."""
+        """The command of that name; only its own module is imported for it."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"ticketbench.cli.{cmd_name}"), f"{cmd_name}_command")

@@ -88,7 +88,7 @@ def open_board(name: str, root: Path) -> None:
 
 
 def board_folder(name: str, root: Path) -> Path:
-    """The folder of suite/tier."""
+    """The folder of a board that is named as suite/tier."""
     from ticketbench.board.build import board_folders
     from ticketbench.errors import UnknownNameError
 
@@ -155,7 +155,7 @@ def plain_place(place: Place) -> dict[str, Any]:
 
 
 def print_board(board: Board) -> None:
-    """A board for a person."""
+    """A board as text: for each setting a table of the ranked entries, and then what is incomplete."""
     click.echo(f"{board.title}\n{board.name}: {board.summary()}")
     for trouble in board.troubles:
         click.echo(f"set aside: {trouble}")

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def plugin_options(command: F) -> F:
-    """--plugin and --no-plugin."""
+    """Give a command the options --plugin and --no-plugin."""
     decorators = [
         click.option("--plugin", "plugin_files", multiple=True, metavar="FILE", help="Load a plugin file; repeatable."),
         click.option("--no-plugin", "blocked", multiple=True, metavar="NAME", help="Do not load a plugin; repeatable."),
@@ -66,7 +66,7 @@ def load(plugin_files: tuple[str, ...] = (), blocked: tuple[str, ...] = ()) -> P
 
 
 def pick_devices(device: str, workers: int | None) -> tuple[str, ...]:
-    """The device of each worker."""
+    """The device of each worker, such as ("cpu", "cpu"); a `DeviceError` where there is no such device."""
     import torch
 
     from ticketbench.errors import DeviceError
@@ -101,7 +101,7 @@ def worker_memory(devices: tuple[str, ...]) -> float:
 
 
 def pick_tier(suite: Suite, tier: str | None, device: str) -> tuple[str, str]:
-    """The tier, and why."""
+    """The tier that was asked for, or the default for the device, and in a few words why it is that one."""
     if tier is not None:
         suite.tier(tier)
         return tier, "asked for"

@@ -44,7 +44,7 @@ def show_plan(
     as_json: bool,
     fleet_size: int = 0,
 ) -> None:
-    """Print a plan."""
+    """Print a plan for a person, or as JSON: its cells, fleets, FLOPs, memory and time."""
     from ticketbench.plan.estimate import estimate, largest_fleet, room_in
     from ticketbench.plan.plan import count_by
     from ticketbench.plan.resolve import Resolver

@@ -88,7 +88,7 @@ def print_report(report: Report) -> None:
 
 
 def print_verdict(judged: Judged) -> None:
-    """A claim with its verdict."""
+    """A claim with its verdict, in its colour, and what the verdict rests on."""
     colour = {"supports": "green", "contradicts": "red"}.get(judged.verdict, "yellow")
     click.echo(f"\n{judged.number}. {click.style(judged.verdict.upper(), fg=colour, bold=True)}: {judged.text}")
     if judged.setting:

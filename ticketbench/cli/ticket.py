@@ -129,7 +129,7 @@ def inspect_tickets(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def show_ticket(found: dict[str, Any]) -> None:
-    """One ticket for a person."""
+    """A ticket for a person: where it comes from, and density and dead units layer by layer."""
     click.secho(found["file"], bold=True)
     for name, value in found["origin"].items():
         click.echo(f"  {name:9} {value}")

@@ -148,7 +148,7 @@ def next_block(response: HTTPResponse, remote: Remote, have: int) -> bytes:
 
 
 def cut_back(remote: Remote, have: int, reason: str) -> str:
-    """A connection that broke."""
+    """The message about a connection that broke: how much is there, and how to go on."""
     there = f"{have:,} of {remote.size:,} bytes are there"
     return f"{remote.url}: the connection was cut ({reason}); {there}. The same command goes on from there."
 

@@ -68,7 +68,7 @@ class Network:
     def single(
         self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], chance: Tensor | None = None
     ) -> Any:
-        """The forward of one member."""
+        """The forward of one member alone, on its own parameters and buffers."""
         with nullcontext() if chance is None else answering(chance):
             return functional_call(self.module, (parameters, buffers), (inputs,), dict(call))
 

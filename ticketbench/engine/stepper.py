@@ -181,7 +181,7 @@ class Stepper:
                     torch._foreach_mul_(group["params"], 1 - group["lr"] * self.recipe.weight_decay)
 
     def moved(self, steps: int) -> None:
-        """Note steps that were taken."""
+        """Count steps that were taken, for every member, and drop the gradients."""
         for member in range(len(self.stack)):
             self.stack.steps[member] += steps
             self.stack.updates[member] += steps

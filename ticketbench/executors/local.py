@@ -70,7 +70,7 @@ class Worker:
 
 @dataclass
 class LocalExecutor:
-    """Workers on this machine."""
+    """Computes fleets in worker processes of this machine, one on each device that it is given."""
 
     devices: tuple[str, ...]
     """The device of each worker, such as ("cpu", "cpu") or ("cuda:0",)."""

@@ -77,7 +77,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One point of the matrix."""
+    """One point of a suite's matrix: a setting at a density with a seed, and the key that stands for all of it."""
 
     setting: Setting
     density: float
@@ -94,7 +94,7 @@ class Cell:
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Cell:
-        """The cell back from plain data."""
+        """The cell that `to_plain` made plain data of."""
         values = dict(data["setting"])
         for field in fields(Setting):
             value = values[field.name]

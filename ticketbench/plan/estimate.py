@@ -33,7 +33,7 @@ COPIES = 5
 
 @dataclass
 class Estimate:
-    """The cost of some cells."""
+    """What some cells will cost: steps, FLOPs, seconds of one worker, and the memory of the largest fleet."""
 
     cells: int = 0
     steps: int = 0

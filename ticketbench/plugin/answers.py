@@ -76,29 +76,29 @@ def size_of_call(sizes: Sequence[Any]) -> tuple[int, ...]:
 
 
 def rand(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """u."""
+    """Uniform numbers in [0, 1) in a shape: `torch.rand`."""
     numbers = uniform(size_of_call(sizes) if size is None else tuple(size))
     return numbers if dtype is None else numbers.to(dtype)
 
 
 def randn(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """Normal numbers."""
+    """Normal numbers in a shape: `torch.randn`."""
     numbers = normals(uniform, size_of_call(sizes) if size is None else tuple(size))
     return numbers if dtype is None else numbers.to(dtype)
 
 
 def rand_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """u in a tensor's shape."""
+    """Uniform numbers in [0, 1) in another tensor's shape: `torch.rand_like`."""
     return uniform(input.shape).to(words.get("dtype") or input.dtype)
 
 
 def randn_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """Normal numbers in a tensor's shape."""
+    """Normal numbers in another tensor's shape: `torch.randn_like`."""
     return normals(uniform, input.shape).to(words.get("dtype") or input.dtype)
 
 
 def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, **words: Any) -> Tensor:
-    """mean + std·N(0, 1)."""
+    """mean + std·N(0, 1), in the shape that is given, else in that of the mean or of the deviation: `torch.normal`."""
     if size is None:
         size = mean.shape if isinstance(mean, Tensor) else std.shape
     numbers: Tensor = mean + std * normals(uniform, tuple(size))
@@ -154,7 +154,7 @@ class Refusal:
 def attention_draws(
     query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, *rest: Any, **words: Any
 ) -> bool:
-    """Attention draws where it drops."""
+    """Whether a call of attention draws random numbers: it does where it has a dropout."""
     return bool(dropout_p)
 
 

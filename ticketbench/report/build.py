@@ -88,7 +88,7 @@ def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) 
 
 
 def describe_finding(results: Results, number: int, finding: ClaimFinding) -> Judged:
-    """A finding as text."""
+    """What was found about a claim, as text: the number with its interval and unit."""
     claim = finding.claim
     headline = results.suite.headline_of(str(dict(finding.setting).get("task", "")))
     metric = results.suite.metric(claim.metric or headline.metric)

@@ -63,7 +63,7 @@ def above_zero(ours: Sequence[Datum]) -> list[Datum]:
 
 
 def x_name_of(series: Sequence[Series]) -> str:
-    """What the curves run over."""
+    """The name of what the curves of a figure run over; "x" where none has a name."""
     return next((one.x_name for one in series if one.x_name), "x")
 
 

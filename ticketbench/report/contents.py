@@ -30,7 +30,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with our values."""
+    """A figure of the paper with our values: its lines, and the table beside it."""
 
     figure: Figure
     series: list[Series]
@@ -43,7 +43,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a reader gets to see."""
+    """Everything that a reader gets to see: verdicts on claims, figures, targets, and what went wrong."""
 
     results: Results
     verdicts: list[Judged]
@@ -58,7 +58,7 @@ class Report:
         return f"{sum(counts.values())} cells: {parts}; {self.results.precision} on {self.results.device_class}"
 
     def tally(self) -> Counter[str]:
-        """How often each verdict was given."""
+        """How often each verdict was given over all claims."""
         return Counter(judged.verdict for judged in self.verdicts)
 
     def to_plain(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ PAPER = "paper"
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text."""
+    """A table of text with a title: names of columns, lines of as many cells, and notes below."""
 
     title: str
     columns: tuple[str, ...]
@@ -91,7 +91,7 @@ def spread_text(series: Series, aspect: Aspect, metric: Metric, percent: bool = 
 def paper_line(
     reference: Reference, asked: Sequence[tuple[str, Aspect]], metric: Metric, figure: Figure
 ) -> tuple[str, ...]:
-    """The paper's numbers in our columns."""
+    """The paper's numbers for a row as a line of our table, in its columns."""
     cells = []
     for _, aspect in asked:
         value = None

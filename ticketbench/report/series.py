@@ -43,12 +43,12 @@ class Series:
 
     @property
     def seeds(self) -> int:
-        """How many seeds there should be."""
+        """How many seeds the line should have, whether or not they have a curve."""
         return len({entry.seed for entry in self.entries})
 
     @property
     def x_name(self) -> str:
-        """What the curves run over."""
+        """The name of what the curves run over; empty where there is no curve."""
         return next((curve.name for curve in self.curves.values()), "")
 
     def troubles(self) -> str:
@@ -94,7 +94,7 @@ def series_of(results: Results, figure: Figure) -> list[Series]:
 
 
 def chosen_by(results: Results, figure: Figure) -> list[CellResult]:
-    """A figure's cells, row by row."""
+    """The cells that a figure speaks of, in the order of the suite's rows."""
     rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
     return [entry for row in rows for entry in results.select(figure, row)]
 

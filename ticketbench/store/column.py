@@ -85,7 +85,7 @@ def column(meaning: str, unit: Unit = "", **more: Any) -> Column:
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table."""
+    """A column of a table: its name and type, and what is said of it."""
 
     name: str
     type: type

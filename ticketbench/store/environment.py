@@ -84,7 +84,7 @@ def available_cores() -> int:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """The name of the processor, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -94,5 +94,5 @@ def processor() -> str:
 
 
 def memory() -> int:
-    """Bytes of main memory."""
+    """The main memory of this machine, in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -94,7 +94,7 @@ class Environment:
     threads: Annotated[int | None, column("threads of each worker", "threads")] = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every column as plain data."""
+        """Every column by its name, as plain data."""
         return dict(vars(self))
 
 
@@ -237,7 +237,7 @@ class CellRecord:
 
     @property
     def judged(self) -> bool:
-        """Whether it came to a judgement."""
+        """Whether the cell came to a judgement, so that it has a headline."""
         return self.status in JUDGED
 
     def as_dict(self) -> dict[str, Any]:

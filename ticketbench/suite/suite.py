@@ -76,7 +76,7 @@ class Block(TomlTable):
 
 
 class Tier(TomlTable):
-    """One size of the suite."""
+    """One size of the suite: its blocks, its seeds, and how long a cell may take."""
 
     about: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
@@ -86,7 +86,7 @@ class Tier(TomlTable):
 
 
 class Suite(TomlTable):
-    """A suite file."""
+    """A suite file, read and checked: the matrix, and what the paper says of it."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Name

@@ -62,7 +62,7 @@ def bench_for(method: Method, scorer: Scorer | None, density: float, seeds: Sequ
 
 
 def bench_of_cells(cells: Sequence[Cell], casts: Sequence[Cast]) -> Bench:
-    """A bench of planned cells."""
+    """A bench of planned cells, each played by the objects of its cast."""
     return Bench(cells, casts, CPU)
 
 
@@ -72,7 +72,7 @@ def trial_at(bench: Bench, index: int = 0) -> MemberTrial:
 
 
 def lives(method: Method, scorer: Scorer | None, density: float, seeds: Sequence[int]) -> list[Member]:
-    """The lives of a fleet with these seeds, on the small network."""
+    """The lives of a fleet with these seeds, on the small network, led to their end."""
     return led(bench_for(method, scorer, density, seeds), Headline(metric="accuracy"))
 
 
@@ -82,7 +82,7 @@ def led(bench: Bench, headline: Headline) -> list[Member]:
 
 
 def outcome_of(member: Member) -> Outcome:
-    """What a life leaves."""
+    """What a cell's life leaves behind, for a test to look at."""
     return Outcome(
         member.cell.density,
         member.cell.seed,

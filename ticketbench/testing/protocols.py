@@ -74,7 +74,7 @@ def stand_in(task: Task, name: str, **options: Any) -> Task:
 
 
 def check_protocol_on(protocol: Protocol, task: Task, find: Find) -> None:
-    """One task."""
+    """Ask a protocol for its stages on one task, twice, and hold them to the contract."""
     name = protocol.name
     with random_numbers_from(1):
         stages = protocol.stages(task, find)

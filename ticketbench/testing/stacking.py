@@ -119,7 +119,7 @@ def single(
     training: bool,
     chance: Tensor | None = None,
 ) -> Pass:
-    """What one network gives."""
+    """What one network gives alone: outputs, gradients of the loss, and buffers afterwards."""
     network = copy.deepcopy(module).train(training)
     weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     with nullcontext() if chance is None else answering(chance):

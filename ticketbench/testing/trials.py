@@ -33,7 +33,12 @@ def trial_for(
     density: float = 0.5,
     seed: int = 0,
 ) -> Trial:
-    """A trial at its initialization. What is not given is small: a network of 90 weights on three blobs of points."""
+    """A trial at its initialization. What is not given is small: a network of 90 weights on three blobs of points.
+
+    >>> trial = trial_for(density=0.2, seed=3)
+    >>> {name: tuple(weight.shape) for name, weight in trial.weights.items()}
+    {'0.weight': (10, 6), '3.weight': (3, 10)}
+    """
     parts = Parts(
         method or Untrained(), scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), recipe=recipe
     )
@@ -54,7 +59,12 @@ def run_method(
     seeds: Sequence[int] = (0,),
     headline: Headline | str = "accuracy",
 ) -> list[Outcome]:
-    """Cells of a method, led to their end as one fleet: a cell for every density and, within it, every seed."""
+    """Cells of a method, led to their end as one fleet: a cell for every density and, within it, every seed.
+
+    >>> first, second = run_method(Untrained(), densities=(1.0,), seeds=(0, 1))
+    >>> first.status, first.steps, second.seed
+    ('ok', 40, 1)
+    """
     parts = Parts(
         method, scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), tuple(probes), recipe, stages
     )
@@ -71,7 +81,12 @@ def train(
     seeds: Sequence[int] = (0,),
     headline: Headline | str = "accuracy",
 ) -> list[Outcome]:
-    """A model trained densely, one outcome a seed."""
+    """A model trained densely, one outcome a seed.
+
+    >>> (outcome,) = train(Tiny(), seeds=(4,))
+    >>> outcome.headline > 0.5  # a third of the blobs would be right by chance
+    True
+    """
     return run_method(
         Untrained(),
         model=model,

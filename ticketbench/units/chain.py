@@ -90,6 +90,10 @@ def unit_chain(module: nn.Module) -> tuple[Link, ...]:
 
     Inputs have a batch axis first. Features of a linear layer are (batch, features) if a batch norm reads them.
     The layer of a `Recurrent` module comes first; its forward need not be followed, but its read-out.
+
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> [(link.producer, link.consumer) for link in unit_chain(network)]
+    [('0.weight', '2.weight')]
     """
     recurrent, trace = recurrent_link(module), traced(module)
     nodes = trace.graph.nodes if trace is not None else ()
@@ -177,7 +181,7 @@ def stays_uniform(node: fx.Node, part: Any) -> bool:
 
 
 def flattens(node: fx.Node) -> bool:
-    """Everything but the batch into one axis: flatten(x, 1), x.flatten(1), x.view(len of the batch, -1)."""
+    """Whether everything but the batch goes into one axis: flatten(x, 1), x.flatten(1), x.view(len(x), -1)."""
     if node.target in (torch.flatten, "flatten"):
         given = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | rest(node)
         return (given.get("start_dim", 0), given.get("end_dim", -1)) == (1, -1)
@@ -188,7 +192,7 @@ def flattens(node: fx.Node) -> bool:
 
 
 def is_batch_size(node: fx.Node) -> bool:
-    """x.size(0) or x.shape[0]."""
+    """Whether an operation asks for the length of the batch: x.size(0) or x.shape[0]."""
     if node.op == "call_method" and node.target == "size":
         return node.args[1:] == (0,) or node.kwargs == {"dim": 0}
     shape = node.args[0] if node.args else None
@@ -196,7 +200,7 @@ def is_batch_size(node: fx.Node) -> bool:
 
 
 def is_shape(node: fx.Node) -> bool:
-    """x.shape."""
+    """Whether an operation asks for the whole shape of a tensor: x.shape."""
     return node.target is getattr and node.args[1:] == ("shape",)
 
 
@@ -206,7 +210,7 @@ def reads_batch_size(node: fx.Node) -> bool:
 
 
 def fed_by(node: fx.Node) -> Any:
-    """The first input of an operation."""
+    """The first input of an operation, by position or as the keyword `input`; None where it has none."""
     return node.args[0] if node.args else node.kwargs.get("input")
 
 
@@ -217,5 +221,5 @@ def others(node: fx.Node) -> Iterator[Any]:
 
 
 def rest(node: fx.Node) -> dict[str, Any]:
-    """An operation's keywords but its input."""
+    """The keywords of an operation without its first input."""
     return {name: value for name, value in node.kwargs.items() if name != "input"}

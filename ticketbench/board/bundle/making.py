@@ -37,7 +37,7 @@ ORDER = ("row", "method", "scorer", "task", "model", "protocol", "initializer", 
 
 @dataclass
 class Draft:
-    """A bundle before it is written."""
+    """A bundle before it is written: its manifest, its tables, and its files as bytes."""
 
     manifest: Manifest
     tables: Mapping[str, pa.Table]

@@ -34,7 +34,7 @@ class Bundle:
 
     @property
     def address(self) -> str:
-        """Where it lies."""
+        """The path of the bundle's folder, as messages name it."""
         return str(self.folder)
 
     def read(self, table: str) -> pa.Table:
