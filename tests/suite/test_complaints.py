@@ -46,6 +46,7 @@ def said(**values: Any) -> str:
 SAID = {
     "literal_error": ({"choice": "both"}, "'choice' must be 'one' or 'other' (it is 'both')"),
     "string_type": ({"word": 3}, "'word' must be a text (it is 3)"),
+    "a day": ({"word": datetime.date(2020, 2, 3)}, "'word' must be a text (it is 2020-02-03)"),
     "string_pattern_mismatch": (
         {"name": "../x"},
         "'name' must match the pattern ^[A-Za-z0-9][A-Za-z0-9_.+-]*$ (it is '../x')",
@@ -68,7 +69,7 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("kind", SENTENCES)
+@pytest.mark.parametrize("kind", [*SAID, *(SENTENCES.keys() - SAID.keys())])
 def test_every_finding_is_a_sentence_with_place_value_and_what_would_work(kind: str):
     """One field is wrong in one way."""
     values, expected = SAID[kind]

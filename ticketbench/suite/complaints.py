@@ -87,7 +87,9 @@ def toml_text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return "a table"
-    return "a list" if isinstance(value, (list, tuple)) else repr(value)
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def table_at(root: type[BaseModel], location: Location) -> type[BaseModel]:
