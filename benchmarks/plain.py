@@ -97,10 +97,12 @@ class PlainDTNet(nn.Module):
         recall = nn.Conv1d(width + 1, width, 3, padding=1, bias=False)
         self.recur = nn.Sequential(recall, nn.ReLU(), PlainBlock(width), PlainBlock(width))
         self.head = nn.Sequential(
-            nn.Conv1d(width, width, 3, padding=1, bias=False), nn.ReLU(),
-            nn.Conv1d(width, width // 2, 3, padding=1, bias=False), nn.ReLU(),
+            nn.Conv1d(width, width, 3, padding=1, bias=False),
+            nn.ReLU(),
+            nn.Conv1d(width, width // 2, 3, padding=1, bias=False),
+            nn.ReLU(),
             nn.Conv1d(width // 2, 2, 3, padding=1, bias=False),
-        )  # fmt: skip
+        )
 
     def forward(self, x: Tensor, iterations: int, thought: Tensor | None = None) -> tuple[Tensor, Tensor]:
         thought = self.projection(x) if thought is None else thought

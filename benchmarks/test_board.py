@@ -41,25 +41,65 @@ print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 def submission(folder: Path, name: str, draws: np.random.Generator) -> None:
     """A store of 1,000 cells with a curve of six points each."""
-    axes = [(task, density, row, seed) for task in range(TASKS) for density in range(DENSITIES) for row in range(ROWS)
-            for seed in range(SEEDS)]  # fmt: skip
+    axes = [
+        (task, density, row, seed)
+        for task in range(TASKS)
+        for density in range(DENSITIES)
+        for row in range(ROWS)
+        for seed in range(SEEDS)
+    ]
     values = draws.normal(0.7, 0.05, len(axes)).clip(0, 1)
     plain = {
-        "attempt": 1, "suite": "bench", "suite_version": 1, "tier": "small", "scorer": "", "model": "net",
-        "protocol": "one", "initializer": "plain", "recipe": "short", "precision": "fp32", "device_class": "cpu",
-        "status": "ok", "reason": "", "headline_metric": "accuracy", "parameters": 1000, "flops": 1e6,
-        "draw_seconds": 1.0, "train_seconds": 2.0, "finished": 1.0, "environment": "bench", "exact_density": 0.5,
-    }  # fmt: skip
+        "attempt": 1,
+        "suite": "bench",
+        "suite_version": 1,
+        "tier": "small",
+        "scorer": "",
+        "model": "net",
+        "protocol": "one",
+        "initializer": "plain",
+        "recipe": "short",
+        "precision": "fp32",
+        "device_class": "cpu",
+        "status": "ok",
+        "reason": "",
+        "headline_metric": "accuracy",
+        "parameters": 1000,
+        "flops": 1e6,
+        "draw_seconds": 1.0,
+        "train_seconds": 2.0,
+        "finished": 1.0,
+        "environment": "bench",
+        "exact_density": 0.5,
+    }
     cells = [
-        {**plain, "key": f"{name}-{at}", "row": f"row{row}", "method": f"m{row}", "task": f"task{task}",
-         "density": 0.8**density, "seed": seed, "headline": float(value)}
+        {
+            **plain,
+            "key": f"{name}-{at}",
+            "row": f"row{row}",
+            "method": f"m{row}",
+            "task": f"task{task}",
+            "density": 0.8**density,
+            "seed": seed,
+            "headline": float(value),
+        }
         for at, ((task, density, row, seed), value) in enumerate(zip(axes, values, strict=True))
-    ]  # fmt: skip
+    ]
     curves = [
-        {"key": cell["key"], "attempt": 1, "split": "test", "judged_on": "own", "metric": "accuracy", "round": 0,
-         "x_name": "iterations", "x": float(x), "value": cell["headline"] * x / 6}
-        for cell in cells for x in range(1, 7)
-    ]  # fmt: skip
+        {
+            "key": cell["key"],
+            "attempt": 1,
+            "split": "test",
+            "judged_on": "own",
+            "metric": "accuracy",
+            "round": 0,
+            "x_name": "iterations",
+            "x": float(x),
+            "value": cell["headline"] * x / 6,
+        }
+        for cell in cells
+        for x in range(1, 7)
+    ]
     store = Store(folder, create=True)
     store.add_environment(ENVIRONMENT)
     for table, content in {"curves": curves, "probes": [], "cells": cells}.items():

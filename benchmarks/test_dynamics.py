@@ -35,9 +35,15 @@ MODELS = {
     "LeNet-5 without padding, 5 %": ('{ name = "lenet5", padding = 0 }', 0.05),
 }
 PROBES = {
-    "layer_density": 20, "dead_units": 3, "gradient_flow": 3, "distance": 20, "output_spread": 3,
-    "solution_distances": 20, "interpolation": 1, "agreement": 3,
-}  # fmt: skip
+    "layer_density": 20,
+    "dead_units": 3,
+    "gradient_flow": 3,
+    "distance": 20,
+    "output_spread": 3,
+    "solution_distances": 20,
+    "interpolation": 1,
+    "agreement": 3,
+}
 """Probe -> how many looks at a time, with its default options."""
 PRODUCTS = 10
 

@@ -19,9 +19,22 @@ from ticketbench.store.store import Store
 
 ENVIRONMENT = Environment(environment="bench", cores=1, memory=1, threads=1)
 CELL = CellRecord(
-    key="", suite="bench", suite_version=1, tier="small", row="row", method="m", model="net", task="t", protocol="one",
-    initializer="plain", recipe="short", density=0.5, seed=0, precision="fp32", device_class="cpu",
-)  # fmt: skip
+    key="",
+    suite="bench",
+    suite_version=1,
+    tier="small",
+    row="row",
+    method="m",
+    model="net",
+    task="t",
+    protocol="one",
+    initializer="plain",
+    recipe="short",
+    density=0.5,
+    seed=0,
+    precision="fp32",
+    device_class="cpu",
+)
 
 
 @pytest.mark.benchmark(group="scale")

@@ -18,9 +18,14 @@ MOST_FILES = 10
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """import-linter on the house of a folder."""
     return subprocess.run(
-        [LINTER, "--no-cache"], cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True,
-        text=True, timeout=100, check=False,
-    )  # fmt: skip
+        [LINTER, "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from imports import imported
 from places import ROOT
 
 import ticketbench
@@ -26,16 +27,6 @@ PLUGIN_FILES = sorted((ROOT / "plugins").rglob("*.py"))
 def place(path: Path) -> str:
     """A file's name within the repository."""
     return str(path.relative_to(CORE if path.is_relative_to(CORE) else ROOT))
-
-
-def imported(path: Path) -> Iterator[tuple[str, str]]:
-    """(module, name) of every import of a file; the name of a plain import is empty."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield from ((node.module or "", alias.name) for alias in node.names)
 
 
 def test_the_rules_have_something_to_hold_on_to():

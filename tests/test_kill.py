@@ -47,9 +47,14 @@ def start(suite, mark, tmp_path):
         words = ["run", "--suite", suite, "--tier", "smoke", "--plugin", STRANGER, "--store", store]
         log = (tmp_path / f"{len(running)}.log").open("w")
         process = subprocess.Popen(
-            command(*words, "--workers", "2", "--fleet", "2"), cwd=tmp_path, env={**os.environ, MARK: mark}, text=True,
-            stdout=subprocess.PIPE, stderr=log, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
+            command(*words, "--workers", "2", "--fleet", "2"),
+            cwd=tmp_path,
+            env={**os.environ, MARK: mark},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         log.close()
         running.append(process)
         return process

@@ -50,5 +50,8 @@ def test_the_hooks_of_pre_commit_are_the_tools_of_make_lint():
     """All from .venv; none is fetched from elsewhere."""
     hooks = re.findall(r"entry: (.*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     assert hooks == [
-        ".venv/bin/ruff check", ".venv/bin/ruff format --check", ".venv/bin/mypy", ".venv/bin/lint-imports"
-    ]  # fmt: skip
+        ".venv/bin/ruff check",
+        ".venv/bin/ruff format --check",
+        ".venv/bin/mypy",
+        ".venv/bin/lint-imports",
+    ]

@@ -49,14 +49,20 @@ def test_the_readme_commands_and_code_run(tmp_path):
     loading = next(block for block in python if "load_state_dict" in block)
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\nfrom torch import nn\n{loading}\nassert 'ticketbench' not in sys.modules"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     reading = next(block for block in python if 'Store("results")' in block)
     done = subprocess.run(
         [sys.executable, "-c", reading + "\nassert {row['status'] for row in cells} == {'ok'}, cells"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

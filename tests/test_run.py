@@ -129,8 +129,11 @@ def test_an_executor_that_computes_in_this_process_can_take_the_place_of_workers
     summary = run(plan, store, Here(), plugins)
     assert summary.ok
     assert [(row.status, row.kept) for row in store.records(cell.key for cell in plan.cells)] == [
-        ("ok", 72), ("ok", 72), ("ok", 36), ("ok", 36),
-    ]  # fmt: skip
+        ("ok", 72),
+        ("ok", 72),
+        ("ok", 36),
+        ("ok", 36),
+    ]
     assert {*store.read("curves")["key"].to_pylist()} == {cell.key for cell in plan.cells}
 
 

@@ -49,11 +49,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(STRANGER.parent, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
-            "--disable-pip-version-check", "--target", str(folder / "site"), str(folder / "source"),
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--disable-pip-version-check",
+            "--target",
+            str(folder / "site"),
+            str(folder / "source"),
         ],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return folder / "site"
 
 
@@ -89,9 +101,22 @@ def test_an_installed_plugin_runs_end_to_end(with_stranger: Call, tiny_suite, tm
     A second run computes nothing, and prints the same results.
     """
     words = (
-        "run", "--suite", tiny_suite(), "--method", "fisher", "--method", "halfway", "--seeds", "2", "--device", "cpu",
-        "--workers", "2", "--store", "mine",
-    )  # fmt: skip
+        "run",
+        "--suite",
+        tiny_suite(),
+        "--method",
+        "fisher",
+        "--method",
+        "halfway",
+        "--seeds",
+        "2",
+        "--device",
+        "cpu",
+        "--workers",
+        "2",
+        "--store",
+        "mine",
+    )
     done = with_stranger(*words)
     assert done.returncode == 0, done.stderr
     assert "4 cells: 4 ok; 4 computed" in done.stdout
@@ -115,10 +140,23 @@ def test_a_plugin_in_a_single_file_runs_on_a_built_in_suite(ticketbench: Call, t
     """`--plugin mine.py --method mine` is all; the suite's paper, tier and recipe are its own."""
     (tmp_path / "mine.py").write_text(MINE)
     done = ticketbench(
-        "run", "--suite", "drn", "--tier", "smoke", "--plugin", "mine.py", "--method", "mine", "--seeds", "1",
-        "--density", "0.9",
-        "--device", "cpu", "--json",
-    )  # fmt: skip
+        "run",
+        "--suite",
+        "drn",
+        "--tier",
+        "smoke",
+        "--plugin",
+        "mine.py",
+        "--method",
+        "mine",
+        "--seeds",
+        "1",
+        "--density",
+        "0.9",
+        "--device",
+        "cpu",
+        "--json",
+    )
     assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)["records"]
     assert (record["suite"], record["row"], record["status"]) == ("drn", "mine", "ok")

@@ -25,7 +25,7 @@ PATIENCE = 0.5
 
 @dataclass
 class Summary:
-    """What became of a plan."""
+    """What became of a plan: the status of each of its cells, and what this run computed of them."""
 
     statuses: dict[str, str] = field(default_factory=dict)
     """Key -> status of every cell of the plan."""
@@ -35,7 +35,7 @@ class Summary:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many cells have each status."""
+        """How many cells of the plan have each status."""
         return Counter(self.statuses.values())
 
     @property

@@ -46,9 +46,12 @@ CONTRASTS = """(() => {
 def root(tmp_path_factory) -> Path:
     """A board of two submissions with hostile names, one entry incomplete, at two versions."""
     root = tmp_path_factory.mktemp("boards")
-    parts = [row(name, density, [base, base + 0.05, base + 0.1], points=SWEEP, task=task)
-             for name, base in (("snap", 0.5), ("crackle", 0.3)) for density in (0.1, 0.2)
-             for task in ("dots", "lines")]  # fmt: skip
+    parts = [
+        row(name, density, [base, base + 0.05, base + 0.1], points=SWEEP, task=task)
+        for name, base in (("snap", 0.5), ("crackle", 0.3))
+        for density in (0.1, 0.2)
+        for task in ("dots", "lines")
+    ]
     for at, part in enumerate(parts):
         for one in part:
             one["key"] += f"-{at}"
@@ -269,8 +272,13 @@ def test_no_script_of_a_heading_runs(browser, tmp_path):
     """Names with markup where headings, filters, charts and the front page have them: a row that others are less of,
     its task, model and method, the metric, the machine."""
     root, hostile = tmp_path / "boards", dict.fromkeys(("task", "model", "method", "headline_metric"), HOSTILE)
-    store(places(root), row("x", 0.1, [0.1, 0.2], **hostile), row("y", 0.2, [0.1, 0.2], **hostile),
-          row(HOSTILE, 1.0, [0.5, 0.6], **hostile), environment=replace(ENVIRONMENT, processor=HOSTILE))  # fmt: skip
+    store(
+        places(root),
+        row("x", 0.1, [0.1, 0.2], **hostile),
+        row("y", 0.2, [0.1, 0.2], **hostile),
+        row(HOSTILE, 1.0, [0.5, 0.6], **hostile),
+        environment=replace(ENVIRONMENT, processor=HOSTILE),
+    )
     build_boards(root, Suites())
     browser.open(root / "paper/smoke/index.html")
     browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")

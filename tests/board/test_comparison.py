@@ -46,8 +46,10 @@ def test_all_places_are_corrected_together(tmp_path):
 
 def test_too_few_seeds_are_told_so(tmp_path):
     """Of one comparison 5 seeds give 2/2⁵ at the least, and it takes 6; of two it takes 7, since 4/2⁶ is over 5 %."""
-    left, right = (submission(tmp_path / name, row("x", 0.1, values), row("x", 0.2, values))
-                   for name, values in (("a", UP), ("b", DOWN)))  # fmt: skip
+    left, right = (
+        submission(tmp_path / name, row("x", 0.1, values), row("x", 0.2, values))
+        for name, values in (("a", UP), ("b", DOWN))
+    )
     assert power_of(compare_lines(left, right)).endswith(
         "corrected for 2 comparisons. It takes at least 7 common seeds."
     )
@@ -122,8 +124,9 @@ def test_two_rows_of_one_store(tmp_path):
     one = submission(tmp_path / "a", row("x", 0.1, DOWN), row("x", 0.2, DOWN), row("whole", 1.0, UP))
     found = compare_lines(one, one, ("x", "whole"))
     assert [(pair.density, pair.left, pair.right, pair.mark) for pair in found] == [
-        (0.2, "x", "whole", "cannot tell"), (0.1, "x", "whole", "cannot tell"),
-    ]  # fmt: skip
+        (0.2, "x", "whole", "cannot tell"),
+        (0.1, "x", "whole", "cannot tell"),
+    ]
     assert found[0].found.values == pytest.approx((-0.1, -0.1, -0.2, -0.2, -0.1, -0.1))
 
 
@@ -139,9 +142,10 @@ def test_boards_without_differences_mark_one_in_at_most_five_percent(tmp_path):
     draws, false = np.random.default_rng(3), 0
     names = ("whole", "chance", "x", "y")
     base = submission(
-        tmp_path / "a", row("whole", 1.0, [0.5] * 10),
+        tmp_path / "a",
+        row("whole", 1.0, [0.5] * 10),
         *(row(name, density, [0.5] * 10) for name in names[1:] for density in (0.1, 0.2)),
-    )  # fmt: skip
+    )
     for _ in range(1000):
         shift = draws.normal(0, 2, 10)
         values = {}

@@ -13,10 +13,18 @@ from ticketbench.store.schema import CellRecord
 def test_costs_of_a_unit_stand_together():
     """What was spent, then what is left; tables leave out what only one entry is looked at for."""
     assert [(cost.name, cost.tabled) for cost in COSTS] == [
-        ("draw_seconds", True), ("train_seconds", True), ("first_step_seconds", False), ("train_steps", True),
-        ("draw_flops", True), ("train_flops", True), ("flops", True), ("energy", True), ("device_memory", False),
-        ("parameters", True), ("exact_density", False),
-    ]  # fmt: skip
+        ("draw_seconds", True),
+        ("train_seconds", True),
+        ("first_step_seconds", False),
+        ("train_steps", True),
+        ("draw_flops", True),
+        ("train_flops", True),
+        ("flops", True),
+        ("energy", True),
+        ("device_memory", False),
+        ("parameters", True),
+        ("exact_density", False),
+    ]
     said = {one.name: one.about.meaning for one in columns_of(CellRecord)}
     assert all(cost.meaning == said[cost.name] for cost in COSTS)
 
@@ -26,7 +34,11 @@ def test_a_table_has_the_costs_that_any_line_knows(tmp_path):
     parts = [row("x", 0.1, [0.5, 0.5], energy=3.0), [cell("y", 0.1, 0, 0.5, energy=1.0), cell("y", 0.1, 1, 0.5)]]
     lines, _ = lines_of(submission(tmp_path / "a", *parts))
     assert [cost.heading for cost in tabled(lines)] == [
-        "draw, s", "train, s", "FLOPs a pass", "energy, J", "parameters",
-    ]  # fmt: skip
+        "draw, s",
+        "train, s",
+        "FLOPs a pass",
+        "energy, J",
+        "parameters",
+    ]
     assert {line.row: line.costs["energy"] for line in lines} == {"x": 3.0, "y": 1.0}
     assert tabled([]) == []

@@ -28,8 +28,9 @@ def rows(shift: float = 0.0):
     """Two rows at two densities, and one that is never pruned."""
     return [
         row(name, density, [base + shift, base, base + 0.1], points=SWEEP)
-        for name, base in (("x", 0.5), ("y", 0.6)) for density in (0.1, 0.2)
-    ] + [row("whole", 1.0, [0.8, 0.8, 0.9], points=SWEEP)]  # fmt: skip
+        for name, base in (("x", 0.5), ("y", 0.6))
+        for density in (0.1, 0.2)
+    ] + [row("whole", 1.0, [0.8, 0.8, 0.9], points=SWEEP)]
 
 
 @pytest.fixture
@@ -45,8 +46,11 @@ def root(tmp_path: Path) -> Path:
 
 def contents(root: Path) -> dict[str, bytes]:
     """Every file that is no record."""
-    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*"))
-            if path.is_file() and "submissions" not in path.parts}  # fmt: skip
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "submissions" not in path.parts
+    }
 
 
 def data_of(page: str) -> dict:
@@ -104,8 +108,9 @@ def test_the_page_holds_every_seed(root):
     assert one[-1] == [[0.5, 0.5, 0.6], ["x-0.1-0", "x-0.1-1", "x-0.1-2"], 0]
     assert table["places"][one[1]][3] == [0, 1, 2]
     assert one[4] == pytest.approx(1.6 / 3, abs=1e-6)
-    assert table["environments"] == ["ticketbench 0.1.0 (c0ffee), Python 3.12.1, torch 2.13.0, Linux, abacus, "
-                                     "plugins fisher 2 (b)"]  # fmt: skip
+    assert table["environments"] == [
+        "ticketbench 0.1.0 (c0ffee), Python 3.12.1, torch 2.13.0, Linux, abacus, plugins fisher 2 (b)"
+    ]
     assert set(next(iter(table["charts"].values()))) == {"density", "sweep", "cost", "ranks"}
 
 
@@ -147,9 +152,12 @@ def test_records_say_only_what_is_not_as_expected(root):
     (found,) = table["incomplete"]
     assert found[2] == "missing: seed 1; diverged: seed 2"
     assert found[3] == [
-        [0.5, None, None, 0.9], ["z-0.1-0", "", "z-0.1-2", "z-0.1-7"], [0, None, 0, 0],
-        {"1": ["missing", ""], "2": ["diverged", "nan"]}, [7],
-    ]  # fmt: skip
+        [0.5, None, None, 0.9],
+        ["z-0.1-0", "", "z-0.1-2", "z-0.1-7"],
+        [0, None, 0, 0],
+        {"1": ["missing", ""], "2": ["diverged", "nan"]},
+        [7],
+    ]
 
 
 def test_the_front_page_says_what_a_board_holds(root):
@@ -167,8 +175,13 @@ def test_text_from_outside_stays_text(tmp_path):
     root = tmp_path / "boards"
     texts = dict.fromkeys(("row", "method", "model", "task", "protocol", "recipe", "headline_metric"), HOSTILE)
     broken = cell("x", 0.1, 1, None, reason=HOSTILE, status="failed", key=HOSTILE)
-    store(places(root, "<b>bold<b>"), [{**cell("x", 0.1, 0, 0.5), **texts}], row("y", 0.1, [0.1]), [broken],
-          environment=replace(ENVIRONMENT, plugins=HOSTILE, processor=HOSTILE))  # fmt: skip
+    store(
+        places(root, "<b>bold<b>"),
+        [{**cell("x", 0.1, 0, 0.5), **texts}],
+        row("y", 0.1, [0.1]),
+        [broken],
+        environment=replace(ENVIRONMENT, plugins=HOSTILE, processor=HOSTILE),
+    )
     (root / "paper/smoke/about.md").write_text(f"about {HOSTILE} ![p](http://x.example/y.png) [l](javascript:alert(3))")
     (places(root) / "sub").mkdir(parents=True)
     shown, _ = build_boards(root, Suites())

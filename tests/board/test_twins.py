@@ -19,11 +19,13 @@ CHART = {
     "title": {"text": "squares", "subtitle": "a <b> & ünïcode"},
     "mark": {"type": "line", "point": True, "opacity": 0.4},
     "encoding": {
-        "x": {"field": "x", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"},
+        "x": {"field": "x", "type": "quantitative"},
+        "y": {"field": "y", "type": "quantitative"},
         "color": {"field": "name", "type": "nominal"},
     },
-    "width": 200, "height": 100,
-}  # fmt: skip
+    "width": 200,
+    "height": 100,
+}
 CODE = """
 import hashlib, json, sys
 from ticketbench.board.twins import twins

@@ -34,7 +34,7 @@ from ticketbench.board.verification import (
     pick_sample,
     planned_for,
     repeats,
-)  # fmt: skip
+)
 from ticketbench.store.environment import environment_of
 from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store

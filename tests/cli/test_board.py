@@ -60,7 +60,7 @@ def test_mistakes_are_one_message(ticketbench, boards):
         (("compare", "nothing", "paper/smoke/ours"), "no store or submission 'nothing'. Give a folder"),
         (("compare", "paper/smoke/ours:z", "paper/smoke/ours"), "unknown row 'z' in paper/smoke/ours."),
         (("build", "--root", "nowhere"), "nowhere has no boards."),
-    ]:  # fmt: skip
+    ]:
         done = ticketbench("board", *words)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), words
         assert said in done.stderr

@@ -361,8 +361,13 @@ def test_devices_of_workers(monkeypatch: pytest.MonkeyPatch):
 def test_times_and_amounts_as_a_person_says_them():
     """Two or three digits, and a unit."""
     assert [duration(value) for value in (0.26, 12, 89, 90, 7200, 300_000)] == [
-        "0.3 s", "12 s", "89 s", "1.5 min", "2.0 h", "3.5 days"
-    ]  # fmt: skip
+        "0.3 s",
+        "12 s",
+        "89 s",
+        "1.5 min",
+        "2.0 h",
+        "3.5 days",
+    ]
     assert [amount(value, "B") for value in (0, 999, 1234, 5.6e9, 7e18)] == [
         "0 B",
         "999 B",

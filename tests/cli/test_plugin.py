@@ -112,9 +112,12 @@ def test_a_package_passes_its_own_tests_and_is_checked_once_it_is_installed(tick
     assert (written.returncode, written.stderr) == (0, "")
     folder = tmp_path / "my-pruning"
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.is_file()) == [
-        "README.md", "pyproject.toml", "src/my_pruning/__init__.py", "src/my_pruning/scorer.py",
+        "README.md",
+        "pyproject.toml",
+        "src/my_pruning/__init__.py",
+        "src/my_pruning/scorer.py",
         "tests/test_my_pruning.py",
-    ]  # fmt: skip
+    ]
     tested = subprocess.run(
         [sys.executable, "-m", "pytest", "-q"], cwd=folder, capture_output=True, text=True, check=False
     )
@@ -122,11 +125,23 @@ def test_a_package_passes_its_own_tests_and_is_checked_once_it_is_installed(tick
     assert "2 passed" in tested.stdout
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
-            "--disable-pip-version-check", "--target", str(tmp_path / "site"), str(folder),
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-deps",
+            "--no-build-isolation",
+            "--disable-pip-version-check",
+            "--target",
+            str(tmp_path / "site"),
+            str(folder),
         ],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     path = os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")]))
     done = ticketbench("plugin", "check", env={"PYTHONPATH": path})
     assert (done.returncode, done.stderr) == (0, "")
@@ -142,9 +157,14 @@ def test_what_breaks_its_contract_is_named(ticketbench, tmp_path):
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [
-        lines[0].partition(": ")[0], "suite odd.toml", "scorer unsteady", "scorer undefined", "scorer picky",
-        "method ranked", "initializer torn",
-    ]  # fmt: skip
+        lines[0].partition(": ")[0],
+        "suite odd.toml",
+        "scorer unsteady",
+        "scorer undefined",
+        "scorer picky",
+        "method ranked",
+        "initializer torn",
+    ]
     assert "plugin 'torn'" in lines[0]
     assert "No module named 'nothing_of_this_name'" in lines[0]
     assert "'name' is missing" in lines[1]

@@ -53,8 +53,12 @@ def test_json_is_one_document_of_everything(call, path, plugins, tmp_path):
     assert [claim["verdict"] for claim in said["claims"]] == ["cannot tell"]
     assert [one["label"] for one in said["figures"][0]["series"]] == ["dense", "magnitude"]
     assert said["figures"][0]["series"][0]["points"][0] == {
-        "x": 10.0, "mean": pytest.approx((0.25 + 1 / 6) / 2), "low": pytest.approx(1 / 6), "high": 0.25, "seeds": 2,
-    }  # fmt: skip
+        "x": 10.0,
+        "mean": pytest.approx((0.25 + 1 / 6) / 2),
+        "low": pytest.approx(1 / 6),
+        "high": 0.25,
+        "seeds": 2,
+    }
     assert said["files"][0] == "out/index.html"
     assert all((tmp_path / file).is_file() for file in said["files"])
 

@@ -11,9 +11,17 @@ def record(seed: int, headline: float, initializer: str = 'he {"gain":1.0}', **o
     """A record with what a line shows."""
     said = {"status": "ok", "recipe": "small", **others}
     return plain(
-        row="static", density=0.1, seed=seed, headline=headline, parameters=10, flops=20.0, draw_seconds=0.0,
-        train_seconds=1.0, initializer=initializer, **said,
-    )  # fmt: skip
+        row="static",
+        density=0.1,
+        seed=seed,
+        headline=headline,
+        parameters=10,
+        flops=20.0,
+        draw_seconds=0.0,
+        train_seconds=1.0,
+        initializer=initializer,
+        **said,
+    )
 
 
 def test_initializers_of_a_row_have_lines_of_their_own():

@@ -160,8 +160,7 @@ def test_a_gpu_that_is_not_there(refused: Refused):
 SUITES = {
     "malformed": "malformed.toml is not valid TOML: Unclosed array (at line 40, column 1)",
     "dense_density": (
-        "dense_density.toml: 'tiers.smoke.blocks (number 1).densities (number 1)': "
-        "Input should be less than or equal to 1 (it is 1.2)"
+        "dense_density.toml: 'tiers.smoke.blocks (number 1).densities (number 1)' must be 1 or less (it is 1.2)"
     ),
     "misspelt_option": (
         "'mlp' has no option 'hiden' (in suite 'tiny', tiers.smoke.blocks (number 1)). "

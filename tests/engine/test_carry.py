@@ -300,8 +300,10 @@ def test_shuffled_windows_carry_nothing():
     go(bench, 5)
     assert bench.stack.carried == {}
     assert sorted(Order((0,), 12, BATCH, CPU).batch_at(step)[0].tolist() for step in range(3)) != [
-        [0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11],
-    ]  # fmt: skip
+        [0, 3, 6, 9],
+        [1, 4, 7, 10],
+        [2, 5, 8, 11],
+    ]
     split = Wave().test()
     outputs, _ = read(weights_of(bench, 0), split.inputs, torch.zeros(8, 3, dtype=torch.float64))
     expected = float((outputs - split.targets).square().mean())

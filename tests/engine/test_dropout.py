@@ -116,9 +116,11 @@ def suite(tiny_suite):
 
     def write(model: str) -> Path:
         return tiny_suite(
-            ('{ name = "mlp", hidden = [8] }', f'"{model}"'), ("seeds = [0, 1]", f"seeds = {list(range(8))}"),
-            ('methods = ["dense", "magnitude"]', 'methods = ["dense", "snip"]'), name=f"{model}.toml",
-        )  # fmt: skip
+            ('{ name = "mlp", hidden = [8] }', f'"{model}"'),
+            ("seeds = [0, 1]", f"seeds = {list(range(8))}"),
+            ('methods = ["dense", "magnitude"]', 'methods = ["dense", "snip"]'),
+            name=f"{model}.toml",
+        )
 
     return write
 
@@ -140,9 +142,10 @@ def test_a_fleet_changes_nothing(suite, models, model: str):
         plan_of = read_suite(suite(model))
         plan = make_plan(plan_of, "smoke", plugins)
         records = [
-            record for part in plan.fleets(plan.cells, "cpu", 1, fleet)
+            record
+            for part in plan.fleets(plan.cells, "cpu", 1, fleet)
             for record in execute(part.cells, Resolver(plugins), plan_of.headline)
-        ]  # fmt: skip
+        ]
         assert {record.status for record in records} == {"ok"}, records[0].reason
         assert {record.engine for record in records} == {
             "loop" if fleet == 1 and model == "dropping" else ENGINES[model]

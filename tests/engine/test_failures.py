@@ -250,16 +250,18 @@ def test_a_run_with_every_kind_of_failure_leaves_a_row_for_each(tmp_path, tiny_s
     assert done.returncode == 1, done.stderr
     store = Store(tmp_path / "results")
     rows = {(row["row"], row["seed"]): row for row in store.read("cells").to_pylist()}
-    assert {at: row["status"] for at, row in rows.items()} == {
-        ("magnitude", 0): "ok", ("magnitude", 1): "ok",
-        ("greedy", 0): "ok", ("greedy", 1): "ok",
-        ("quits", 0): "ok", ("quits", 1): "failed",
-        ("raises", 0): "ok", ("raises", 1): "failed",
-        ("sleepy", 0): "ok", ("sleepy", 1): "timeout",
-        ("unranked", 0): "failed", ("unranked", 1): "failed",
-        ("front_heavy", 0): "collapsed", ("front_heavy", 1): "collapsed",
-        ("absurd", 0): "diverged", ("absurd", 1): "diverged",
-    }  # fmt: skip
+    by_seed = {
+        "magnitude": ["ok", "ok"],
+        "greedy": ["ok", "ok"],
+        "quits": ["ok", "failed"],
+        "raises": ["ok", "failed"],
+        "sleepy": ["ok", "timeout"],
+        "unranked": ["failed", "failed"],
+        "front_heavy": ["collapsed", "collapsed"],
+        "absurd": ["diverged", "diverged"],
+    }
+    expected = {(name, seed): status for name, found in by_seed.items() for seed, status in enumerate(found)}
+    assert {at: row["status"] for at, row in rows.items()} == expected
     assert rows["raises", 1]["reason"] == "ValueError: no gradient here"
     assert 'raise ValueError("no gradient here")' in rows["raises", 1]["error"]
     assert rows["quits", 1]["reason"] == "SystemExit: I have had enough"

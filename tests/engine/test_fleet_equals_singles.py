@@ -52,9 +52,11 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 def test_a_fleet_of_eight_gives_the_curves_of_eight_single_runs(tiny_suite, records_of, optimizer: str, method: str):
     """50 steps, each with its own loss, for eight seeds: as one stack, and each alone."""
     path = tiny_suite(
-        (SEEDS, f"seeds = {list(range(MEMBERS))}"), STEPS, (PLAIN, OPTIMIZERS[optimizer]),
+        (SEEDS, f"seeds = {list(range(MEMBERS))}"),
+        STEPS,
+        (PLAIN, OPTIMIZERS[optimizer]),
         ('methods = ["dense", "magnitude"]', f'methods = ["{method}"]'),
-    )  # fmt: skip
+    )
     together, alone = records_of(path), records_of(path, fleet=1)
     assert {record["fleet_size"] for record in together} == {8}
     assert {record["fleet_size"] for record in alone} == {1}
@@ -89,11 +91,13 @@ def test_scorers_and_methods_of_one_kind_share_a_fleet(tiny_suite, records_of):
 def test_a_recurrent_model_in_a_fleet_equals_single_runs(tiny_suite, records_of):
     """A deep thinker with both losses on 8-bit strings: four seeds, dense and SNIP, 50 steps."""
     path = tiny_suite(
-        (SEEDS, "seeds = [0, 1, 2, 3]"), STEPS, (PLAIN, 'optimizer = "adam"\nlearning_rate = 2e-3\nclip = 1.0'),
+        (SEEDS, "seeds = [0, 1, 2, 3]"),
+        STEPS,
+        (PLAIN, 'optimizer = "adam"\nlearning_rate = 2e-3\nclip = 1.0'),
         ('"blobs"', '{ name = "prefix_sums", length = 8, examples = 75, test_examples = 20 }'),
         ('{ name = "mlp", hidden = [8] }', '{ name = "dtnet1d", width = 6, iterations = 4, alpha = 0.5 }'),
         ('methods = ["dense", "magnitude"]', 'methods = ["dense", "snip"]'),
-    )  # fmt: skip
+    )
     together, alone = records_of(path), records_of(path, fleet=1)
     assert {record["fleet_size"] for record in together} == {4}
     assert_same(curves(together), curves(alone))

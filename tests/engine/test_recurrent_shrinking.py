@@ -66,13 +66,19 @@ def fleet(tiny_suite, world: Plugins) -> Callable[..., tuple[Any, Any]]:
     def fleet(kind: str, method: str = '"filters"', densities: str = "[0.5]"):
         model, task = MODELS[kind]
         path = tiny_suite(
-            ('{ name = "mlp", hidden = [8] }', model), ('"blobs"', f'"{task}"'), ("steps = 20", "steps = 8"),
-            ('["dense", "magnitude"]', '["small"]'), ("[0.5]", densities),
+            ('{ name = "mlp", hidden = [8] }', model),
+            ('"blobs"', f'"{task}"'),
+            ("steps = 20", "steps = 8"),
+            ('["dense", "magnitude"]', '["small"]'),
+            ("[0.5]", densities),
             ("random = {", f"small = {{ method = {method} }}\nrandom = {{"),
-            ('recipe = "plain"', 'recipe = "plain"\nprobes = ["gate_balance", "connection_map", "jacobian_spectrum", '
-             '"drawing_cost", "layer_density"]'),
+            (
+                'recipe = "plain"',
+                'recipe = "plain"\nprobes = ["gate_balance", "connection_map", "jacobian_spectrum", '
+                '"drawing_cost", "layer_density"]',
+            ),
             ("log_every = 5", "log_every = 4\nweight_decay = 1e-2"),
-        )  # fmt: skip
+        )
         suite = read_suite(path)
         return suite, make_plan(suite, "smoke", world).cells
 
@@ -188,10 +194,13 @@ def test_from_the_command_line_to_a_smaller_file(
     """Both methods run, and their files have fewer of 8 units when they are compact: 144 or 180 of 384 weights."""
     model, task = MODELS[kind]
     path = tiny_suite(
-        ('{ name = "mlp", hidden = [8] }', model), ('"blobs"', f'"{task}"'), ("steps = 20", "steps = 4"),
-        ('["dense", "magnitude"]', '["strong", "means"]'), ("seeds = [0, 1]", "seeds = [0]"),
+        ('{ name = "mlp", hidden = [8] }', model),
+        ('"blobs"', f'"{task}"'),
+        ("steps = 20", "steps = 4"),
+        ('["dense", "magnitude"]', '["strong", "means"]'),
+        ("seeds = [0, 1]", "seeds = [0]"),
         ("random = {", 'strong = { method = "filters" }\nmeans = { method = "mean_replacement" }\nrandom = {'),
-    )  # fmt: skip
+    )
     run = ticketbench(
         "run", "--suite", path, "--device", "cpu", "--keep-tickets", "--plugin", STRANGER, "--plugin", WALK
     )

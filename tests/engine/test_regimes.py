@@ -67,9 +67,11 @@ def losses(record: CellRecord) -> list[float]:
 def test_a_fleet_of_eight_gives_the_results_of_eight_single_runs(tiny_suite, strangers, row: str, optimizer: str):
     """Four seeds at two densities: every loss to 1e-4, the kept weights exactly."""
     path = tiny_suite(
-        ("seeds = [0, 1]", "seeds = [0, 1, 2, 3]"), ("densities = [0.5]", "densities = [0.5, 0.25]"),
-        ("log_every = 5", "log_every = 1"), (OPTIMIZERS["adam"], OPTIMIZERS[optimizer]),
-    )  # fmt: skip
+        ("seeds = [0, 1]", "seeds = [0, 1, 2, 3]"),
+        ("densities = [0.5]", "densities = [0.5, 0.25]"),
+        ("log_every = 5", "log_every = 1"),
+        (OPTIMIZERS["adam"], OPTIMIZERS[optimizer]),
+    )
     together, alone = (computed(path, strangers, fleet, row) for fleet in (8, 1))
     assert {record.status for record in (*together, *alone)} == {"ok"}, together[0].reason
     assert ({record.fleet_size for record in together}, len(alone)) == ({8}, 8)
@@ -128,9 +130,14 @@ class Everything(Regime):
 def test_steps_are_those_written_out_for_one_network(optimizer: str):
     """Three steps of two members with a mask, each against a plain loop over one module with torch's optimizer."""
     recipe = Recipe(
-        optimizer=optimizer, learning_rate=0.05, batch=4, steps=3, weight_decay=0.1, clip=2.0,
+        optimizer=optimizer,
+        learning_rate=0.05,
+        batch=4,
+        steps=3,
+        weight_decay=0.1,
+        clip=2.0,
         **({"momentum": 0.9} if optimizer == "sgd" else {}),
-    )  # fmt: skip
+    )
     modules = []
     for seed in (1, 2):
         torch.manual_seed(seed)

@@ -30,10 +30,13 @@ RECIPES: dict[str, dict[str, Any]] = {
     "clipped": {"optimizer": "sgd", "momentum": 0.9, "clip": 0.5},
     "factors": {"optimizer": "sgd", "learning_rate_factors": {"3.*": 0.1, "*.bias": 3.0}},
     "adam with everything": {
-        "optimizer": "adam", "weight_decay": 0.05, "decoupled": True, "clip": 0.3,
+        "optimizer": "adam",
+        "weight_decay": 0.05,
+        "decoupled": True,
+        "clip": 0.3,
         "learning_rate_factors": {"1.*": 0.2},
     },
-}  # fmt: skip
+}
 
 
 def recipe_of(name: str) -> Recipe:

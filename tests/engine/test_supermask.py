@@ -27,10 +27,15 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd"},
     "momentum with L2": {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.05},
     "momentum with decoupled decay": {
-        "optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.05, "decoupled": True, "clip": 0.3,
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 0.05,
+        "decoupled": True,
+        "clip": 0.3,
     },
     "adam with L2": {"optimizer": "adam", "weight_decay": 0.05},
-}  # fmt: skip
+}
 COUNTS = {  # by hand of 56: 28, 14, 50.4 and 14
     "layerwise": [(18, 10), (9, 5), (31, 19), (9, 5)],  # 17.5 and 10.5; 8.75 and 5.25; 31.25 and 18.75
     "uniform": [(18, 10), (9, 5), (35, 15), (9, 5)],

@@ -200,9 +200,11 @@ def deaths(bench) -> list[Event]:
 def delays(bench) -> list[Event]:
     """Two workers, and two cells that never end: one beside an innocent, one that will not be asked to stop."""
     return bench.compute(
-        2, bench.fleet("sleeps", "magnitude", timeout=PATIENCE), bench.fleet("stubborn", timeout=PATIENCE),
+        2,
+        bench.fleet("sleeps", "magnitude", timeout=PATIENCE),
+        bench.fleet("stubborn", timeout=PATIENCE),
         bench.fleet("random"),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +219,13 @@ def undisturbed(bench) -> dict[str, CellRecord]:
 def test_a_worker_that_dies_loses_only_the_cell_that_killed_it(deaths):
     """The fleet's other cells are computed again; every cell has one record."""
     assert {row: record.status for row, record in records_by_row(deaths).items()} == {
-        "magnitude": "ok", "exits": "failed", "random": "ok", "killed": "failed", "interrupts": "failed", "noisy": "ok",
-    }  # fmt: skip
+        "magnitude": "ok",
+        "exits": "failed",
+        "random": "ok",
+        "killed": "failed",
+        "interrupts": "failed",
+        "noisy": "ok",
+    }
 
 
 def test_the_record_says_how_the_worker_died(deaths):
@@ -274,8 +281,11 @@ def test_a_cell_past_its_time_is_stopped_and_its_neighbours_are_not(delays, undi
     """`timeout` for the cells that sleep; the innocent cell of the same fleet is computed again."""
     records = records_by_row(delays)
     assert {row: record.status for row, record in records.items()} == {
-        "sleeps": "timeout", "magnitude": "ok", "stubborn": "timeout", "random": "ok",
-    }  # fmt: skip
+        "sleeps": "timeout",
+        "magnitude": "ok",
+        "stubborn": "timeout",
+        "random": "ok",
+    }
     assert records["sleeps"].reason == records["stubborn"].reason == f"stopped after {PATIENCE:g} s"
     for row in ("magnitude", "random"):
         assert records[row].headline == pytest.approx(undisturbed[row].headline, rel=1e-6)

@@ -40,12 +40,29 @@ def record(axes: Mapping[str, Any]) -> Fields:
     value, kept = 0.4 + 0.01 * axes["seed"], round(40 * axes["density"])
     points = [("train", "", "loss", 0, "step", 5.0, 1.5), ("test", "blobs", "accuracy", 0, "density", 0.5, value)]
     return {
-        "status": "ok", "headline_metric": "accuracy", "headline": value, "reason": "", "error": "",
-        "kept": kept, "prunable": 40, "exact_density": kept / 40, "parameters": 50, "parameters_dense": 60,
-        "flops": 80.0, "flops_dense": 100.0, "draw_seconds": 0.5, "train_seconds": 2.0, "train_steps": 20,
-        "peak_memory": 1000, "engine": "stacked", "fleet_size": 2, "started": STARTED, "finished": STARTED + 3,
-        "curves": points, "probes": [("layers", "trained", "hidden.weight", axes["density"])],
-    }  # fmt: skip
+        "status": "ok",
+        "headline_metric": "accuracy",
+        "headline": value,
+        "reason": "",
+        "error": "",
+        "kept": kept,
+        "prunable": 40,
+        "exact_density": kept / 40,
+        "parameters": 50,
+        "parameters_dense": 60,
+        "flops": 80.0,
+        "flops_dense": 100.0,
+        "draw_seconds": 0.5,
+        "train_seconds": 2.0,
+        "train_steps": 20,
+        "peak_memory": 1000,
+        "engine": "stacked",
+        "fleet_size": 2,
+        "started": STARTED,
+        "finished": STARTED + 3,
+        "curves": points,
+        "probes": [("layers", "trained", "hidden.weight", axes["density"])],
+    }
 
 
 def suite_file(folder: Path) -> Path:

@@ -11,17 +11,42 @@ from ticketbench.store.schema import CellRecord, Environment
 from ticketbench.store.store import Store
 
 ENVIRONMENT = Environment(
-    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=False, python="3.12.1", torch="2.13.0", numpy="2.1.0",
-    plugins="ticketbench 0.1.0 (a), fisher 2 (b)", system="Linux", processor="abacus", cores=2,
-    memory=2**40, accelerators="", threads=1,
-)  # fmt: skip
+    environment="e1",
+    ticketbench="0.1.0",
+    commit="c0ffee",
+    dirty=False,
+    python="3.12.1",
+    torch="2.13.0",
+    numpy="2.1.0",
+    plugins="ticketbench 0.1.0 (a), fisher 2 (b)",
+    system="Linux",
+    processor="abacus",
+    cores=2,
+    memory=2**40,
+    accelerators="",
+    threads=1,
+)
 SHARED = {
-    "suite": "paper", "suite_version": 1, "tier": "smoke", "scorer": "", "model": "net", "task": "dots",
-    "protocol": "one", "initializer": "plain", "recipe": "short", "precision": "fp32", "device_class": "cpu",
-    "reason": "", "headline_metric": "accuracy", "parameters": 100, "flops": 2e6,
-    "draw_seconds": 1.0, "train_seconds": 3.0,
-    "finished": 1.0, "exact_density": 0.5,
-}  # fmt: skip
+    "suite": "paper",
+    "suite_version": 1,
+    "tier": "smoke",
+    "scorer": "",
+    "model": "net",
+    "task": "dots",
+    "protocol": "one",
+    "initializer": "plain",
+    "recipe": "short",
+    "precision": "fp32",
+    "device_class": "cpu",
+    "reason": "",
+    "headline_metric": "accuracy",
+    "parameters": 100,
+    "flops": 2e6,
+    "draw_seconds": 1.0,
+    "train_seconds": 3.0,
+    "finished": 1.0,
+    "exact_density": 0.5,
+}
 
 
 def cell(
@@ -35,9 +60,17 @@ def cell(
     """The fields of one record; a value of None is a cell that failed."""
     curve = [("test", "own", "accuracy", 0, "iterations", float(x), y) for x, y in (points or {}).items()]
     return {
-        **SHARED, "key": f"{row}-{density:g}-{seed}", "row": row, "method": f"m-{row}", "density": density,
-        "seed": seed, "status": "failed" if value is None else "ok", "headline": value, "curves": curve, **changes,
-    }  # fmt: skip
+        **SHARED,
+        "key": f"{row}-{density:g}-{seed}",
+        "row": row,
+        "method": f"m-{row}",
+        "density": density,
+        "seed": seed,
+        "status": "failed" if value is None else "ok",
+        "headline": value,
+        "curves": curve,
+        **changes,
+    }
 
 
 def row(name: str, density: float, values: Sequence[float | None], **changes: Any) -> list[dict[str, Any]]:

@@ -62,12 +62,25 @@ class Browser:
         """Addresses that the page asked for, other than files that it was told to open."""
         ours, theirs = os.pipe(), os.pipe()
         words = [
-            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability", "--hide-scrollbars",
-            f"--user-data-dir={profile}", f"--proxy-server=127.0.0.1:{self.proxy.socket.getsockname()[1]}",
-            "--remote-debugging-pipe", *flags, "about:blank",
-        ]  # fmt: skip
+            str(BROWSER),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-default-apps",
+            "--disable-extensions",
+            "--disable-domain-reliability",
+            "--hide-scrollbars",
+            f"--user-data-dir={profile}",
+            f"--proxy-server=127.0.0.1:{self.proxy.socket.getsockname()[1]}",
+            "--remote-debugging-pipe",
+            *flags,
+            "about:blank",
+        ]
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (ours[0], theirs[1]))
 
         def plumb() -> None:  # the protocol wants to read from file 3 and to write to file 4

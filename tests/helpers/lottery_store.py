@@ -147,9 +147,13 @@ def record(axes: Mapping[str, Any]) -> dict[str, Any]:
         points += [("train", "", "loss", number, "step", float(step), 0.1) for step in range(LOGGED, STEPS + 1, LOGGED)]
         points.append(("test", "blobs", "accuracy", number, "density", density, accuracy(axes, density)))
     return {
-        "status": "ok", "headline": points[-1][-1], "finished": 1.0, "train_steps": STEPS * len(densities),
-        "curves": points, "probes": [("distance", "round 3", "hamming", 0.25 + axes["seed"] / 100)],
-    }  # fmt: skip
+        "status": "ok",
+        "headline": points[-1][-1],
+        "finished": 1.0,
+        "train_steps": STEPS * len(densities),
+        "curves": points,
+        "probes": [("distance", "round 3", "hamming", 0.25 + axes["seed"] / 100)],
+    }
 
 
 def lottery(folder: Path, plugins: Plugins, change=record, text: str = SUITE) -> tuple[Path, Store]:

@@ -14,9 +14,21 @@ from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
 
 ENVIRONMENT = Environment(
-    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=True, python="3.12.1", torch="2.13.0", numpy="2.1.0",
-    plugins="a 1, b 2", system="Linux", processor="abacus", cores=2, memory=2**40, accelerators="", threads=1,
-)  # fmt: skip
+    environment="e1",
+    ticketbench="0.1.0",
+    commit="c0ffee",
+    dirty=True,
+    python="3.12.1",
+    torch="2.13.0",
+    numpy="2.1.0",
+    plugins="a 1, b 2",
+    system="Linux",
+    processor="abacus",
+    cores=2,
+    memory=2**40,
+    accelerators="",
+    threads=1,
+)
 
 PAPER = """
 [metrics.accuracy]

@@ -64,15 +64,27 @@ def levels(values: int, present: bool = True) -> bytes:
 
 
 def column(
-    name: str, kind: pa.DataType, at: int, length: int, values: int, codec: int = UNPACKED, dictionary: int = 0,
+    name: str,
+    kind: pa.DataType,
+    at: int,
+    length: int,
+    values: int,
+    codec: int = UNPACKED,
+    dictionary: int = 0,
     more: Sequence[Field] = (),
-) -> bytes:  # fmt: skip
+) -> bytes:
     """What the metadata say of a column of a group."""
     facts = [
-        number(1, PHYSICAL[kind]), items(2, NUMBER, [varint(0)]), items(3, BYTES, [varint(len(name)) + name.encode()]),
-        number(4, codec), number(5, values, LONG), number(6, length, LONG), number(7, length, LONG),
-        number(9, at + dictionary, LONG), *([number(11, at, LONG)] if dictionary else []),
-    ]  # fmt: skip
+        number(1, PHYSICAL[kind]),
+        items(2, NUMBER, [varint(0)]),
+        items(3, BYTES, [varint(len(name)) + name.encode()]),
+        number(4, codec),
+        number(5, values, LONG),
+        number(6, length, LONG),
+        number(7, length, LONG),
+        number(9, at + dictionary, LONG),
+        *([number(11, at, LONG)] if dictionary else []),
+    ]
     return struct(number(2, 0, LONG), (3, STRUCT, struct(*facts)), *more)
 
 
@@ -86,9 +98,13 @@ def schema(table: str) -> list[bytes]:
 
 
 def file(
-    table: str, body: bytes, rows: int, groups: Sequence[tuple[int, Sequence[bytes]]], elements: Sequence[bytes] = (),
+    table: str,
+    body: bytes,
+    rows: int,
+    groups: Sequence[tuple[int, Sequence[bytes]]],
+    elements: Sequence[bytes] = (),
     more: Sequence[Field] = (),
-) -> bytes:  # fmt: skip
+) -> bytes:
     """A whole file: pages, then metadata."""
     parts = [struct(items(1, STRUCT, columns), number(2, 0, LONG), number(3, count, LONG)) for count, columns in groups]
     listed = items(2, STRUCT, elements or schema(table))
@@ -97,9 +113,15 @@ def file(
 
 
 def file_with(
-    table: str, name: str, pages: bytes, rows: int = 3, codec: int = UNPACKED, dictionary: int = 0,
-    more: Sequence[Field] = (), spread: Callable[[int], int] = lambda at: at,
-) -> bytes:  # fmt: skip
+    table: str,
+    name: str,
+    pages: bytes,
+    rows: int = 3,
+    codec: int = UNPACKED,
+    dictionary: int = 0,
+    more: Sequence[Field] = (),
+    spread: Callable[[int], int] = lambda at: at,
+) -> bytes:
     """A file in which one column has these pages, and all others have no value in any row."""
     empty = page(DATA, levels(rows, False), rows)
     body, columns = b"", []

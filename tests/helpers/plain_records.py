@@ -7,10 +7,21 @@ from typing import Any
 from ticketbench.store.schema import CellRecord
 
 AXES = {
-    "suite": "s", "suite_version": 1, "tier": "smoke", "row": "r", "method": "m", "model": "net", "task": "t",
-    "protocol": "p", "initializer": "i", "recipe": "plain", "density": 0.5, "seed": 0, "precision": "fp32",
+    "suite": "s",
+    "suite_version": 1,
+    "tier": "smoke",
+    "row": "r",
+    "method": "m",
+    "model": "net",
+    "task": "t",
+    "protocol": "p",
+    "initializer": "i",
+    "recipe": "plain",
+    "density": 0.5,
+    "seed": 0,
+    "precision": "fp32",
     "device_class": "cpu",
-}  # fmt: skip
+}
 
 
 def plain(key: str = "k", **said: Any) -> CellRecord:

@@ -25,10 +25,12 @@ OPTIMIZERS = {"sgd": 'optimizer = "sgd"\nlearning_rate = 0.1\nmomentum = 0.9', "
 def exact_trial(tiny_suite, cells_of, trial_of, row: str, optimizer: str = "sgd") -> Trial:
     """A 6-8-3 network without biases in float64 at density ½; 40 steps on all 24 examples at once."""
     path = tiny_suite(
-        ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'), ("hidden = [8]", "hidden = [8], bias = false"),
-        (PLAIN, OPTIMIZERS[optimizer]), ("batch = 20\nsteps = 20", f"batch = {EXAMPLES}\nsteps = {STEPS}"),
+        ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'),
+        ("hidden = [8]", "hidden = [8], bias = false"),
+        (PLAIN, OPTIMIZERS[optimizer]),
+        ("batch = 20\nsteps = 20", f"batch = {EXAMPLES}\nsteps = {STEPS}"),
         ('["dense", "magnitude"]', f'["{row}"]'),
-    )  # fmt: skip
+    )
     _, cells = cells_of(path)
     made = trial_of(cells[0])
     bench = made._bench
@@ -87,9 +89,12 @@ class Reference:
         weights = [trial.weights[name].numpy().copy() for name in NAMES]
         kinds = ("momentum_buffer",) if optimizer == "sgd" else ("exp_avg", "exp_avg_sq")
         made = cls(
-            trial._bench.stage.data.train.inputs.numpy(), trial._bench.stage.data.train.targets.numpy(),
-            [trial.mask[name].numpy() for name in NAMES], weights, optimizer,
-        )  # fmt: skip
+            trial._bench.stage.data.train.inputs.numpy(),
+            trial._bench.stage.data.train.targets.numpy(),
+            [trial.mask[name].numpy() for name in NAMES],
+            weights,
+            optimizer,
+        )
         made.slots = {kind: [np.zeros_like(weight) for weight in weights] for kind in kinds}
         made.averages = [np.zeros_like(weight) for weight in weights]
         return made

@@ -323,9 +323,22 @@ def test_counts_of_an_axis(tiny_suite, cells_of):
 # -- fleets ------------------------------------------------------------------------------------------------
 
 SETTING = Setting(
-    "made", 1, "smoke", "row", Choice("m"), None, Choice("n"), Choice("t"), Choice("p"), Choice("i"), (),
-    "plain", "{}", "fp32", "cpu",
-)  # fmt: skip
+    "made",
+    1,
+    "smoke",
+    "row",
+    Choice("m"),
+    None,
+    Choice("n"),
+    Choice("t"),
+    Choice("p"),
+    Choice("i"),
+    (),
+    "plain",
+    "{}",
+    "fp32",
+    "cpu",
+)
 GROUPS = [
     replace(SETTING, method=Choice("other")),
     replace(SETTING, model=Choice("n", '{"width":2}')),

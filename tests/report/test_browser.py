@@ -37,14 +37,33 @@ def visit(tmp_path: Path):
 
     def look(page: Path, width: int = 1200, *flags: str) -> Visit:
         done = subprocess.run(
-            [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-             "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability",
-             f"--user-data-dir={tmp_path / 'profile'}", f"--proxy-server=127.0.0.1:{proxy.socket.getsockname()[1]}",
-             "--enable-logging=stderr", f"--window-size={width},900", "--virtual-time-budget=5000", *flags,
-             "--dump-dom", page.as_uri()],
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
+            [
+                BROWSER,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--disable-default-apps",
+                "--disable-extensions",
+                "--disable-domain-reliability",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                f"--proxy-server=127.0.0.1:{proxy.socket.getsockname()[1]}",
+                "--enable-logging=stderr",
+                f"--window-size={width},900",
+                "--virtual-time-budget=5000",
+                *flags,
+                "--dump-dom",
+                page.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
         return Visit(done.stdout, re.findall(r"CONSOLE.*", done.stderr), proxy.seen)
 
     yield look

@@ -153,8 +153,10 @@ def test_lines_of_a_row_are_told_apart_by_what_differs(reported):
     """Two densities; where nothing differs the row's name is enough."""
     report = reported(changes=[("densities = [0.5]", "densities = [0.5, 0.25]")])
     assert [one.label for one in report.drawings[0].series] == [
-        "dense", "magnitude density 0.5", "magnitude density 0.25",
-    ]  # fmt: skip
+        "dense",
+        "magnitude density 0.5",
+        "magnitude density 0.25",
+    ]
 
 
 def test_names_and_numbers_are_as_short_as_they_may_be():
@@ -183,8 +185,11 @@ def test_names_and_numbers_are_as_short_as_they_may_be():
 def written(reported, tmp_path: Path) -> Path:
     """A report of hostile texts, as files."""
     hostile = json.dumps(HOSTILE)
-    changes = [('title = "Figure 1: blobs"', f"title = {hostile}"), ('text = "pruned is faster"', f"text = {hostile}"),
-               ('title = "A tiny suite for tests"', f"title = {hostile}")]  # fmt: skip
+    changes = [
+        ('title = "Figure 1: blobs"', f"title = {hostile}"),
+        ('text = "pruned is faster"', f"text = {hostile}"),
+        ('title = "A tiny suite for tests"', f"title = {hostile}"),
+    ]
     report = reported(
         lambda axes: (
             {**plain_record(axes), "status": "collapsed", "reason": HOSTILE} if axes["seed"] else plain_record(axes)

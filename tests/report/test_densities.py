@@ -101,8 +101,11 @@ def test_seeds_that_miss_a_count_by_a_weight_share_a_point(drawn):
     drawings, _ = drawn(change)
     random = next(one for one in drawings["rows"].series if one.row == "random")
     assert [(round(point.x, 3), point.seeds) for point in random.points()] == [
-        (0.035, 11), (0.069, 11), (0.168, 11), (0.512, 11),
-    ]  # fmt: skip
+        (0.035, 11),
+        (0.069, 11),
+        (0.168, 11),
+        (0.512, 11),
+    ]
 
 
 def test_the_axis_falls_in_percent(drawn, tmp_path):
@@ -158,5 +161,8 @@ def test_what_drops_whole_units_stands_at_the_density_asked_for(drawn):
     drawings, _ = drawn(change)
     random = next(one for one in drawings["rows"].series if one.row == "random")
     assert [(round(point.x, 3), point.mean) for point in random.points()] == [
-        (0.035, 0.25), (0.069, 0.25), (0.168, 0.25), (0.512, 0.25),
-    ]  # fmt: skip
+        (0.035, 0.25),
+        (0.069, 0.25),
+        (0.168, 0.25),
+        (0.512, 0.25),
+    ]

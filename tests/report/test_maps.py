@@ -32,9 +32,15 @@ initializer = { name = "glorot", gain = 1.0, distribution = "uniform" }
 rows = ["imp", "random"]
 """
 POINTS = {
-    "prune start": (0.0, 0.0), "prune end": (3.0, 4.0), "scratch 1 start": (10.0, 0.0), "scratch 1 end": (10.0, 5.0),
-    "scratch 2 start": (0.0, 10.0), "scratch 2 end": (-5.0, 10.0), "start": (0.0, 0.0), "end": (3.0, 5.0),
-}  # fmt: skip
+    "prune start": (0.0, 0.0),
+    "prune end": (3.0, 4.0),
+    "scratch 1 start": (10.0, 0.0),
+    "scratch 1 end": (10.0, 5.0),
+    "scratch 2 start": (0.0, 10.0),
+    "scratch 2 end": (-5.0, 10.0),
+    "start": (0.0, 0.0),
+    "end": (3.0, 5.0),
+}
 
 
 def distances(points=POINTS, times=1.0):
@@ -107,8 +113,14 @@ def test_the_table_has_kinds_of_solutions(drawn):
     drawing, _ = drawn()
     grid = drawing.grid
     assert grid.columns == (
-        "", "prune start", "prune end", "scratch start ×2", "scratch end ×2", "imp start", "imp end",
-    )  # fmt: skip
+        "",
+        "prune start",
+        "prune end",
+        "scratch start ×2",
+        "scratch end ×2",
+        "imp start",
+        "imp end",
+    )
     lines = {line[0]: dict(zip(grid.columns, line, strict=True)) for line in grid.lines}
     assert (lines["prune start"]["prune start"], lines["prune start"]["prune end"]) == ("–", "5")
     assert lines["prune start"]["scratch start ×2"] == lines["scratch start ×2"]["prune start"] == "10"
@@ -163,25 +175,31 @@ def test_a_companion_may_have_the_rows_name():
     probes = {f"apart/trained/{name}": value for _, _, name, value in distances(points)}
     entry = CellResult(plain(row="imp", status="ok"), probes=probes)
     assert {name for pair in distances_of(entry, "apart/trained") for name in pair} == {
-        "imp end", "imp start", "this end",
-    }  # fmt: skip
+        "imp end",
+        "imp start",
+        "this end",
+    }
     assert distances_of(CellResult(plain(row="imp")), "apart/trained") == {}
 
 
 PLACES = [
-    Spot("a start", "a", "start", 0.0, 0.0), Spot("a end", "a", "end", 10.0, 0.0),
-    Spot("b 1 start", "b 1", "start", 0.0, 0.0), Spot("b 1 end", "b 1", "end", 0.0, -10.0),
-    Spot("b 2 start", "b 2", "start", 0.1, 0.0), Spot("b 2 end", "b 2", "end", 5.0, 5.0),
+    Spot("a start", "a", "start", 0.0, 0.0),
+    Spot("a end", "a", "end", 10.0, 0.0),
+    Spot("b 1 start", "b 1", "start", 0.0, 0.0),
+    Spot("b 1 end", "b 1", "end", 0.0, -10.0),
+    Spot("b 2 start", "b 2", "start", 0.1, 0.0),
+    Spot("b 2 end", "b 2", "end", 5.0, 5.0),
     Spot("c", "c", "", 9.0, 9.0),
-]  # fmt: skip
+]
 
 
 def test_arrows_go_from_starts_to_ends():
     """From the rim of the start; 90° is to the right, 180° down, 45° up and to the right; the colour is the kind's."""
     arrows = arrows_of(PLACES[:4], 1.0)
     assert [(arrow["series"], arrow["x"], arrow["y"], arrow["x2"], arrow["y2"]) for arrow in arrows] == [
-        ("a", 1.0, 0.0, 10.0, 0.0), ("b", 0.0, pytest.approx(-1.0), 0.0, -10.0),
-    ]  # fmt: skip
+        ("a", 1.0, 0.0, 10.0, 0.0),
+        ("b", 0.0, pytest.approx(-1.0), 0.0, -10.0),
+    ]
     assert [arrow["angle"] for arrow in arrows] == pytest.approx([90.0, 180.0])
     assert arrows_of(PLACES[4:], 0.1)[0]["angle"] == pytest.approx(math.degrees(math.atan2(4.9, 5.0)))
     assert arrows_of(PLACES[:2], 5.0) == []

@@ -138,8 +138,12 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero(drawn, tmp_path):
     chart = chart_of(report.results, drawing.figure, drawing.series)
     values = ours_of(chart)
     assert [(point["series"], point["x"]) for point in values] == [
-        ("random", 0.0), ("random", 10.0), ("random", 20.0), ("dense", 0.0), ("dense", 20.0),
-    ]  # fmt: skip
+        ("random", 0.0),
+        ("random", 10.0),
+        ("random", 20.0),
+        ("dense", 0.0),
+        ("dense", 20.0),
+    ]
     assert min(point["low"] for point in values) == min(point["value"] for point in values) > 0
     assert all(point["low"] <= point["value"] <= point["high"] for point in values)
     assert all(layer["encoding"]["y"]["scale"]["type"] == "log" for layer in chart["layer"])

@@ -83,8 +83,9 @@ def test_a_figure_may_show_some_initializers(results):
     """Their names are then as short as they may be."""
     figure = Figure(name="f", title="f", kind="initial_weights", initializers=["he"])
     assert {one.initializer for one in spreads_of(results, figure)} == {
-        "he distribution=uniform", "he distribution=normal",
-    }  # fmt: skip
+        "he distribution=uniform",
+        "he distribution=normal",
+    }
     nothing = Figure(name="f", title="f", kind="initial_weights", model="elsewhere")
     assert (spreads_of(results, nothing), spread_chart(nothing, [])) == ([], None)
     assert spread_grid(nothing, []).notes == ["this tier plans no cell of this figure"]

@@ -142,6 +142,9 @@ def test_every_measure_that_is_derived_has_its_way():
 def test_the_columns_of_a_record_that_can_be_measured():
     """As the schema says, with their units."""
     assert {name: unit_of(name) for name in ("headline", "flops", "draw_flops", "train_seconds", "parameters")} == {
-        "headline": "metric", "flops": "FLOPs", "draw_flops": "FLOPs", "train_seconds": "seconds",
+        "headline": "metric",
+        "flops": "FLOPs",
+        "draw_flops": "FLOPs",
+        "train_seconds": "seconds",
         "parameters": "parameters",
-    }  # fmt: skip
+    }

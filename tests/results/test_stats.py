@@ -30,8 +30,10 @@ SMALL = st.lists(st.integers(-6, 6).map(lambda n: n / 4), min_size=1, max_size=7
 def brute_force(differences):
     """Every change of signs, one by one; quarters add up exactly."""
     reach = abs(sum(differences))
-    sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
-            for signs in product((1, -1), repeat=len(differences))]  # fmt: skip
+    sums = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
     return sum(one >= reach for one in sums) / len(sums)
 
 
@@ -135,8 +137,11 @@ def test_ranks_are_ranges_that_methods_share():
         "d": [1.0 - s for s in scatter],
     }
     assert rank_ranges(values) == {
-        "a": RankRange(1, 2), "b": RankRange(1, 2), "c": RankRange(3, 3), "d": RankRange(4, 4),
-    }  # fmt: skip
+        "a": RankRange(1, 2),
+        "b": RankRange(1, 2),
+        "c": RankRange(3, 3),
+        "d": RankRange(4, 4),
+    }
     assert rank_ranges(values, higher_is_better=False)["d"] == RankRange(1, 1)
     assert set(rank_ranges({name: each[:3] for name, each in values.items()}).values()) == {RankRange(1, 4)}
     with pytest.raises(ValueError, match="cannot be ranked together"):

@@ -219,26 +219,31 @@ def test_a_probe_that_did_not_look_is_named(judged):
 REASONS = {
     "two seeds": (cells([0.9, 0.8], [0.1, 0.2]), {}, "2 common seeds; at least 3 are needed"),
     "no common seeds": (
-        [entry("a", 0), entry("dense", 1, density=1.0)], {}, "tier smoke has no cells of dense to compare with",
+        [entry("a", 0), entry("dense", 1, density=1.0)],
+        {},
+        "tier smoke has no cells of dense to compare with",
     ),
     "a missing cell among many": (cells([0.9, 0.8, 0.85, 0.9, None], [0.1] * 5), {}, "a: missing (seed 4)"),
     "a missing cell of the other side": (cells([0.9] * 4, [0.1, None, 0.1, None]), {}, "dense: missing (seed 1, 3)"),
     "a failed cell": ([*cells([0.9] * 3, [0.1] * 4), entry("a", 3, status="failed")], {}, "a: failed (seed 3)"),
     "a level that is not reached": (
-        cells([0.9, 0.9, 0.1], [0.8] * 3), {"measure": "x_to", "level": 0.7}, "a: never reaches 0.7 (seed 2)",
+        cells([0.9, 0.9, 0.1], [0.8] * 3),
+        {"measure": "x_to", "level": 0.7},
+        "a: never reaches 0.7 (seed 2)",
     ),
     "a point that is not judged": (
-        cells([0.9] * 3, [0.8] * 3), {"measure": "value", "x": 7.0},
+        cells([0.9] * 3, [0.8] * 3),
+        {"measure": "value", "x": 7.0},
         "a: no value at 7 (seed 0, 1, 2); dense: no value at 7 (seed 0, 1, 2)",
     ),
     "a row without cells": (cells([], [0.1] * 3), {}, "tier smoke has no cells of a"),
     "a task without cells": (
-        cells([0.9] * 3, [0.1] * 3), {"task": "mazes"}, "tier smoke has no cells of a, task mazes",
+        cells([0.9] * 3, [0.1] * 3),
+        {"task": "mazes"},
+        "tier smoke has no cells of a, task mazes",
     ),
-    "another tier": (
-        cells([0.9] * 3, [0.1] * 3), {"tiers": ["paper"]}, "it speaks of tier paper, not of smoke",
-    ),
-}  # fmt: skip
+    "another tier": (cells([0.9] * 3, [0.1] * 3), {"tiers": ["paper"]}, "it speaks of tier paper, not of smoke"),
+}
 
 
 @pytest.mark.parametrize(("entries", "parts", "reason"), REASONS.values(), ids=REASONS)

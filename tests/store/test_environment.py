@@ -116,8 +116,10 @@ def test_an_environment_is_a_row_of_the_store(plugins: Plugins):
     types = {"string": str, "int64": int, "bool": bool}
     assert [name for name in schema.names if not isinstance(facts[name], types[str(schema.field(name).type)])] == []
     assert (facts["ticketbench"], facts["torch"], facts["python"]) == (
-        version.__version__, torch.__version__, platform.python_version(),
-    )  # fmt: skip
+        version.__version__,
+        torch.__version__,
+        platform.python_version(),
+    )
 
 
 def test_the_id_is_of_the_facts(plugins: Plugins):

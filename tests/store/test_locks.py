@@ -54,8 +54,10 @@ def claimant(store):
     def start(cells):
         process = subprocess.Popen(
             [sys.executable, "-c", CLAIMANT, store.address, *(cell.key for cell in cells)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         running.append(process)
         return process, process.stdout.readline().split()
 
@@ -168,9 +170,11 @@ def test_a_killed_process_loses_its_cells_though_its_children_live(store, cells)
         "print(", "import subprocess\nchild = subprocess.Popen(['sleep', '60'])\nprint(child.pid, "
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", script, store.address, cells[0].key], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [sys.executable, "-c", script, store.address, cells[0].key],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     child, key = process.stdout.readline().split()
     try:
         process.kill()

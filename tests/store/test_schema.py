@@ -80,8 +80,9 @@ def test_the_tables_of_a_fleet():
     assert tables["cells"].to_pylist() == [plain("k1", attempt=2, environment="e1").as_row()]
     assert [tuple(row.values()) for row in tables["curves"].to_pylist()] == [("k1", 2, *POINT)]
     assert [tuple(row.values()) for row in tables["probes"].to_pylist()] == [
-        ("k1", 2, *SIGHT), ("k1", 2, "layers", "trained", "w", 0.25),
-    ]  # fmt: skip
+        ("k1", 2, *SIGHT),
+        ("k1", 2, "layers", "trained", "w", 0.25),
+    ]
     assert Layer("w", 1, 4).finding() == Finding("layers", "trained", "w", 0.25)
     assert parts_of(CurvePoint, tables["curves"]) == {"k1": [CurvePoint(*POINT)]}
     assert records_of(tables["cells"]) == [plain("k1", attempt=2, environment="e1")]

@@ -22,9 +22,21 @@ from ticketbench.store.store import Store
 from ticketbench.store.tables import SCHEMAS, TABLES, environments_of
 
 ENVIRONMENT = Environment(
-    environment="e1", ticketbench="0.1.0", commit="c0ffee", dirty=True, python="3.12.1", torch="2.13.0", numpy="2.1.0",
-    plugins="a 1, b 2", system="Linux", processor="abacus", cores=2, memory=2**40, accelerators="", threads=1,
-)  # fmt: skip
+    environment="e1",
+    ticketbench="0.1.0",
+    commit="c0ffee",
+    dirty=True,
+    python="3.12.1",
+    torch="2.13.0",
+    numpy="2.1.0",
+    plugins="a 1, b 2",
+    system="Linux",
+    processor="abacus",
+    cores=2,
+    memory=2**40,
+    accelerators="",
+    threads=1,
+)
 
 
 def record(key: str, status: str = "ok", **more) -> CellRecord:
@@ -83,8 +95,12 @@ def test_what_a_record_lacks_is_null_and_not_invented(store):
     said = {"key": "k1", "attempt": 1, "status": "failed", "reason": "it broke", "environment": "e1"}
     assert known == {**AXES, **said}
     assert [name for name, value in row.items() if value == ""] == [
-        "scorer", "error", "headline_metric", "engine", "definition",
-    ]  # fmt: skip
+        "scorer",
+        "error",
+        "headline_metric",
+        "engine",
+        "definition",
+    ]
     assert store.records(["k1"]) == [plain("k1", status="failed", reason="it broke", environment="e1")]
 
 
@@ -169,8 +185,11 @@ def test_statuses_reads_only_parts_that_it_has_not_seen(store, monkeypatch):
     """Looking again costs nothing that grows with the store."""
     read: list[list[str]] = []
     whole = Store._read_parts
-    monkeypatch.setattr(Store, "_read_parts", lambda self, table, names, *more: read.append([*names]) or whole(
-        self, table, names, *more))  # fmt: skip
+    monkeypatch.setattr(
+        Store,
+        "_read_parts",
+        lambda self, table, names, *more: read.append([*names]) or whole(self, table, names, *more),
+    )
     store.add([record("k1")], ENVIRONMENT)
     assert store.statuses() == {"k1": "ok"}
     seen = {*store.parts("cells")}

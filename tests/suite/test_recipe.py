@@ -101,9 +101,15 @@ def test_a_warm_up_multiplies_the_schedule():
 def test_the_paper_of_deep_recurrent_networks_trains_at_these_rates():
     """Adam 1e-3, ×0.1 at 60 and 100, warm-up over 10 epochs: 80 steps an epoch of 8,000 strings."""
     made = recipe(
-        optimizer="adam", learning_rate=1e-3, batch=100, epochs=150, schedule="step", milestones=[60, 100],
-        warmup="exponential", warmup_epochs=10,
-    )  # fmt: skip
+        optimizer="adam",
+        learning_rate=1e-3,
+        batch=100,
+        epochs=150,
+        schedule="step",
+        milestones=[60, 100],
+        warmup="exponential",
+        warmup_epochs=10,
+    )
     found = [made.learning_rate_at(epoch * 80, 8000) for epoch in (0, 9, 59, 60, 100)]
     expected = [9.5162582e-05, 6.3212056e-04, 9.9752125e-04, 9.9775713e-05, 9.9995893e-06]
     assert found == pytest.approx(expected, rel=1e-6)

@@ -75,11 +75,11 @@ WRONG = {
     ),
     "missing key": ('scorers_run_as = "oneshot"\n', "", "'scorers_run_as' is missing"),
     "missing schema": ("schema = 1\n", "", "'schema' is missing"),
-    "schema of another type": ("schema = 1\n", "schema = '1'\n", "'schema': Input should be 1 (it is '1')"),
+    "schema of another type": ("schema = 1\n", "schema = '1'\n", "'schema' must be 1 (it is '1')"),
     "unknown tier": (
         "[tiers.smoke]",
         "[tiers.smok]",
-        "Input should be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')",
+        "the key 'tiers.smok' must be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')",
     ),
     "headline of no task": (
         "[methods]",
@@ -100,55 +100,87 @@ WRONG = {
     "density of 1.2": (
         "densities = [0.5]",
         "densities = [0.5, 1.2]",
-        f"'{BLOCK}.densities (number 2)': Input should be less than or equal to 1 (it is 1.2)",
+        f"'{BLOCK}.densities (number 2)' must be 1 or less (it is 1.2)",
     ),
     "density of 0": (
         "densities = [0.5]",
         "densities = [0]",
-        f"'{BLOCK}.densities (number 1)': Input should be greater than 0 (it is 0)",
+        f"'{BLOCK}.densities (number 1)' must be greater than 0 (it is 0)",
     ),
     "density as text": (
         "densities = [0.5]",
         'densities = ["half"]',
-        f"'{BLOCK}.densities (number 1)': Input should be a valid number (it is 'half')",
+        f"'{BLOCK}.densities (number 1)' must be a number (it is 'half')",
     ),
-    "one density": ("densities = [0.5]", "densities = 0.5", f"'{BLOCK}.densities': Input should be a list (it is 0.5)"),
+    "one density": ("densities = [0.5]", "densities = 0.5", f"'{BLOCK}.densities' must be a list (it is 0.5)"),
     "no densities": (
         "densities = [0.5]",
         "densities = []",
-        f"'{BLOCK}.densities' is empty: it needs at least one entry",
+        f"'{BLOCK}.densities' has too few entries (0): it needs 1 or more",
     ),
     "a number for a name": (
         'tasks = ["blobs"]',
         "tasks = [3]",
-        f"'{BLOCK}.tasks (number 1)': Input should be a name, or a table with a name (it is 3)",
+        f"'{BLOCK}.tasks (number 1)' must be a name, or a table with a name (it is 3)",
     ),
     "a text for a row": (
         'dense = { method = "dense" }',
         'dense = "dense"',
-        "'methods.dense': Input should be a table: Row (it is 'dense')",
+        "'methods.dense' must be a table (it is 'dense'). Its keys: method, scorer.",
     ),
     "a negative seed": (
         "seeds = [0, 1]",
         "seeds = [0, -1]",
-        "'tiers.smoke.seeds (number 2)': Input should be greater than or equal to 0 (it is -1)",
+        "'tiers.smoke.seeds (number 2)' must be 0 or more (it is -1)",
     ),
-    "version as text": ("version = 1", "version = '1'", "'version': Input should be a valid integer (it is '1')"),
+    "version as text": ("version = 1", "version = '1'", "'version' must be a whole number (it is '1')"),
     "a name that leaves its folder": (
         'name = "tiny"',
         'name = "../tiny"',
-        "'name': String should match pattern '^[A-Za-z0-9][A-Za-z0-9_.+-]*$' (it is '../tiny')",
+        "'name' must match the pattern ^[A-Za-z0-9][A-Za-z0-9_.+-]*$ (it is '../tiny')",
     ),
-    "no time": ("timeout = 60", "timeout = 0", "'tiers.smoke.timeout': Input should be greater than 0 (it is 0)"),
+    "a name of a row that no file could have": (
+        'dense = { method = "dense" }',
+        '"a/b" = { method = "dense" }',
+        "the key 'methods.a/b' must match the pattern ^[A-Za-z0-9][A-Za-z0-9_.+-]*$ (it is 'a/b')",
+    ),
+    "a name of sixty-one letters": (
+        'name = "tiny"',
+        f'name = "{"a" * 61}"',
+        f"'name' must have 60 characters or fewer (it is '{'a' * 61}')",
+    ),
+    "a truth as text": (
+        'at = "last"',
+        'at = "last"\nhigher_is_better = "yes"',
+        "'headline.higher_is_better' must be true or false (it is 'yes')",
+    ),
+    "a point that no sweep has": (
+        'at = "last"',
+        'at = "first"',
+        "'headline.at': 'first' is no point of a sweep: give 'best', 'last' or a budget, a whole number",
+    ),
+    "a truth as a point of a sweep": (
+        'at = "last"',
+        "at = true",
+        "'headline.at': true is no point of a sweep: give 'best', 'last' or a budget, a whole number",
+    ),
+    "a table for a text": (
+        'title = "A tiny suite for tests"',
+        "title = { en = 'tiny' }",
+        "'title' must be a text (it is a table)",
+    ),
+    "a list for a table of tables": ("[recipes.plain]", "[[recipes]]", "'recipes' must be a table (it is a list)"),
+    "a truth as a version": ("version = 1", "version = true", "'version' must be a whole number (it is true)"),
+    "no time": ("timeout = 60", "timeout = 0", "'tiers.smoke.timeout' must be greater than 0 (it is 0)"),
     "an optimizer that there is not": (
         '"adam"',
         '"adamw"',
-        "'recipes.plain.optimizer': Input should be 'sgd' or 'adam' (it is 'adamw')",
+        "'recipes.plain.optimizer' must be 'sgd' or 'adam' (it is 'adamw')",
     ),
     "an infinite learning rate": (
         "learning_rate = 1e-2",
         "learning_rate = inf",
-        "'recipes.plain.learning_rate': Input should be a finite number (it is inf)",
+        "'recipes.plain.learning_rate' must be a finite number (it is inf)",
     ),
     "a recipe that contradicts itself": (
         "steps = 20",
@@ -174,7 +206,7 @@ def test_a_suite_needs_a_tier(tiny_suite):
     """Without one there is nothing to run, or to pick a default from."""
     path = tiny_suite()
     path.write_text(path.read_text().partition("[tiers.smoke]")[0] + "[tiers]\n")
-    with pytest.raises(SuiteError, match=r": 'tiers' is empty: it needs at least one entry$"):
+    with pytest.raises(SuiteError, match=r": 'tiers' has too few entries \(0\): it needs 1 or more$"):
         read_suite(path)
 
 
@@ -183,9 +215,7 @@ def test_one_mistake_is_said_once(tiny_suite):
     path = tiny_suite(("densities = [0.5]", "densities = [1.2]"))
     with pytest.raises(SuiteError) as caught:
         read_suite(path)
-    assert str(caught.value) == (
-        f"{path}: '{BLOCK}.densities (number 1)': Input should be less than or equal to 1 (it is 1.2)"
-    )
+    assert str(caught.value) == (f"{path}: '{BLOCK}.densities (number 1)' must be 1 or less (it is 1.2)")
 
 
 def test_every_mistake_is_said_at_once(tiny_suite):

@@ -232,7 +232,7 @@ def with_net(net: type[nn.Module]) -> Model:
         (DrawsElsewhere(), r"training_call\(\) must draw from `draws` alone"),
     ],
     ids=lambda value: (value.net if value.net is not Net else type(value)).__name__ if isinstance(value, Model) else "",
-)  # fmt: skip
+)
 def test_every_broken_promise_is_named(model, says):
     """What was wrong, and what would work."""
     with pytest.raises(AssertionError, match=says):

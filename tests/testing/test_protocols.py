@@ -123,7 +123,7 @@ class Crashes(Plain):
         (Wavering(), r"stages\(\) returns something else the second time for task 'classes'"),
         (JudgesNothing(), r"judges on nothing: `judge_on` is empty"),
         (Misspelt(), r"`draw_recipe` changes 'learning_rat', which no recipe has\. Did you mean 'learning_rate'\?"),
-        (Impossible(), r"`recipe` = .* goes with no recipe: learning_rate: Input should be greater than 0"),
+        (Impossible(), r"`recipe` = .* goes with no recipe: 'learning_rate' must be greater than 0"),
         (MisspeltAdaptation(), r"`adapt\.recipe` changes 'epoch', which no recipe has"),
         (OtherInputs(), r"inputs of shape \(6,\), and they have \(9,\): name what starts anew in `fresh`"),
         (OtherOutputs(), r"adapted to task 'classes', but it has 10 outputs, and 4 are needed"),

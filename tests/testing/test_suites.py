@@ -67,12 +67,19 @@ def test_a_suite_of_its_own_passes(suite, plugins):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (('{ method = "oneshot", scorer = "snip" }', '{ method = "oneshto", scorer = "snip" }'),
-         r"tiers\.smoke\.blocks \(number 2\): unknown method 'oneshto'\. Did you mean 'oneshot'\?"),
-        (('scorer = "magnitude"', 'scorer = "magnitud"'),
-         r"tiers\.smoke\.blocks \(number 1\): unknown scorer 'magnitud'"),
-        (('"mlp", hidden = [8]', '"mlp", hiden = [8]'),
-         r"blocks \(number 1\): 'mlp' has no option 'hiden'.*; tiers\.smoke\.blocks \(number 2\): 'mlp' has no option"),
+        (
+            ('{ method = "oneshot", scorer = "snip" }', '{ method = "oneshto", scorer = "snip" }'),
+            r"tiers\.smoke\.blocks \(number 2\): unknown method 'oneshto'\. Did you mean 'oneshot'\?",
+        ),
+        (
+            ('scorer = "magnitude"', 'scorer = "magnitud"'),
+            r"tiers\.smoke\.blocks \(number 1\): unknown scorer 'magnitud'",
+        ),
+        (
+            ('"mlp", hidden = [8]', '"mlp", hiden = [8]'),
+            r"blocks \(number 1\): 'mlp' has no option 'hiden'.*; "
+            r"tiers\.smoke\.blocks \(number 2\): 'mlp' has no option",
+        ),
         (('"mlp", hidden', '"perceptron", hidden'), r"unknown model 'perceptron'"),
         (('tasks = ["blobs"]', 'tasks = ["blob"]'), r"unknown task 'blob'\. Did you mean 'blobs'\?"),
         (('protocols = ["same"]', 'protocols = ["other_dataset"]'), r"protocol 'other_dataset' cannot move a ticket"),
@@ -82,16 +89,20 @@ def test_a_suite_of_its_own_passes(suite, plugins):
         (('rows = ["magnitude"]', 'rows = ["magnitud"]'), r"figures \(number 1\): no row 'magnitud'"),
         (('row = "magnitude"', 'row = "imp"'), r"claims \(number 1\): no block of any tier has the row 'imp'"),
         (('than = "dense"', 'than = "rigl"'), r"claims \(number 1\), `than`: no block of any tier has the row 'rigl'"),
-        (('metric = "accuracy"\nrows', 'metric = "perplexity"\nrows'),
-         r"figures \(number 1\): no task of the suite has the metric 'perplexity'\. .*accuracy"),
+        (
+            ('metric = "accuracy"\nrows', 'metric = "perplexity"\nrows'),
+            r"figures \(number 1\): no task of the suite has the metric 'perplexity'\. .*accuracy",
+        ),
         (('metric = "accuracy"\nat', 'metric = "precision"\nat'), r"headline: no task of the suite has the metric"),
         (('task = "blobs"\n', 'task = "mnist"\n'), r"claims \(number 1\): no block of any tier has the task 'mnist'"),
-        (('expect = "lower"', 'expect = "lower"\nmeasure = "probe"\nprobe = "hessian/trained/trace"'),
-         r"claims \(number 1\): no block of any tier has the probe 'hessian'"),
+        (
+            ('expect = "lower"', 'expect = "lower"\nmeasure = "probe"\nprobe = "hessian/trained/trace"'),
+            r"claims \(number 1\): no block of any tier has the probe 'hessian'",
+        ),
         (('name = "tiny"', 'name = "teeny"'), r"tiny\.toml calls itself 'teeny'"),
         (('recipe = "plain"\nprobes', 'recipe = "fancy"\nprobes'), r"no recipe \[recipes\.fancy\]"),
     ],
-)  # fmt: skip
+)
 def test_every_mistake_is_named_with_its_place(suite, plugins, change, says):
     """Tier and block, or figure and claim."""
     with pytest.raises(AssertionError, match=says):

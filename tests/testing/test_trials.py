@@ -23,8 +23,11 @@ def test_a_method_is_run_to_its_end(plugins):
     method, scorer = plugins.find("method", "oneshot"), plugins.find("scorer", "magnitude")
     outcomes = run_method(method, scorer, densities=(0.5, 0.3), seeds=(0, 1))
     assert [(one.density, one.seed, one.status, one.steps) for one in outcomes] == [
-        (0.5, 0, "ok", 40), (0.5, 1, "ok", 40), (0.3, 0, "ok", 40), (0.3, 1, "ok", 40)
-    ]  # fmt: skip
+        (0.5, 0, "ok", 40),
+        (0.5, 1, "ok", 40),
+        (0.3, 0, "ok", 40),
+        (0.3, 1, "ok", 40),
+    ]
     assert [sum(int(part.sum()) for part in one.mask.values()) for one in outcomes] == [45, 45, 27, 27]
     first = outcomes[0]
     assert set(first.weights) >= {"0.weight", "0.bias", "1.running_mean", "3.weight"}

@@ -63,15 +63,23 @@ def test_a_flattened_map_occupies_all_its_positions(flatten: Callable[[Tensor], 
 def test_what_lies_between_is_named_in_order():
     """Batch norm, ReLU, pooling, dropout, flattening; an average that counts its padding is not uniform."""
     module = nn.Sequential(
-        nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.AvgPool2d(2, padding=1), nn.Dropout(),
-        nn.Flatten(), nn.Linear(12, 2),
-    )  # fmt: skip
+        nn.Conv2d(1, 3, 3, bias=False),
+        nn.BatchNorm2d(3),
+        nn.ReLU(),
+        nn.AvgPool2d(2, padding=1),
+        nn.Dropout(),
+        nn.Flatten(),
+        nn.Linear(12, 2),
+    )
     (link,) = unit_chain(module)
     assert link.norms == ("1",)
     assert [(step.kind, step.module, step.uniform) for step in link.between] == [
-        ("norm", "1", True), ("pointwise", "2", True), ("pool", "3", False), ("dropout", "4", True),
+        ("norm", "1", True),
+        ("pointwise", "2", True),
+        ("pool", "3", False),
+        ("dropout", "4", True),
         ("flatten", "5", True),
-    ]  # fmt: skip
+    ]
 
 
 def added(self: Forward, inputs: Tensor) -> Tensor:

@@ -17,9 +17,13 @@ Mask = dict[str, Tensor]
 def perceptron(bias: bool = True) -> nn.Module:
     """Two hidden layers and two activations, one of which does not keep zero."""
     return nn.Sequential(
-        nn.Flatten(), nn.Linear(36, 30, bias=bias), nn.ReLU(), nn.Linear(30, 20, bias=bias), nn.Sigmoid(),
+        nn.Flatten(),
+        nn.Linear(36, 30, bias=bias),
+        nn.ReLU(),
+        nn.Linear(30, 20, bias=bias),
+        nn.Sigmoid(),
         nn.Linear(20, 5, bias=bias),
-    )  # fmt: skip
+    )
 
 
 def lenet(padding: int, activation: type[nn.Module] = nn.ReLU, norm: bool = False, average: bool = False) -> nn.Module:
@@ -174,9 +178,13 @@ def test_a_constant_moves_into_the_bias_by_hand():
     small = compact(*by_hand())
     assert {name: kept.tolist() for name, kept in small.kept.items()} == {"0.weight": [0], "2.weight": [0]}
     assert {name: part.tolist() for name, part in small.module.state_dict().items()} == {
-        "0.weight": [[1.0, 0.0]], "0.bias": [0.5], "2.weight": [[3.0]], "2.bias": [7.0], "4.weight": [[1.0]],
+        "0.weight": [[1.0, 0.0]],
+        "0.bias": [0.5],
+        "2.weight": [[3.0]],
+        "2.bias": [7.0],
+        "4.weight": [[1.0]],
         "4.bias": [2.0],
-    }  # fmt: skip
+    }
     assert (small.module[0].out_features, small.module[2].in_features) == (1, 1)
     assert (small.module[0].in_features, small.module[4].out_features) == (2, 1)
 

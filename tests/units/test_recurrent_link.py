@@ -19,9 +19,7 @@ def test_every_recurrent_model_has_one_link(kind: str):
     peephole = ("from_peephole",) if kind == "peephole" else ()
     states = {"language lstm": ("carried_hidden", "carried_memory"), "language gru": ("carried_hidden",)}
     loops = ("from_hidden", *peephole)
-    expected = Link(
-        "from_input", "read_out.weight", gates=GATES[kind], loops=loops, states=states.get(kind, ())
-    )  # fmt: skip
+    expected = Link("from_input", "read_out.weight", gates=GATES[kind], loops=loops, states=states.get(kind, ()))
     assert unit_chain(built(kind)) == (expected,)
     assert expected.makers == ("from_input", *loops)
     assert expected.readers == {"read_out.weight": 1, **dict.fromkeys(loops, 1)}

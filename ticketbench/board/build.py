@@ -41,7 +41,7 @@ class Board:
 
     @property
     def name(self) -> str:
-        """Suite and tier."""
+        """The suite and the tier, as a heading has them."""
         return f"{self.suite}, tier {self.tier}"
 
     def counts(self) -> dict[str, int]:
@@ -56,10 +56,11 @@ class Board:
         }
 
     def summary(self) -> str:
-        """The counts in words."""
+        """The counts of the board as one line: "2 submissions, 1 place, 6 entries" and so on."""
         one = {"submissions": "submission", "places": "place", "entries": "entry"}
-        return ", ".join(f"{count:,} {one.get(name, name) if count == 1 else name}"
-                         for name, count in self.counts().items())  # fmt: skip
+        return ", ".join(
+            f"{count:,} {one.get(name, name) if count == 1 else name}" for name, count in self.counts().items()
+        )
 
 
 def board_folders(root: Path) -> list[Path]:
@@ -115,8 +116,10 @@ def write_board(board: Board, folder: Path) -> list[Path]:
     charts = [draw_charts(board, table, folder, contents) for table in board.tables]
     pictures = [
         (f"{name}: {CHART_KINDS[kind]}", chart["usermeta"]["file"])
-        for drawn in charts for name, kinds in drawn.items() for kind, chart in kinds.items()
-    ]  # fmt: skip
+        for drawn in charts
+        for name, kinds in drawn.items()
+        for kind, chart in kinds.items()
+    ]
     text = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
     contents["README.md"] = text.encode()
     title, summary = f"{board.title}: {board.name}", board.summary()
@@ -193,8 +196,12 @@ def shown_of(board: Board) -> Shown:
     """A board as the front page has it."""
     lines = [line for table in board.tables for line in all_lines(table)]
     return Shown(
-        board.suite, board.tier, board.title, board.counts(), tuple(board.troubles),
+        board.suite,
+        board.tier,
+        board.title,
+        board.counts(),
+        tuple(board.troubles),
         tasks=tuple(sorted({family(line.setting.task) for line in lines})),
         methods=tuple(sorted({family(line.method) for line in lines})),
         tables=tuple(table.title for table in board.tables),
-    )  # fmt: skip
+    )

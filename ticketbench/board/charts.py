@@ -107,8 +107,15 @@ def by_density(places: Sequence[Place], best: Sequence[str], metric: Metric, nam
     data: list[Datum] = []
     for place, one in charted_standings(places, best):
         low, high = bounded(one.interval.low, one.interval.high, one.interval.mean, metric)
-        data.append({"series": names[one.line.identity], "x": place.density, "value": one.interval.mean, "low": low,
-                     "high": high})  # fmt: skip
+        data.append(
+            {
+                "series": names[one.line.identity],
+                "x": place.density,
+                "value": one.interval.mean,
+                "low": low,
+                "high": high,
+            }
+        )
     scale = alt.Scale(type="log", reverse=True, nice=False, padding=12)
     ticks = sorted({place.density for place in places}) if len(places) <= 8 else alt.Undefined
     axis = alt.Axis(format="~%", labelOverlap="greedy", values=ticks)
@@ -125,8 +132,10 @@ def by_sweep(places: Sequence[Place], best: Sequence[str], metric: Metric, names
         name = swept[0].line.x_name
         data = [
             {"series": names[one.line.identity], "x": x, "value": value}
-            for one in swept if one.line.x_name == name for x, value in one.line.curve
-        ]  # fmt: skip
+            for one in swept
+            if one.line.x_name == name
+            for x, value in one.line.curve
+        ]
         title = f"{name}, at density {place.density:.3g}"
         return lined(data, alt.X("x:Q", title=title, scale=alt.Scale(zero=False, nice=False)), metric, "sweep")
     return None
@@ -160,14 +169,24 @@ def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names:
         seconds = one.line.costs.get("draw_seconds", 0.0) + one.line.costs.get("train_seconds", math.nan)
         if math.isfinite(seconds) and seconds > 0 and one.line.identity not in seen:
             seen.add(one.line.identity)
-            data.append({"series": names[one.line.identity], "x": seconds, "value": one.interval.mean,
-                         "density": one.line.density})  # fmt: skip
+            data.append(
+                {
+                    "series": names[one.line.identity],
+                    "x": seconds,
+                    "value": one.interval.mean,
+                    "density": one.line.density,
+                }
+            )
     if not data:
         return None
     shown = list(dict.fromkeys(point["series"] for point in data))
     x = alt.X("x:Q", title="seconds to draw and train", scale=alt.Scale(type="log", padding=12))
-    tips = [alt.Tooltip("series:N"), alt.Tooltip("density:Q", format=".3"), alt.Tooltip("x:Q", format=".3"),
-            alt.Tooltip("value:Q", format=".4", title="mean")]  # fmt: skip
+    tips = [
+        alt.Tooltip("series:N"),
+        alt.Tooltip("density:Q", format=".3"),
+        alt.Tooltip("x:Q", format=".3"),
+        alt.Tooltip("value:Q", format=".4", title="mean"),
+    ]
     y = y_of(metric)
     pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
     clear = alt.condition(pick, alt.value(0.95), alt.value(0.1))
@@ -199,11 +218,16 @@ def by_rank(places: Sequence[Place], names: Names) -> dict[str, Any] | None:
         if len(place.standings) < 2:
             continue
         data += [
-            {"line": f"{names[one.line.identity]} · {place.density:.3g}", "density": f"{place.density:.3g}",
-             "first": one.ranks.first - 0.3, "last": one.ranks.last + 0.3, "mean": one.interval.mean,
-             "ranks": f"{one.ranks.first} to {one.ranks.last}"}
+            {
+                "line": f"{names[one.line.identity]} · {place.density:.3g}",
+                "density": f"{place.density:.3g}",
+                "first": one.ranks.first - 0.3,
+                "last": one.ranks.last + 0.3,
+                "mean": one.interval.mean,
+                "ranks": f"{one.ranks.first} to {one.ranks.last}",
+            }
             for one in place.standings
-        ]  # fmt: skip
+        ]
     if not data:
         return None
     data = data[:MOST_BARS]

@@ -43,7 +43,7 @@ class Difference:
 
 
 def difference(left: Sequence[float], right: Sequence[float], seeds: Sequence[int]) -> Difference:
-    """Paired by seed; not yet corrected."""
+    """One side's numbers less the other's, paired by seed and tested alone; `corrected` does the rest."""
     values = tuple(a - b for a, b in zip(left, right, strict=True))
     return Difference(values, tuple(seeds), t_interval(values), sign_flip(values))
 
@@ -66,7 +66,7 @@ def corrected(
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """Two lines beside each other."""
+    """Two lines of the same setting and density beside each other, with their difference where there is one."""
 
     setting: Subject
     density: float
@@ -80,7 +80,7 @@ class ComparedPair:
 
     @property
     def mark(self) -> ComparedMark:
-        """How the left side does."""
+        """How the left side does against the right one."""
         return self.found.mark if self.found else "not comparable"
 
 
@@ -93,8 +93,11 @@ def compare_lines(
     every density. Sides of another suite, version, tier, precision or device are not comparable.
     """
     if left.setting != right.setting:
-        parts = [f"{name} {mine} against {theirs}" for name, mine, theirs in
-                 zip(SIDES, left.setting, right.setting, strict=True) if mine != theirs]  # fmt: skip
+        parts = [
+            f"{name} {mine} against {theirs}"
+            for name, mine, theirs in zip(SIDES, left.setting, right.setting, strict=True)
+            if mine != theirs
+        ]
         return [ComparedPair(Subject("", "", "", "", ""), 1.0, *(rows or ("", "")), "", None, ", ".join(parts))]
     mine = [line for line in lines_of(left)[0] if rows is None or line.row == rows[0]]
     theirs = [line for line in lines_of(right)[0] if rows is None or line.row == rows[1]]
@@ -147,8 +150,11 @@ def paired(line: Line, other: Line, density: float) -> ComparedPair:
     seeds = sorted(line.seeds.keys() & other.seeds.keys())
     alone = sorted(line.seeds.keys() ^ other.seeds.keys())
     place = (line.setting, density, line.row, other.row, line.metric)
-    wrong = [f"{side} seed {seed} {what}" for side, one in (("left", line), ("right", other))
-             for seed, what in one.troubles(seeds).items()]  # fmt: skip
+    wrong = [
+        f"{side} seed {seed} {what}"
+        for side, one in (("left", line), ("right", other))
+        for seed, what in one.troubles(seeds).items()
+    ]
     if line.metric != other.metric:
         return ComparedPair(*place, None, f"{line.metric or 'no metric'} against {other.metric or 'no metric'}")
     if wrong or not seeds:

@@ -34,11 +34,11 @@ COSTS: tuple[BoardCost, ...] = tuple(
 
 
 class CostsOfLine(Protocol):
-    """Whatever has costs by their names."""
+    """Whatever knows its costs by the names of their columns, such as a line of a board."""
 
     @property
     def costs(self) -> Mapping[str, float]:
-        """Column -> number."""
+        """Column of the records -> the mean cost; a cost that nobody measured is missing."""
 
 
 def tabled(lines: Iterable[CostsOfLine]) -> list[BoardCost]:

@@ -31,7 +31,7 @@ FRONT_COUNTS = ("submissions", "places", "entries", "incomplete", "set aside")
 
 
 def front_markdown(boards: Sequence[Shown], about: str) -> str:
-    """A line for each board."""
+    """The front page of the boards' folder as Markdown: a line with counts for each board."""
     lines = [
         f"| [{escaped(board.suite)}]({quote(board.suite)}/{quote(board.tier)}/README.md) | {escaped(board.tier)} "
         f"| {escaped(board.title)} | " + " | ".join(f"{board.counts[name]:,}" for name in FRONT_COUNTS) + " |"
@@ -51,13 +51,20 @@ FRONT_WORDS = (
 
 
 def front_page(boards: Sequence[Shown], about: str) -> str:
-    """The same as a page."""
+    """The front page as HTML, with filters; it opens without a network."""
     rows = [
-        {"suite": clean(board.suite), "tier": clean(board.tier), "title": clean(board.title),
-         "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html", "counts": board.counts,
-         "tasks": board.tasks, "methods": board.methods, "tables": board.tables}
+        {
+            "suite": clean(board.suite),
+            "tier": clean(board.tier),
+            "title": clean(board.title),
+            "address": f"{quote(board.suite)}/{quote(board.tier)}/index.html",
+            "counts": board.counts,
+            "tasks": board.tasks,
+            "methods": board.methods,
+            "tables": board.tables,
+        }
         for board in boards
-    ]  # fmt: skip
+    ]
     return page(
         "front.html", title="Leaderboards", rows=rows, names=FRONT_COUNTS, words=FRONT_WORDS, about=preface(about)
     )

@@ -40,7 +40,7 @@ def escaped(text: object, longest: int = 120) -> str:
 def board_markdown(
     title: str, about: str, tables: Sequence[Table], troubles: Sequence[str], pictures: Sequence[tuple[str, str]]
 ) -> str:
-    """The whole file."""
+    """The README.md of a board: every table with its ranks, costs and notes, and links to the charts."""
     parts = [MARK, f"# {escaped(title)}", about.strip()]
     parts.append(
         "[The page](index.html) has all of this with filters, charts, and every number seed by seed; it opens from "
@@ -60,7 +60,7 @@ def board_markdown(
 
 
 def picture(words: str, place: str) -> str:
-    """A chart, with its other files."""
+    """A chart as Markdown, with links to its other formats."""
     return f"![{escaped(words)}]({place}.svg)\n{escaped(words)}: [PNG]({place}.png), [PDF]({place}.pdf)"
 
 
@@ -76,8 +76,9 @@ def setting_parts(table: Table) -> list[str]:
         costs = tabled(one.line for place in places for one in place.standings)
         rows = [
             markdown_row(place, one, table, metric, lines[one.line.identity], costs)
-            for place in places for one in place.standings
-        ]  # fmt: skip
+            for place in places
+            for one in place.standings
+        ]
         against = [f"less {escaped(row)}" for row in table.against]
         head = ["density", "rank", "row", "mean", *against, *(cost.heading for cost in costs)]
         if rows:
@@ -85,9 +86,12 @@ def setting_parts(table: Table) -> list[str]:
             parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
         if len(rows) > MOST_LINES:
             parts.append(f"and {len(rows) - MOST_LINES} more lines, on [the page](index.html)")
-        missing = [f"- {escaped(lines[line.identity])}, density {place.density:.4g}: "
-                   f"{escaped(trouble_text(line.troubles(place.seeds)))}"
-                   for place in places for line in place.incomplete]  # fmt: skip
+        missing = [
+            f"- {escaped(lines[line.identity])}, density {place.density:.4g}: "
+            f"{escaped(trouble_text(line.troubles(place.seeds)))}"
+            for place in places
+            for line in place.incomplete
+        ]
         if missing:
             more = [f"- and {len(missing) - MOST_LINES} more"] if len(missing) > MOST_LINES else []
             parts.append("Incomplete, not ranked:\n\n" + "\n".join(missing[:MOST_LINES] + more))
@@ -98,8 +102,8 @@ def setting_parts(table: Table) -> list[str]:
 
 def markdown_row(
     place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[BoardCost]
-) -> list[str]:  # fmt: skip
-    """A complete entry."""
+) -> list[str]:
+    """A complete entry as the cells of a row: density, ranks, name, mean, comparisons and costs."""
     cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
     for row in table.against:
         found = one.against.get(row)
@@ -125,10 +129,17 @@ def provenance(table: Table) -> str:
 
 
 def environment_text(made: Environment) -> str:
-    """An environment in one line."""
+    """An environment in one line: versions, commit, machine, and the plugins of others."""
     commit = f"{(made.commit or 'no commit')[:12]}{', changed since' if made.dirty else ''}"
-    parts = [f"ticketbench {made.ticketbench} ({commit})", f"Python {made.python}", f"torch {made.torch}", made.system,
-             made.processor, made.accelerators, outside(made.plugins)]  # fmt: skip
+    parts = [
+        f"ticketbench {made.ticketbench} ({commit})",
+        f"Python {made.python}",
+        f"torch {made.torch}",
+        made.system,
+        made.processor,
+        made.accelerators,
+        outside(made.plugins),
+    ]
     return ", ".join(clean(part) for part in parts if part)
 
 

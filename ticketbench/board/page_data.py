@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ticketbench.board.comparison import Difference
 from ticketbench.board.costs import COSTS
 from ticketbench.board.lines import Line, Subject
 from ticketbench.board.markdown import environment_text
@@ -109,17 +110,23 @@ def standing(one: Standing, table: Table) -> list[Any]:
     apart = []
     for row in table.against:
         found = one.against.get(row)
-        apart.append(
-            None if found is None else [
-                tidy(found.interval.mean), tidy(found.interval.low), tidy(found.interval.high), tidy(found.p),
-                tidy(found.corrected), MARKS.index(found.mark), [tidy(value) for value in found.values],
-            ]
-        )  # fmt: skip
+        apart.append(None if found is None else difference_numbers(found))
     costs = [tidy(one.line.costs.get(cost.name)) for cost in COSTS]
     interval = one.interval
+    return [one.ranks.first, one.ranks.last, tidy(interval.mean), tidy(interval.low), tidy(interval.high), apart, costs]
+
+
+def difference_numbers(found: Difference) -> list[Any]:
+    """Mean and interval of a difference, p and corrected p, the place of its mark in `MARKS`, and a value a seed."""
     return [
-        one.ranks.first, one.ranks.last, tidy(interval.mean), tidy(interval.low), tidy(interval.high), apart, costs,
-    ]  # fmt: skip
+        tidy(found.interval.mean),
+        tidy(found.interval.low),
+        tidy(found.interval.high),
+        tidy(found.p),
+        tidy(found.corrected),
+        MARKS.index(found.mark),
+        [tidy(value) for value in found.values],
+    ]
 
 
 def records(line: Line, place: Place, made: Mapping[str, int]) -> list[Any]:
@@ -138,8 +145,12 @@ def records(line: Line, place: Place, made: Mapping[str, int]) -> list[Any]:
         elif one.status != FINE or one.reason:
             odd[at] = [clean(one.status), clean(one.reason)]
     values, keys = [tidy(one.value) if one else None for one in found], [clean(one.key) if one else "" for one in found]
-    packed = [values, keys, machines[0] if len(set(machines)) == 1 else machines, odd, others]
-    return packed if others else packed[:4] if odd else packed[:3]
+    packed = [values, keys, machines[0] if len(set(machines)) == 1 else machines]
+    if odd or others:
+        packed.append(odd)
+    if others:
+        packed.append(others)
+    return packed
 
 
 def tidy(value: float | None) -> float | None:

@@ -20,9 +20,13 @@ from ticketbench.render.library import chart_library
 
 
 def board_page(
-    title: str, summary: str, about: str, tables: Sequence[Table], troubles: Sequence[str],
+    title: str,
+    summary: str,
+    about: str,
+    tables: Sequence[Table],
+    troubles: Sequence[str],
     charts: Sequence[Mapping[str, Mapping[str, Any]]],
-) -> str:  # fmt: skip
+) -> str:
     """The page's text. `charts` has, for each table, setting name -> kind -> Vega-Lite."""
     data = {
         "costs": [cost._asdict() for cost in COSTS],

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from ticketbench.errors import SuiteError
 from ticketbench.suite.base import TomlTable
-from ticketbench.suite.suite import causes
+from ticketbench.suite.complaints import complaints
 
 FILE = "board.toml"
 
@@ -37,9 +37,5 @@ def read_settings(board: Path, root: Path) -> Settings:
             except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise SuiteError(f"{path} cannot be read: {error}. It is a TOML file of at most three keys.") from None
             except ValidationError as error:
-                reasons = "; ".join(
-                    f"'{'.'.join(map(str, part['loc']))}': {part['msg']}" for part in causes(error.errors())
-                )
-                known = ", ".join(Settings.model_fields)
-                raise SuiteError(f"{path}: {reasons}. The keys of a board are {known}.") from None
+                raise SuiteError(f"{path}: {complaints(error, Settings)}") from None
     return Settings.model_validate(said)

@@ -43,14 +43,18 @@ class Submission:
 
     @property
     def setting(self) -> tuple[str, int, str, str, str]:
-        """What its cells share."""
+        """What all its cells share: suite, version, tier, precision and kind of device."""
         return (self.suite, self.version, self.tier, self.precision, self.device_class)
 
 
 def from_tables(
-    name: str, cells: pa.Table, curves: pa.Table, probes: pa.Table, environments: pa.Table,
+    name: str,
+    cells: pa.Table,
+    curves: pa.Table,
+    probes: pa.Table,
+    environments: pa.Table,
     facts: Mapping[str, str] | None = None,
-) -> list[Submission]:  # fmt: skip
+) -> list[Submission]:
     """A submission for each setting that the cells have, in a fixed order."""
     made = environments_of(environments)
     found = []

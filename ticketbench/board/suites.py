@@ -22,7 +22,7 @@ class Suites:
     _plans: dict[tuple[str, ...], tuple[Cell, ...]] = field(default_factory=dict)
 
     def find(self, name: str) -> Suite | None:
-        """The suite, read once."""
+        """The suite of that name, read once; None where no plugin offers it."""
         if name not in self._found:
             known: Mapping[str, object] = self.plugins.items["suite"] if self.plugins else {}
             self._found[name] = find_suite(name, self.plugins) if self.plugins and name in known else None
@@ -37,9 +37,12 @@ class Suites:
         key = (submission.suite, submission.tier, submission.precision, submission.device_class)
         if key not in self._plans:
             plan = make_plan(
-                suite, submission.tier, self.plugins,
-                device_class=submission.device_class, precision=submission.precision,
-            )  # fmt: skip
+                suite,
+                submission.tier,
+                self.plugins,
+                device_class=submission.device_class,
+                precision=submission.precision,
+            )
             self._plans[key] = plan.cells
         found = belonging_of(submission.cells, self._plans[key], suite)
         kept = [cell for cell in submission.cells if found[cell.key] != FOREIGN]

@@ -20,7 +20,7 @@ from ticketbench.suite.suite import Suite
 
 @dataclass
 class Standing:
-    """A complete line at its place."""
+    """A complete line at its place, with its mean, its ranks, and how it compares with others."""
 
     line: Line
     interval: Interval
@@ -65,7 +65,7 @@ class Table:
 
     @property
     def title(self) -> str:
-        """What its cells share, in words."""
+        """The suite's version, the precision and the kind of device, as a heading."""
         return f"version {self.version}, {self.precision} on {self.device_class}"
 
 
@@ -90,16 +90,19 @@ def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suit
             said = f"{submission.name}: left out {superseded} cells that were computed again later"
             notes.setdefault(setting, []).append(said)
     order = sorted(lines, key=lambda key: (-key[1], key[2:]))
-    return [
-        make_table(key, lines[key], settings, suite, made[key], facts[key], notes.get(key, [])) for key in order
-    ]  # fmt: skip
+    return [make_table(key, lines[key], settings, suite, made[key], facts[key], notes.get(key, [])) for key in order]
 
 
 def make_table(
-    key: tuple[Any, ...], lines: Sequence[Line], settings: Settings, suite: Suite | None,
-    environments: dict[str, Environment], facts: dict[str, Mapping[str, str]], notes: list[str],
-) -> Table:  # fmt: skip
-    """One table, with its statistics."""
+    key: tuple[Any, ...],
+    lines: Sequence[Line],
+    settings: Settings,
+    suite: Suite | None,
+    environments: dict[str, Environment],
+    facts: dict[str, Mapping[str, str]],
+    notes: list[str],
+) -> Table:
+    """One table of a board: its lines at their places, ranked, compared and corrected together."""
     known = suite if suite is not None and (suite.name, suite.version) == key[:2] and key[2] in suite.tiers else None
     seeds = settings.seeds or (known.tier(key[2]).seeds if known else ())
     if known is None:
@@ -152,9 +155,7 @@ def ranked_place(setting: Subject, density: float, metric: str, lines: Sequence[
     return Place(setting, density, metric, tuple(seeds), standings, incomplete)
 
 
-def compare_all(
-    places: Sequence[Place], against: Sequence[str], reference: str, metrics: Mapping[str, Metric]
-) -> int:  # fmt: skip
+def compare_all(places: Sequence[Place], against: Sequence[str], reference: str, metrics: Mapping[str, Metric]) -> int:
     """Every line with the rows it is compared with; all tests of the table are corrected together.
 
     Two lines that meet at several densities, since neither is ever pruned, are one comparison.

@@ -48,7 +48,7 @@ def chart_mark(chart: Mapping[str, Any]) -> bytes:
 
 
 def smaller(png: bytes) -> bytes:
-    """The same pixels, packed better."""
+    """A PNG with the same pixels, compressed as well as the format can."""
     packed = io.BytesIO()
     with Image.open(io.BytesIO(png)) as picture:
         picture.convert("RGB").save(packed, "PNG", optimize=True)

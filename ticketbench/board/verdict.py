@@ -39,7 +39,7 @@ class Machine(TomlTable):
 
 
 class Checked(TomlTable):
-    """A cell that was computed again."""
+    """A cell that was computed again: the claim, what was found, and whether they agree."""
 
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
     row: Word
@@ -64,7 +64,7 @@ class Checked(TomlTable):
 
 
 class Verdict(TomlTable):
-    """What a verification found."""
+    """What a verification of a bundle found, and on which machine; the file verdict.toml beside the bundle."""
 
     schema_version: Annotated[int, Field(alias="schema", ge=1, le=VERDICT_SCHEMA)]
     bundle: Digest
@@ -84,7 +84,7 @@ class Verdict(TomlTable):
         return [cell for cell in self.cells if not cell.agrees]
 
     def summary(self) -> str:
-        """In a few words."""
+        """The verdict as one line: whether the cells agree, and of how many."""
         if self.agrees:
             return f"agrees: {len(self.cells)} of {self.candidates} cells were computed again"
         if self.disagreeing:

@@ -99,7 +99,7 @@ def planned_for(rows: Iterable[CellRecord], plan: Plan) -> dict[str, Cell]:
 
 
 def only(plan: Plan, cells: Iterable[Cell]) -> Plan:
-    """The plan of some cells."""
+    """The plan with some of its cells alone."""
     return replace(plan, cells=tuple(cells))
 
 
@@ -142,12 +142,16 @@ def judge(
     facts = {name: getattr(environment, name) for name in Machine.model_fields if name != "device"}
     return Verdict.model_validate(
         {
-            "schema": VERDICT_SCHEMA, "bundle": bundle.manifest.hash, "salt": salt, "candidates": among,
-            "agrees": all(cell.agrees for cell in checked) and together > LEVEL, "together": together,
+            "schema": VERDICT_SCHEMA,
+            "bundle": bundle.manifest.hash,
+            "salt": salt,
+            "candidates": among,
+            "agrees": all(cell.agrees for cell in checked) and together > LEVEL,
+            "together": together,
             "environment": {**facts, "device": device},
             "cells": [cell.model_dump() for cell in checked],
         }
-    )  # fmt: skip
+    )
 
 
 def check_again(
@@ -172,17 +176,31 @@ def check_again(
     elif difference is None:
         said = records[0].reason or "no reason was given"
         reason = f"it is {records[0].status} here ({said}), {row.status} in the bundle"
-    elif not abs(difference) <= allowed:
-        other = "" if alike else "the code" if not same_code else "torch, the processor or the accelerators"
-        reason = "the difference is larger than the tolerance" + (f", and {other} changed since" if other else "")
-    else:
+    elif abs(difference) <= allowed:
         reason = ""
+    elif alike:
+        reason = "the difference is larger than the tolerance"
+    else:
+        other = "torch, the processor or the accelerators" if same_code else "the code"
+        reason = f"the difference is larger than the tolerance, and {other} changed since"
     return Checked(
-        key=row.key, row=row.row, task=row.task, density=row.density, seed=row.seed, metric=metric,
-        claimed=claimed, found=found, difference=difference, tolerance=allowed, runs=len(runs),
-        deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0, same_code=same_code, alike=alike,
-        agrees=not reason, reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
-    )  # fmt: skip
+        key=row.key,
+        row=row.row,
+        task=row.task,
+        density=row.density,
+        seed=row.seed,
+        metric=metric,
+        claimed=claimed,
+        found=found,
+        difference=difference,
+        tolerance=allowed,
+        runs=len(runs),
+        deviation=statistics.stdev(runs) if len(runs) > 1 else 0.0,
+        same_code=same_code,
+        alike=alike,
+        agrees=not reason,
+        reason=mended(reason.replace("\n", " ").replace("\t", " "), LONGEST_REASON),
+    )
 
 
 def result_of(record: CellRecord) -> float:

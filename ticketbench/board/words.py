@@ -27,7 +27,7 @@ def clean(text: object, longest: int = LONGEST_NAME) -> str:
 
 
 def clean_long(text: object) -> str:
-    """A longer text on one line."""
+    """A longer foreign text, such as a note, made safe to show on one line."""
     return clean(text, LONGEST_NOTE)
 
 
@@ -84,7 +84,7 @@ def spelled(choice: str) -> str:
 
 
 def family(choice: str) -> str:
-    """The plugin's name, without its options."""
+    """The name of a choice without its options: "name" of `name {"fraction":0.5}`."""
     return clean(choice.partition(" ")[0]) or NONE
 
 
@@ -104,7 +104,7 @@ def all_lines(table: Table) -> list[Line]:
 
 
 def line_name(line: Line, many: bool, methods: set[tuple[str, str]]) -> str:
-    """One line's name."""
+    """The name of one line: its row, with whatever is needed to tell it from others."""
     name = clean(f"{line.submission}: {line.row}" if many else line.row)
     return clean(f"{name} ({line.method} {line.scorer})") if len(methods) > 1 else name
 
@@ -137,7 +137,7 @@ def rank_text(ranks: RankRange) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p value."""
+    """A p value with two digits, or "<0.001"."""
     return f"{p:.2g}" if p >= 0.001 else "<0.001"
 
 
@@ -152,7 +152,7 @@ def amount_text(value: float | None) -> str:
 
 
 def trouble_text(troubles: dict[int, str]) -> str:
-    """What is wrong with which seeds."""
+    """What is wrong with which seeds, in one line: "failed: seed 0, 3; missing: seed 7"."""
     grouped: dict[str, list[int]] = {}
     for seed, what in troubles.items():
         grouped.setdefault(what, []).append(seed)

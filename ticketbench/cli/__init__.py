@@ -12,9 +12,20 @@ from ticketbench import version
 from ticketbench.errors import TicketbenchError, suggest
 
 COMMANDS = (
-    "run", "plan", "report", "list", "show", "data", "ticket", "board", "submit", "verify", "plugin", "plugins",
+    "run",
+    "plan",
+    "report",
+    "list",
+    "show",
+    "data",
+    "ticket",
+    "board",
+    "submit",
+    "verify",
+    "plugin",
+    "plugins",
     "doctor",
-)  # fmt: skip
+)
 
 
 class LazyGroup(click.RichGroup):
@@ -25,7 +36,7 @@ class LazyGroup(click.RichGroup):
         return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command's module."""
+        """The command of that name; only its own module is imported for it."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"ticketbench.cli.{cmd_name}"), f"{cmd_name}_command")

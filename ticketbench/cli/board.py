@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from ticketbench.board.table import Place, Table
 
 ROOT = click.option(
-    "--root", type=click.Path(path_type=Path), default="leaderboards", show_default=True, metavar="DIR",
+    "--root",
+    type=click.Path(path_type=Path),
+    default="leaderboards",
+    show_default=True,
+    metavar="DIR",
     help="The folder of the boards: <suite>/<tier>/submissions/.",
-)  # fmt: skip
+)
 
 
 @click.group("board")
@@ -84,7 +88,7 @@ def open_board(name: str, root: Path) -> None:
 
 
 def board_folder(name: str, root: Path) -> Path:
-    """The folder of suite/tier."""
+    """The folder of a board that is named as suite/tier."""
     from ticketbench.board.build import board_folders
     from ticketbench.errors import UnknownNameError
 
@@ -98,26 +102,46 @@ def plain_board(board: Board) -> dict[str, Any]:
     """A board for a program to read."""
     from ticketbench.board.page_data import table_facts
 
-    tables = [{**table_facts(table), "places": [plain_place(place) for place in table.places]}
-              for table in board.tables]  # fmt: skip
+    tables = [
+        {**table_facts(table), "places": [plain_place(place) for place in table.places]} for table in board.tables
+    ]
     return {
-        "suite": board.suite, "tier": board.tier, "counts": board.counts(), "set_aside": board.troubles,
+        "suite": board.suite,
+        "tier": board.tier,
+        "counts": board.counts(),
+        "set_aside": board.troubles,
         "tables": tables,
-    }  # fmt: skip
+    }
 
 
 def plain_place(place: Place) -> dict[str, Any]:
     """A place for a program to read."""
     return {
-        **place.setting._asdict(), "density": place.density, "metric": place.metric, "seeds": place.seeds,
+        **place.setting._asdict(),
+        "density": place.density,
+        "metric": place.metric,
+        "seeds": place.seeds,
         "entries": [
             {
-                "submission": one.line.submission, "row": one.line.row, "method": one.line.method,
-                "scorer": one.line.scorer, "ranks": [one.ranks.first, one.ranks.last], "mean": one.interval.mean,
-                "low": one.interval.low, "high": one.interval.high, "values": one.values, "costs": one.line.costs,
+                "submission": one.line.submission,
+                "row": one.line.row,
+                "method": one.line.method,
+                "scorer": one.line.scorer,
+                "ranks": [one.ranks.first, one.ranks.last],
+                "mean": one.interval.mean,
+                "low": one.interval.low,
+                "high": one.interval.high,
+                "values": one.values,
+                "costs": one.line.costs,
                 "against": {
-                    row: {"mean": found.interval.mean, "low": found.interval.low, "high": found.interval.high,
-                          "p": found.p, "corrected": found.corrected, "mark": found.mark}
+                    row: {
+                        "mean": found.interval.mean,
+                        "low": found.interval.low,
+                        "high": found.interval.high,
+                        "p": found.p,
+                        "corrected": found.corrected,
+                        "mark": found.mark,
+                    }
                     for row, found in one.against.items()
                 },
             }
@@ -127,11 +151,11 @@ def plain_place(place: Place) -> dict[str, Any]:
             {"submission": line.submission, "row": line.row, "seeds": line.troubles(place.seeds)}
             for line in place.incomplete
         ],
-    }  # fmt: skip
+    }
 
 
 def print_board(board: Board) -> None:
-    """A board for a person."""
+    """A board as text: for each setting a table of the ranked entries, and then what is incomplete."""
     click.echo(f"{board.title}\n{board.name}: {board.summary()}")
     for trouble in board.troubles:
         click.echo(f"set aside: {trouble}")
@@ -154,7 +178,7 @@ def print_place(table: Table, place: Place) -> None:
         rank_text,
         setting_names,
         trouble_text,
-    )  # fmt: skip
+    )
     from ticketbench.cli.table import print_table
 
     setting = setting_names(list(dict.fromkeys(one.setting for one in table.places)))[place.setting]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def plugin_options(command: F) -> F:
-    """--plugin and --no-plugin."""
+    """Give a command the options --plugin and --no-plugin."""
     decorators = [
         click.option("--plugin", "plugin_files", multiple=True, metavar="FILE", help="Load a plugin file; repeatable."),
         click.option("--no-plugin", "blocked", multiple=True, metavar="NAME", help="Do not load a plugin; repeatable."),
@@ -43,7 +44,7 @@ def matrix_options(command: F) -> F:
         click.option("--fleet", "fleet_size", type=click.IntRange(1), help="Cells stacked into one model, at most."),
         click.option("--store", "store_address", default="./results", show_default=True, help="Where records go."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read."),
-    ]  # fmt: skip
+    ]
     return plugin_options(decorate(command, decorators))
 
 
@@ -65,7 +66,7 @@ def load(plugin_files: tuple[str, ...] = (), blocked: tuple[str, ...] = ()) -> P
 
 
 def pick_devices(device: str, workers: int | None) -> tuple[str, ...]:
-    """The device of each worker."""
+    """The device of each worker, such as ("cpu", "cpu"); a `DeviceError` where there is no such device."""
     import torch
 
     from ticketbench.errors import DeviceError
@@ -100,7 +101,7 @@ def worker_memory(devices: tuple[str, ...]) -> float:
 
 
 def pick_tier(suite: Suite, tier: str | None, device: str) -> tuple[str, str]:
-    """The tier, and why."""
+    """The tier that was asked for, or the default for the device, and in a few words why it is that one."""
     if tier is not None:
         suite.tier(tier)
         return tier, "asked for"
@@ -156,8 +157,8 @@ def print_json(value: Any) -> None:
 
 
 def finite(value: Any) -> Any:
-    """JSON knows no NaN."""
-    if isinstance(value, float) and value - value != 0:
+    """A value for JSON, which knows neither NaN nor infinity: each becomes None, however deep it lies."""
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
         return {key: finite(part) for key, part in value.items()}

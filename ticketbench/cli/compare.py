@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 @click.argument("left", metavar="A[:ROW]")
 @click.argument("right", metavar="B[:ROW]")
 @click.option(
-    "--root", type=click.Path(path_type=Path), default="leaderboards", show_default=True, metavar="DIR",
+    "--root",
+    type=click.Path(path_type=Path),
+    default="leaderboards",
+    show_default=True,
+    metavar="DIR",
     help="Where submissions are, that are named SUITE/TIER/NAME.",
-)  # fmt: skip
+)
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def compare_sides(
@@ -89,17 +93,35 @@ def matched(mine: list[Submission], theirs: list[Submission]) -> list[tuple[Subm
 
 def plain_pair(one: Submission, other: Submission, pair: ComparedPair) -> dict[str, Any]:
     """A pair for a program to read."""
-    found = pair.found
-    numbers = {} if found is None else {
-        "seeds": found.seeds, "differences": found.values, "mean": found.interval.mean, "low": found.interval.low,
-        "high": found.interval.high, "p": found.p, "corrected": found.corrected, "smallest": found.smallest,
-    }  # fmt: skip
+    numbers: dict[str, Any] = {}
+    if pair.found is not None:
+        numbers = {
+            "seeds": pair.found.seeds,
+            "differences": pair.found.values,
+            "mean": pair.found.interval.mean,
+            "low": pair.found.interval.low,
+            "high": pair.found.interval.high,
+            "p": pair.found.p,
+            "corrected": pair.found.corrected,
+            "smallest": pair.found.smallest,
+        }
     return {
-        "a": one.name, "b": other.name, "suite": one.suite, "version": one.version, "tier": one.tier,
-        "precision": one.precision, "device_class": one.device_class, **pair.setting._asdict(),
-        "density": pair.density, "row": pair.left, "than": pair.right, "metric": pair.metric, "mark": pair.mark,
-        "reason": pair.reason, **numbers,
-    }  # fmt: skip
+        "a": one.name,
+        "b": other.name,
+        "suite": one.suite,
+        "version": one.version,
+        "tier": one.tier,
+        "precision": one.precision,
+        "device_class": one.device_class,
+        **pair.setting._asdict(),
+        "density": pair.density,
+        "row": pair.left,
+        "than": pair.right,
+        "metric": pair.metric,
+        "mark": pair.mark,
+        "reason": pair.reason,
+        **numbers,
+    }
 
 
 def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], suites: Suites) -> None:
@@ -123,9 +145,16 @@ def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], s
         found, unit = pair.found, " points" if metric.percent else ""
         least = value_text(found.smallest, metric)
         lines.append(
-            (*place, str(len(found.seeds)), f"{interval_text(found.interval, metric, True)}{unit}",
-             p_text(found.corrected), pair.mark, "nothing" if least == "–" else least, pair.reason)
-        )  # fmt: skip
+            (
+                *place,
+                str(len(found.seeds)),
+                f"{interval_text(found.interval, metric, True)}{unit}",
+                p_text(found.corrected),
+                pair.mark,
+                "nothing" if least == "–" else least,
+                pair.reason,
+            )
+        )
     columns = ("task", "density", "row", "seeds", "difference", "p", "A is", "could show", "notes")
     print_table(f"A {one.name} less B {other.name}: {one.suite} version {one.version}, tier {one.tier}", lines, columns)
     click.echo(

@@ -41,10 +41,18 @@ def list_files(plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json:
     found = [(name, remote, file_state(remote, folder)) for name, remote in files_of(load(plugin_files, blocked))]
     if as_json:
         files = [
-            {"task": name, "file": remote.name, "state": state, "present": state in ("verified", "wrong"),
-             "verified": state == "verified", "size": remote.size, "sha256": remote.sha256, "url": remote.url}
+            {
+                "task": name,
+                "file": remote.name,
+                "state": state,
+                "present": state in ("verified", "wrong"),
+                "verified": state == "verified",
+                "size": remote.size,
+                "sha256": remote.sha256,
+                "url": remote.url,
+            }
             for name, remote, state in found
-        ]  # fmt: skip
+        ]
         print_json({"folder": str(folder), "files": files})
         return
     click.echo(f"data folder: {folder}")
@@ -148,7 +156,7 @@ class FetchLines:
             self.first = self.spoken = done
             there = f", {amount(done, 'B')} of it are there" if done else ""
             self.say(f"{amount(size, 'B')} from {self.remote.url}{there}")
-        elif done - self.spoken >= TENTH * size or done == size > self.spoken:
+        elif done - self.spoken >= TENTH * size or (done == size and self.spoken < size):
             self.spoken = done
             rate = max(1, done - self.first) / max(1e-9, time.monotonic() - self.began)
             left = f"about {duration((size - done) / rate)} left"

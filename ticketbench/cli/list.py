@@ -21,11 +21,17 @@ def list_command(kind: str, plugin_files: tuple[str, ...], blocked: tuple[str, .
         raise UnknownNameError("kind", kind, [f"{name}s" for name in OFFERS])
     plugins = load(plugin_files, blocked)
     rows = [
-        {"kind": name, "name": entry.name, "summary": summary_of(entry.item), "plugin": entry.origin.plugin,
-         "distribution": entry.origin.distribution, "version": entry.origin.version}
+        {
+            "kind": name,
+            "name": entry.name,
+            "summary": summary_of(entry.item),
+            "plugin": entry.origin.plugin,
+            "distribution": entry.origin.distribution,
+            "version": entry.origin.version,
+        }
         for name in ([singular] if kind else OFFERS)
         for entry in sorted(plugins.items[name].values(), key=lambda entry: entry.name)
-    ]  # fmt: skip
+    ]
     if as_json:
         print_json(rows)
         return

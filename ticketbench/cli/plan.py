@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 @click.command("plan")
 @matrix_options
 def plan_command(
-    suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
-    as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **selected: Any,
-) -> None:  # fmt: skip
+    suite_name: str,
+    tier: str | None,
+    device: str,
+    workers: int | None,
+    fleet_size: int | None,
+    store_address: str,
+    as_json: bool,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    **selected: Any,
+) -> None:
     """Show the cells of a run, the fleets they form, and an estimate of FLOPs, memory and time."""
     plugins = load(plugin_files, blocked)
     devices = pick_devices(device, workers)
@@ -28,10 +36,15 @@ def plan_command(
 
 
 def show_plan(
-    plan: Plan, why: str, plugins: Plugins, devices: tuple[str, ...], store_address: str, as_json: bool,
+    plan: Plan,
+    why: str,
+    plugins: Plugins,
+    devices: tuple[str, ...],
+    store_address: str,
+    as_json: bool,
     fleet_size: int = 0,
-) -> None:  # fmt: skip
-    """Print a plan."""
+) -> None:
+    """Print a plan for a person, or as JSON: its cells, fleets, FLOPs, memory and time."""
     from ticketbench.plan.estimate import estimate, largest_fleet, room_in
     from ticketbench.plan.plan import count_by
     from ticketbench.plan.resolve import Resolver
@@ -45,16 +58,25 @@ def show_plan(
     if as_json:
         print_json(
             {
-                "suite": plan.suite.name, "version": plan.suite.version, "tier": plan.tier, "devices": devices,
+                "suite": plan.suite.name,
+                "version": plan.suite.version,
+                "tier": plan.tier,
+                "devices": devices,
                 "cells": [
-                    {"key": cell.key, "row": cell.setting.row, "task": str(cell.setting.task), "density": cell.density,
-                     "seed": cell.seed, "finished": cell.key in finished}
+                    {
+                        "key": cell.key,
+                        "row": cell.setting.row,
+                        "task": str(cell.setting.task),
+                        "density": cell.density,
+                        "seed": cell.seed,
+                        "finished": cell.key in finished,
+                    }
                     for cell in plan.cells
                 ],
                 "fleets": [{"name": fleet.name, "cells": [cell.key for cell in fleet.cells]} for fleet in fleets],
                 "estimate": {"flops": cost.flops, "memory": cost.memory, "seconds": cost.over(len(devices))},
             }
-        )  # fmt: skip
+        )
         return
     click.echo(
         f"suite {plan.suite.name} {plan.suite.version}, tier {plan.tier} ({why}): {plan.suite.tier(plan.tier).about}"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """One line of the answer."""
+    """What a check has to say of one thing: a line of words, and its colour (red for a fault)."""
 
     words: str
     colour: str | None = None
 
     @property
     def right(self) -> bool:
-        """Whether no fault was found."""
+        """Whether no fault was found; what could not be checked is no fault."""
         return self.colour != "red"
 
 

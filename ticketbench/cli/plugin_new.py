@@ -75,5 +75,5 @@ def renamed(text: str, name: str) -> str:
 
 
 def title(name: str) -> str:
-    """`my_own` as `MyOwn`."""
+    """A name in the form of a class's: `my_own` as `MyOwn`."""
     return "".join(part.capitalize() for part in name.split("_")) or "Mine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -65,14 +66,14 @@ def say(line: str) -> None:
 def headline_of(record: dict[str, Any]) -> str:
     """What became of a cell, in a few words."""
     value = record.get("headline")
-    number = f" {record['headline_metric']} {value:.4g}" if value is not None and value == value else ""
+    number = f" {record['headline_metric']} {value:.4g}" if value is not None and not math.isnan(value) else ""
     reason = f": {record['reason']}" if record.get("reason") else ""
     return f"{record['status']}{number}{reason}"
 
 
 @dataclass
 class PlainLines:
-    """A line a finished cell."""
+    """Progress as plain lines, for a pipe: one when a cell is finished, and one now and then in between."""
 
     steps: int
     quiet: bool = False
@@ -84,12 +85,12 @@ class PlainLines:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Nothing to set up."""
+        """While the run lasts; lines need nothing to be set up or put away."""
         yield
 
     @hookimpl
     def ticketbench_run_started(self, plan: Plan) -> None:
-        """Note how much there is."""
+        """Remember how many cells there are, to number the lines."""
         self.total = len(plan.cells)
 
     @hookimpl
@@ -103,14 +104,14 @@ class PlainLines:
 
     @hookimpl
     def ticketbench_cell_finished(self, record: dict[str, Any]) -> None:
-        """One line a cell."""
+        """Say which cell is finished, and with what result."""
         self.finished += 1
         place = f"{record['row']} {record['task'].split()[0]} density {record['density']:g} seed {record['seed']}"
         if not self.quiet:
             self.speak(f"[{self.finished}/{max(self.total, self.finished)}] {place}: {headline_of(record)}")
 
     def speak(self, line: str) -> None:
-        """Print, and note when."""
+        """Print a line, and remember when, so that the next sign of life is not too soon."""
         say(line)
         self.spoken = time.monotonic()
 
@@ -124,21 +125,26 @@ class Bar(PlainLines):
 
         super().__init__(steps, total=cells)
         self.progress: Progress = Progress(
-            TextColumn("{task.fields[cells]}"), BarColumn(bar_width=None), TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+            TextColumn("{task.fields[cells]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[rate]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self.bar = self.progress.add_task("", total=max(1, steps), cells=f"0/{cells} cells", rate="")
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Draw while the run lasts."""
+        """While the run lasts: draw the bar, and leave it finished at the end."""
         with self.progress:
             yield
 
     @hookimpl
     def ticketbench_fleet_progress(self, steps: int) -> None:
-        """Move the bar."""
+        """Move the bar by the steps that a fleet has taken, with the rate so far."""
         self.done += steps
         rate = self.done / max(1e-9, time.monotonic() - self.started)
         self.progress.update(self.bar, completed=min(self.done, self.steps), rate=f"{rate:.0f} steps/s")

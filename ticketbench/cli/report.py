@@ -26,9 +26,17 @@ if TYPE_CHECKING:
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def report_command(
-    suite_name: str, tier: str | None, store_address: str, output: Path | None, seeds: int | None,
-    precision: str, device_class: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
-) -> None:  # fmt: skip
+    suite_name: str,
+    tier: str | None,
+    store_address: str,
+    output: Path | None,
+    seeds: int | None,
+    precision: str,
+    device_class: str,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Compare a suite's results with its paper: tables here, charts and a page that works offline in a folder."""
     from ticketbench.board.bundle.opening import open_records
     from ticketbench.plan.plan import find_suite
@@ -80,7 +88,7 @@ def print_report(report: Report) -> None:
 
 
 def print_verdict(judged: Judged) -> None:
-    """A claim with its verdict."""
+    """A claim with its verdict, in its colour, and what the verdict rests on."""
     colour = {"supports": "green", "contradicts": "red"}.get(judged.verdict, "yellow")
     click.echo(f"\n{judged.number}. {click.style(judged.verdict.upper(), fg=colour, bold=True)}: {judged.text}")
     if judged.setting:

@@ -33,10 +33,21 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as `ticketbench plan` does.")
 def run_command(
-    suite_name: str, tier: str | None, device: str, workers: int | None, fleet_size: int | None, store_address: str,
-    as_json: bool, plugin_files: tuple[str, ...], blocked: tuple[str, ...], retry: tuple[str, ...],
-    timeout: float | None, keep_tickets: bool, dry_run: bool, **selected: Any,
-) -> None:  # fmt: skip
+    suite_name: str,
+    tier: str | None,
+    device: str,
+    workers: int | None,
+    fleet_size: int | None,
+    store_address: str,
+    as_json: bool,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    retry: tuple[str, ...],
+    timeout: float | None,
+    keep_tickets: bool,
+    dry_run: bool,
+    **selected: Any,
+) -> None:
     """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on."""
     plugins = load(plugin_files, blocked)
     devices = pick_devices(device, workers)
@@ -59,9 +70,17 @@ def run_command(
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
     with interruptible() as interrupted, watch(plan, todo, why, plugins, devices, store, quiet=as_json):
         summary = run(
-            plan, store, LocalExecutor(devices), plugins, device=devices[0], retry=retry, keep_tickets=keep_tickets,
-            fleet_size=fleet_size or 0, room=room_in(worker_memory(devices), resolver), interrupted=interrupted,
-        )  # fmt: skip
+            plan,
+            store,
+            LocalExecutor(devices),
+            plugins,
+            device=devices[0],
+            retry=retry,
+            keep_tickets=keep_tickets,
+            fleet_size=fleet_size or 0,
+            room=room_in(worker_memory(devices), resolver),
+            interrupted=interrupted,
+        )
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
         counts = dict(summary.counts)

@@ -67,10 +67,14 @@ def facts_of(entry: Registered) -> dict[str, Any]:
         }
     item = entry.item
     facts["options"] = [
-        {"name": field.name, "default": getattr(item, field.name), "takes": describe_type(type(item), field),
-         "help": field.metadata.get("help", "")}
+        {
+            "name": field.name,
+            "default": getattr(item, field.name),
+            "takes": describe_type(type(item), field),
+            "help": field.metadata.get("help", ""),
+        }
         for field in dataclasses.fields(item)
-    ]  # fmt: skip
+    ]
     return {**facts, "summary": item.summary, "reference": item.reference, "text": inspect.getdoc(type(item)) or ""}
 
 

@@ -17,19 +17,31 @@ from ticketbench.cli.common import load, plugin_options, print_json
 @click.option("--name", help="The submission's name; its folder has the same.")
 @click.option("--who", help="Who submits: a person or a group, as it will be shown.")
 @click.option(
-    "--output", type=click.Path(path_type=Path), metavar="DIR",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="The folder of submissions. Default: leaderboards/SUITE/TIER/submissions.",
-)  # fmt: skip
+)
 @click.option("--precision", default="", help="fp32, tf32 or bf16. Default: what most cells have.")
 @click.option("--device", "device_class", default="", help="cpu or cuda. Default: what most cells have.")
 @click.option("--check", is_flag=True, help="Write nothing: check the store, or the bundle that is named.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def submit_command(
-    bundle: Path | None, suite_name: str | None, tier: str | None, store_address: str, name: str | None,
-    who: str | None, output: Path | None, precision: str, device_class: str, check: bool,
-    plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
-) -> None:  # fmt: skip
+    bundle: Path | None,
+    suite_name: str | None,
+    tier: str | None,
+    store_address: str,
+    name: str | None,
+    who: str | None,
+    output: Path | None,
+    precision: str,
+    device_class: str,
+    check: bool,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make a bundle: the records of one tier of a suite, a manifest, and a hash over all of it.
 
     `ticketbench submit --check BUNDLE` looks whether a bundle is in order.

@@ -38,9 +38,18 @@ def ticket_command() -> None:
 @click.option("--out", required=True, metavar="FILE|DIR", help=f"A {SUFFIX} file; or a folder, for many cells.")
 @plugin_options
 def ticket_draw(
-    suite_name: str, tier: str | None, method: str, density: float | None, seed: int | None, device: str,
-    precision: str, out: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], **axes: str | None,
-) -> None:  # fmt: skip
+    suite_name: str,
+    tier: str | None,
+    method: str,
+    density: float | None,
+    seed: int | None,
+    device: str,
+    precision: str,
+    out: str,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    **axes: str | None,
+) -> None:
     """Draw the ticket of one cell, as a run would, and write it. It is neither trained further nor judged."""
     from ticketbench.cli.common import prepare
     from ticketbench.plan.resolve import Resolver
@@ -120,7 +129,7 @@ def inspect_tickets(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def show_ticket(found: dict[str, Any]) -> None:
-    """One ticket for a person."""
+    """A ticket for a person: where it comes from, and density and dead units layer by layer."""
     click.secho(found["file"], bold=True)
     for name, value in found["origin"].items():
         click.echo(f"  {name:9} {value}")
@@ -147,9 +156,12 @@ def show_ticket(found: dict[str, Any]) -> None:
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def probe_tickets(
-    files: tuple[str, ...], names: tuple[str, ...], plugin_files: tuple[str, ...], blocked: tuple[str, ...],
+    files: tuple[str, ...],
+    names: tuple[str, ...],
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Let probes look at saved tickets and solutions; of several, each meets the others as its companions."""
     from ticketbench.plan.resolve import Resolver
     from ticketbench.tickets.origin import load_ticket

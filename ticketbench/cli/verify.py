@@ -21,13 +21,20 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--cells", "count", type=click.IntRange(0, 1000), default=3, show_default=True,
-              help="How many cells are computed again; 0 only looks whether the bundle is in order.")  # fmt: skip
 @click.option(
-    "--tolerance", type=click.FloatRange(min=0),
+    "--cells",
+    "count",
+    type=click.IntRange(0, 1000),
+    default=3,
+    show_default=True,
+    help="How many cells are computed again; 0 only looks whether the bundle is in order.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
     help="How far a result may be off. Default: 0.005 of a share, 1 % of other numbers, and more for a cell that "
     "rounding alone moves by more.",
-)  # fmt: skip
+)
 @click.option("--salt", default="", help="A word that the submitter did not know; it changes which cells are sampled.")
 @click.option("--suite", "suite_name", metavar="NAME|FILE", help="The suite's file, where it is not installed.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -35,9 +42,17 @@ if TYPE_CHECKING:
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def verify_command(
-    bundle: Path, count: int, tolerance: float | None, salt: str, suite_name: str | None, device: str,
-    workers: int | None, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool,
-) -> None:  # fmt: skip
+    bundle: Path,
+    count: int,
+    tolerance: float | None,
+    salt: str,
+    suite_name: str | None,
+    device: str,
+    workers: int | None,
+    plugin_files: tuple[str, ...],
+    blocked: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check a bundle, compute some of its cells again, and write the verdict beside it.
 
     Which cells follows from the bundle's hash. If k of n cells are false, m samples hold one of these with probability
@@ -98,9 +113,13 @@ def compute(
         store = Store(Path(folder) / "store", create=True)
         try:
             run(
-                sampled, store, LocalExecutor(devices), plugins, device=devices[0],
+                sampled,
+                store,
+                LocalExecutor(devices),
+                plugins,
+                device=devices[0],
                 room=room_in(worker_memory(devices), resolver),
-            )  # fmt: skip
+            )
         finally:
             plugins.manager.unregister(display)
         return store.records(cell.key for cell in sampled.cells)
@@ -141,13 +160,20 @@ def show_verdict(bundle: Bundle, verdict: Verdict, place: Path, as_json: bool) -
         return
     lines = [
         (
-            cell.key, cell.row, cell.task.partition(" ")[0], f"{cell.density:g}", str(cell.seed), f"{cell.claimed:.4f}",
+            cell.key,
+            cell.row,
+            cell.task.partition(" ")[0],
+            f"{cell.density:g}",
+            str(cell.seed),
+            f"{cell.claimed:.4f}",
             "–" if cell.found is None else f"{cell.found:.4f}",
             "–" if cell.difference is None else f"{cell.difference:+.4f}",
-            f"{cell.tolerance:.4f}", str(cell.runs), "agrees" if cell.agrees else cell.reason,
+            f"{cell.tolerance:.4f}",
+            str(cell.runs),
+            "agrees" if cell.agrees else cell.reason,
         )
         for cell in verdict.cells
-    ]  # fmt: skip
+    ]
     columns = [
         "cell",
         "row",

@@ -105,11 +105,11 @@ def file_place(remote: Remote, folder: Path) -> Path:
 
 
 def part_of(target: Path) -> Path:
-    """The unfinished file beside a file."""
+    """Where a file's bytes are kept until all of them are there: a hidden file beside it."""
     return target.with_name(f".{target.name}.part")
 
 
 def by_hand(remote: Remote, folder: Path) -> str:
-    """The remedy without a network."""
+    """How to bring a file without a network, for messages."""
     where = f"into {folder} yourself, as {remote.name}"
     return f"put the file from {remote.url} {where} ({FOLDER_VARIABLE} names another folder)"

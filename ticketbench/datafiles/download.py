@@ -119,9 +119,14 @@ def web() -> request.OpenerDirector:
     director = request.OpenerDirector()
     proxies = {scheme: proxy for scheme, proxy in request.getproxies().items() if scheme in SCHEMES}
     for handler in (
-        request.ProxyHandler(proxies), request.HTTPHandler(), request.HTTPSHandler(), request.HTTPRedirectHandler(),
-        request.HTTPDefaultErrorHandler(), request.HTTPErrorProcessor(), request.UnknownHandler(),
-    ):  # fmt: skip
+        request.ProxyHandler(proxies),
+        request.HTTPHandler(),
+        request.HTTPSHandler(),
+        request.HTTPRedirectHandler(),
+        request.HTTPDefaultErrorHandler(),
+        request.HTTPErrorProcessor(),
+        request.UnknownHandler(),
+    ):
         director.add_handler(handler)
     return director
 
@@ -143,7 +148,7 @@ def next_block(response: HTTPResponse, remote: Remote, have: int) -> bytes:
 
 
 def cut_back(remote: Remote, have: int, reason: str) -> str:
-    """A connection that broke."""
+    """The message about a connection that broke: how much is there, and how to go on."""
     there = f"{have:,} of {remote.size:,} bytes are there"
     return f"{remote.url}: the connection was cut ({reason}); {there}. The same command goes on from there."
 

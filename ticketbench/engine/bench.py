@@ -60,7 +60,7 @@ class Bench:
     # -- networks ------------------------------------------------------------------------------------------
 
     def stage_at(self, task: Task, recipe: Recipe, module: nn.Module) -> Stage:
-        """The fleet's stage on a task."""
+        """The stage where this fleet trains on a task by a recipe: its data, and the network to stack."""
         return Stage.of(task, recipe, self.casts[0].model, module, self.cells[0].setting.precision, self.device)
 
     def build(self, task: Task) -> tuple[nn.Module, list[tuple[State, State]]]:

@@ -34,7 +34,7 @@ Begin = Callable[[Bench, Member], Life]
 
 
 def silent(phase: str, steps: int) -> None:
-    """Nobody is told."""
+    """Progress that nobody is told of."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class FleetRun:
     members: list[Member] = field(default_factory=list)
 
     def lead(self, begin: Begin) -> list[Member]:
-        """Lead all lives to their end."""
+        """Begin every cell's life and lead all of them to their end, training together whoever waits for it."""
         for index, (cell, cast) in enumerate(zip(self.bench.cells, self.bench.casts, strict=True)):
             member = Member(index, cell, cast, MemberTrial(self.bench, index))
             member.life = begin(self.bench, member)

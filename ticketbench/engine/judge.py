@@ -122,7 +122,7 @@ def metrics(network: Network, outputs: Any, targets: Tensor, inputs: Tensor, swe
 
 
 def summarized(network: Network, sums: Mapping[str, Tensor], examples: int, member: int) -> dict[str, list[float]]:
-    """One member's metrics as numbers."""
+    """One member's metrics as numbers, at each point of the sweep: means, and what the task makes of them."""
     means = {name: (total[member] / examples).tolist() for name, total in sums.items()}
     points = len(next(iter(means.values())))
     each = [network.task.summarize({name: values[at] for name, values in means.items()}) for at in range(points)]

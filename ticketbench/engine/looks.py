@@ -14,7 +14,7 @@ AT_THE_END = ("trained", "judged")
 
 @dataclass
 class Looks:
-    """Single numbers, and numbers along something."""
+    """What a cell's probes have found so far, and what its method has noted."""
 
     findings: list[Finding] = field(default_factory=list)
     """Single numbers, and what the method noted."""

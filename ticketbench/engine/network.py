@@ -68,7 +68,7 @@ class Network:
     def single(
         self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], chance: Tensor | None = None
     ) -> Any:
-        """The forward of one member."""
+        """The forward of one member alone, on its own parameters and buffers."""
         with nullcontext() if chance is None else answering(chance):
             return functional_call(self.module, (parameters, buffers), (inputs,), dict(call))
 
@@ -97,13 +97,16 @@ class Network:
                 return vmap(one, in_dims=axes)(parameters, buffers, inputs, chance)
             each = [
                 self.single(
-                    weights, statistics, inputs if shared else inputs[index], call,
+                    weights,
+                    statistics,
+                    inputs if shared else inputs[index],
+                    call,
                     None if chance is None else chance[index],
                 )
                 for index, (weights, statistics) in enumerate(
                     zip(members_of(parameters, members), members_of(buffers, members), strict=True)
                 )
-            ]  # fmt: skip
+            ]
             if members == 1:  # a view: outputs may be large
                 return tree_map(lambda part: part.unsqueeze(0), each[0])
             return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])

@@ -30,7 +30,7 @@ class Overrides:
 
     @classmethod
     def of(cls, regime: Regime) -> Overrides:
-        """What the regime's class overrides."""
+        """Which methods of `Regime` a regime's class overrides: the others need not be computed."""
         kind = type(regime)
         return cls(
             kind.computed is not Regime.computed,
@@ -75,7 +75,7 @@ class StackedRegime:
         return self._each(one, parameters, drawn)
 
     def penalties(self, parameters: State, drawn: Mapping[str, Tensor]) -> Tensor | None:
-        """Every member's penalty."""
+        """The penalty of every member, (fleet,); None where the regime has none."""
         if not self.parts.penalises:
             return None
 
@@ -138,8 +138,10 @@ def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) ->
     if stack.regimes[member] == regime:
         return
     weights = {name: weight.clone() for name, weight in stack.weights(member).items()}
-    extras = {name: value.detach().to(next(iter(weights.values())).device) for name, value in
-              regime.extras(weights, source).items()}  # fmt: skip
+    extras = {
+        name: value.detach().to(next(iter(weights.values())).device)
+        for name, value in regime.extras(weights, source).items()
+    }
     check_regime(regime, weights, {name: part[member] for name, part in stack.masks.items()}, extras)
     stack.begin(member, regime, extras)
 

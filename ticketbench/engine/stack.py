@@ -29,7 +29,7 @@ class Best:
 
 @dataclass
 class Stack:
-    """The state of a fleet."""
+    """The state of a fleet: weights, masks, optimizer slots and counters, with a leading axis over members."""
 
     parameters: State
     buffers: State
@@ -67,7 +67,7 @@ class Stack:
 
     @property
     def dense(self) -> bool:
-        """Whether no member has pruned anything."""
+        """Whether no member has pruned anything, so that no mask need be applied."""
         return all(bool(mask.all()) for mask in self.masks.values())
 
     def weights(self, member: int) -> State:
@@ -79,7 +79,7 @@ class Stack:
         return member_of(self.buffers, member)
 
     def mask(self, member: int) -> dict[str, Tensor]:
-        """A member's mask, as a copy."""
+        """A copy of a member's mask, which nothing that is done to it changes."""
         return {name: mask[member].clone() for name, mask in self.masks.items()}
 
     def snapshot(self, member: int) -> Snapshot:

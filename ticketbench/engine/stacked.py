@@ -17,7 +17,7 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs_fbi: Tensor, weight_foi: Tensor, bias_fo: Tensor | None) -> Tensor:
-        """One batched product."""
+        """All members' products in one batched multiplication."""
         ctx.save_for_backward(inputs_fbi, weight_foi)
         ctx.biased = bias_fo is not None
         if bias_fo is None:

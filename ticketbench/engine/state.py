@@ -15,12 +15,12 @@ def members_of(state: State, members: int) -> list[State]:
 
 
 def member_of(state: State, index: int) -> State:
-    """One member's tensors, as views."""
+    """One member's tensors, as views: what is written into them is written into the stack."""
     return {name: tensor[index] for name, tensor in state.items()}
 
 
 def cloned(state: State) -> State:
-    """Detached copies."""
+    """Copies of tensors, detached from the graph that they were computed in."""
     return {name: tensor.detach().clone() for name, tensor in state.items()}
 
 

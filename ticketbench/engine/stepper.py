@@ -181,7 +181,7 @@ class Stepper:
                     torch._foreach_mul_(group["params"], 1 - group["lr"] * self.recipe.weight_decay)
 
     def moved(self, steps: int) -> None:
-        """Note steps that were taken."""
+        """Count steps that were taken, for every member, and drop the gradients."""
         for member in range(len(self.stack)):
             self.stack.steps[member] += steps
             self.stack.updates[member] += steps
@@ -216,9 +216,13 @@ def make_optimizer(recipe: Recipe, stack: Stack, regime: StackedRegime | None = 
             groups, betas=recipe.betas, eps=recipe.epsilon, weight_decay=decay, fused=True, capturable=on_cuda
         )
     return torch.optim.SGD(
-        groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=decay,
+        groups,
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=decay,
         fused=True,
-    )  # fmt: skip
+    )
 
 
 def slot_names(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:

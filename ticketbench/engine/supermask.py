@@ -53,7 +53,7 @@ class StraightThrough(torch.autograd.Function):
 
 
 def straight_through(sizes: Tensor, weights: Tensor, mask: Tensor) -> Tensor:
-    """`StraightThrough` as a function."""
+    """The weights under a mask, with a gradient to the scores: `StraightThrough` as a function."""
     kept: Tensor = StraightThrough.apply(sizes, weights, mask)  # type: ignore[no-untyped-call]
     return kept
 

@@ -348,7 +348,7 @@ class MemberTrial(Trial):
         self.meet(name, Companion(*self._bench.best_or_present(self._member), self.mask))
 
     def meet(self, name: str, companion: Companion) -> None:
-        """Have a network to compare with."""
+        """Add a network to those that probes compare this one with."""
         self._seen = replace(self._seen, companions={**self._seen.companions, name: companion})
 
     # -- what is reported ----------------------------------------------------------------------------------

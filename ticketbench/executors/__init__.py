@@ -16,7 +16,7 @@ from ticketbench.store.schema import CellRecord
 
 @dataclass(frozen=True)
 class Event:
-    """Something happened to a fleet."""
+    """What an executor tells of a fleet: it moved on by some steps, or its records are there."""
 
     fleet: Fleet
     phase: str = ""

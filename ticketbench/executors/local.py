@@ -70,7 +70,7 @@ class Worker:
 
 @dataclass
 class LocalExecutor:
-    """Workers on this machine."""
+    """Computes fleets in worker processes of this machine, one on each device that it is given."""
 
     devices: tuple[str, ...]
     """The device of each worker, such as ("cpu", "cpu") or ("cuda:0",)."""
@@ -117,9 +117,13 @@ class LocalExecutor:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
         process = subprocess.Popen(
             [sys.executable, "-m", "ticketbench.executors.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
             env=environment,
-        )  # fmt: skip
+        )
         worker = Worker(device, process, errors)
         threading.Thread(target=self.listen, args=(worker,), daemon=True).start()
         worker.send({**setup, "threads": self.threads})

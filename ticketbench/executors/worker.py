@@ -59,9 +59,13 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
         job = waiting.get()
         cells = [Cell.from_plain(cell) for cell in job["cells"]]
         records = execute(
-            cells, resolver, headlines.get(cells[0].setting.task.name, headlines[""]), job["device"],
-            lambda phase, steps: say({"phase": phase, "steps": steps}), keep_in,
-        )  # fmt: skip
+            cells,
+            resolver,
+            headlines.get(cells[0].setting.task.name, headlines[""]),
+            job["device"],
+            lambda phase, steps: say({"phase": phase, "steps": steps}),
+            keep_in,
+        )
         say({"records": [record.as_dict() for record in records]})
 
 

@@ -17,7 +17,11 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 def kept_count(density: float, total: int) -> int:
-    """How many of `total` weights a density keeps: floor(density · total + 1/2)."""
+    """How many of `total` weights a density keeps: floor(density · total + 1/2).
+
+    >>> kept_count(0.5, 7)
+    4
+    """
     if not 0.0 < density <= 1.0:
         raise TicketError(f"density {density:g} is outside (0, 1]: it is the fraction of weights that is kept")
     return min(total, math.floor(density * total + 0.5))
@@ -38,6 +42,13 @@ def allocate(
     exceeds the total, the same as layerwise. A number for each layer instead of a name: in that proportion.
     Where an earlier mask left a layer fewer weights (`alive`) than its share, it keeps those and the others take
     the rest.
+
+    >>> allocate("layerwise", {"first": (4, 5), "second": (2, 5)}, kept=15)
+    {'first': 10, 'second': 5}
+    >>> allocate("er", {"first": (4, 5), "second": (2, 5)}, kept=15)  # 9 and 7 parts of 16
+    {'first': 8, 'second': 7}
+    >>> allocate({"first": 1.0, "second": 2.0}, {"first": (4, 5), "second": (2, 5)}, kept=15)
+    {'first': 5, 'second': 10}
     """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     caps = dict(alive) if alive is not None else sizes
@@ -62,9 +73,9 @@ def allocate(
 
 
 def proportions(parts: Mapping[str, float], layers: Iterable[str]) -> dict[str, Fraction]:
-    """The layers' parts as exact fractions."""
+    """The layers' parts as exact fractions; a `TicketError` names a layer whose part is missing or no number."""
     for name in layers:
-        if not 0 <= parts.get(name, math.nan) < math.inf:
+        if name not in parts or not math.isfinite(parts[name]) or parts[name] < 0:
             found = f"{parts[name]:g}" if name in parts else "missing"
             raise TicketError(f"the part of '{name}' is {found}: each layer needs a finite number, 0 or more")
     return {name: Fraction(parts[name]) for name in layers}
@@ -74,6 +85,9 @@ def share(sizes: Mapping[str, int], weights: Mapping[str, int | Fraction], kept:
     """Split `kept` in proportion to `weights`, no layer above its size, by largest remainders.
 
     Ties go to the layer that comes first; exact fractions, so that a rounding never decides.
+
+    >>> share({"a": 10, "b": 10, "c": 2}, {"a": 1, "b": 1, "c": 1}, kept=9)
+    {'a': 4, 'b': 3, 'c': 2}
     """
     full: dict[str, int] = {}
     while True:

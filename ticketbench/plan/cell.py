@@ -77,7 +77,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One point of the matrix."""
+    """One point of a suite's matrix: a setting at a density with a seed, and the key that stands for all of it."""
 
     setting: Setting
     density: float
@@ -94,7 +94,7 @@ class Cell:
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Cell:
-        """The cell back from plain data."""
+        """The cell that `to_plain` made plain data of."""
         values = dict(data["setting"])
         for field in fields(Setting):
             value = values[field.name]
@@ -122,10 +122,19 @@ def describe(cell: Cell) -> CellRecord:
     setting = cell.setting
     axes: dict[str, Any] = {kind: str(choice) for kind, choice in setting.choices() if kind != "probe"}
     return CellRecord(
-        key=cell.key, suite=setting.suite, suite_version=setting.suite_version, tier=setting.tier, row=setting.row,
-        recipe=setting.recipe_name, precision=setting.precision, device_class=setting.device_class,
-        density=cell.density, seed=cell.seed, definition=cell.text(), **axes,
-    )  # fmt: skip
+        key=cell.key,
+        suite=setting.suite,
+        suite_version=setting.suite_version,
+        tier=setting.tier,
+        row=setting.row,
+        recipe=setting.recipe_name,
+        precision=setting.precision,
+        device_class=setting.device_class,
+        density=cell.density,
+        seed=cell.seed,
+        definition=cell.text(),
+        **axes,
+    )
 
 
 def ticket_facts(cell: Cell, kind: str) -> dict[str, Any]:

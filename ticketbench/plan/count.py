@@ -44,14 +44,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Size:
-    """How large a model is."""
+    """How large a model is: all its parameters, and the shapes of the weights that may be pruned."""
 
     parameters: int
     prunable: dict[str, tuple[int, ...]]
 
     @property
     def prunable_total(self) -> int:
-        """How many weights may be pruned."""
+        """How many weights may be pruned, over all layers."""
         return sum(math.prod(shape) for shape in self.prunable.values())
 
 
@@ -127,7 +127,7 @@ def check_chance(model: Model, shapes: Shapes, call: Mapping[str, Any], swept: M
 
 
 def module_work(module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Work:
-    """The same of a built module."""
+    """The floating-point operations of a built module's forward on inputs of a shape, by weight."""
     module = copy.deepcopy(module).to("meta").eval()
     example = torch.zeros((1, *inputs), device="meta")
     owners = {storage(weight): name for name, weight in module.named_parameters() if weight.ndim >= 2}

@@ -33,7 +33,7 @@ COPIES = 5
 
 @dataclass
 class Estimate:
-    """The cost of some cells."""
+    """What some cells will cost: steps, FLOPs, seconds of one worker, and the memory of the largest fleet."""
 
     cells: int = 0
     steps: int = 0
@@ -140,9 +140,13 @@ def count(cast: Cast) -> Cost:
     )
     judged = [(judging_flops(cast, part), part.sizes().test) for part in cast.stages.judge_on.values()]
     return Cost(
-        mean, sum(flops * count for flops, count in judged), model_size(model, task.shapes()),
-        recipe.total_steps(task.sizes().train), recipe.batch, cast.stages.trains_elsewhere,
-    )  # fmt: skip
+        mean,
+        sum(flops * count for flops, count in judged),
+        model_size(model, task.shapes()),
+        recipe.total_steps(task.sizes().train),
+        recipe.batch,
+        cast.stages.trains_elsewhere,
+    )
 
 
 def judging_flops(cast: Cast, task: Task) -> float:
@@ -165,7 +169,7 @@ def judging_flops(cast: Cast, task: Task) -> float:
 def measured_rate() -> float:
     """FLOP/s of one worker on products of the size that small networks have."""
     cuda = torch.cuda.is_available()
-    left = torch.rand(1 if not cuda else 32, 128, 256, device="cuda" if cuda else "cpu")
+    left = torch.rand(32 if cuda else 1, 128, 256, device="cuda" if cuda else "cpu")
     right = torch.rand(left.shape[0], 256, 128, device=left.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

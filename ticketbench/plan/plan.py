@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,9 +96,9 @@ class Plan:
         for members in groups.values():
             ordered = sorted(members, key=lambda cell: (cell.density, cell.setting.row, cell.seed))
             most = min(limit, room(ordered[0].setting)) if room else limit
-            count = -(-len(ordered) // most)
+            count = math.ceil(len(ordered) / most)
             if len(groups) < workers:
-                count = min(len(ordered), -(-count // workers) * workers)
+                count = min(len(ordered), math.ceil(count / workers) * workers)
             fleets += Fleet(tuple(ordered), self.timeout, device).split(count)
         return fleets
 
@@ -126,8 +127,8 @@ def make_plan(
         for setting, method in settings(suite, tier, block, resolver, selection, device_class, precision, where):
             text = setting.text()
             shrinking |= {setting.method.name} if method.removes_units else set()
-            fixed = method.fixed_density
-            for density in [fixed] if fixed is not None else (selection.densities or block.densities):
+            densities = selection.densities or block.densities
+            for density in densities if method.fixed_density is None else [method.fixed_density]:
                 for seed in seeds:
                     cell = make_cell(setting, text, float(density), seed)
                     cells.setdefault(cell.key, cell)
@@ -159,14 +160,25 @@ def settings(
             scorer = scorer_of(label, row, method, resolver, where)
             yield (
                 Setting(
-                    suite.name, suite.version, tier, label,
-                    choose(resolver, "method", row.method, where), scorer,
-                    choose(resolver, "model", model, where), task_choice, protocol_choice,
-                    choose(resolver, "initializer", initializer, where), probes,
-                    block.recipe, recipe, precision, device_class, sources,
+                    suite.name,
+                    suite.version,
+                    tier,
+                    label,
+                    choose(resolver, "method", row.method, where),
+                    scorer,
+                    choose(resolver, "model", model, where),
+                    task_choice,
+                    protocol_choice,
+                    choose(resolver, "initializer", initializer, where),
+                    probes,
+                    block.recipe,
+                    recipe,
+                    precision,
+                    device_class,
+                    sources,
                 ),
                 method,
-            )  # fmt: skip
+            )
 
 
 def choose(resolver: Resolver, kind: str, entry: Entry, where: str) -> Choice:

@@ -27,7 +27,7 @@ class Resolver:
         """What settings were found to cost, for the plan's estimate."""
 
     def item(self, kind: str, name: str, options: Mapping[str, Any], where: str = "") -> Any:
-        """The registered thing with these options."""
+        """The registered thing of that name with these options; the error names a wrong one and where it stands."""
         prototype = self.plugins.find(kind, name, where)
         return configure(prototype, options, where or f"{kind} '{name}'")
 
@@ -61,7 +61,7 @@ class Resolver:
         return tuple(sorted({module.split(".")[0] for module in modules} - {"ticketbench", "pathlib", "builtins"}))
 
     def cast(self, setting: Setting) -> Cast:
-        """The objects behind a setting."""
+        """The objects that a setting's choices stand for, its recipe, and the stages that its protocol makes."""
         protocol: Protocol = self.chosen("protocol", setting.protocol)
         task: Task = self.chosen("task", setting.task)
         return Cast(
@@ -88,5 +88,5 @@ class Cast:
     recipe: Recipe
 
     def changed_recipe(self, changes: Mapping[str, Any]) -> Recipe:
-        """The recipe with a protocol's changes."""
+        """The recipe with the changes that a stage of the protocol makes to it."""
         return Recipe.model_validate({**self.recipe.model_dump(), **changes})

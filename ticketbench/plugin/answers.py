@@ -76,36 +76,38 @@ def size_of_call(sizes: Sequence[Any]) -> tuple[int, ...]:
 
 
 def rand(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """u."""
+    """Uniform numbers in [0, 1) in a shape: `torch.rand`."""
     numbers = uniform(size_of_call(sizes) if size is None else tuple(size))
     return numbers if dtype is None else numbers.to(dtype)
 
 
 def randn(uniform: Uniform, *sizes: Any, size: Any = None, dtype: Any = None, **words: Any) -> Tensor:
-    """Normal numbers."""
+    """Normal numbers in a shape: `torch.randn`."""
     numbers = normals(uniform, size_of_call(sizes) if size is None else tuple(size))
     return numbers if dtype is None else numbers.to(dtype)
 
 
 def rand_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """u in a tensor's shape."""
+    """Uniform numbers in [0, 1) in another tensor's shape: `torch.rand_like`."""
     return uniform(input.shape).to(words.get("dtype") or input.dtype)
 
 
 def randn_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
-    """Normal numbers in a tensor's shape."""
+    """Normal numbers in another tensor's shape: `torch.randn_like`."""
     return normals(uniform, input.shape).to(words.get("dtype") or input.dtype)
 
 
 def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, **words: Any) -> Tensor:
-    """mean + std·N(0, 1)."""
-    shape = tuple(size) if size is not None else (mean if isinstance(mean, Tensor) else std).shape
-    numbers: Tensor = mean + std * normals(uniform, shape)
+    """mean + std·N(0, 1), in the shape that is given, else in that of the mean or of the deviation: `torch.normal`."""
+    if size is None:
+        size = mean.shape if isinstance(mean, Tensor) else std.shape
+    numbers: Tensor = mean + std * normals(uniform, tuple(size))
     return numbers
 
 
-def gumbel_softmax(uniform: Uniform, logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10,
-                   dim: int = -1) -> Tensor:  # fmt: skip
+def gumbel_softmax(
+    uniform: Uniform, logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
+) -> Tensor:
     """softmax((logits − log(−log u)) / τ); hard: its one-hot maximum, with the soft one's gradient."""
     numbers = uniform(logits.shape).to(logits.dtype).clamp(min=2.0**-25)
     soft: Tensor = ((logits - (-numbers.log()).log()) / tau).softmax(dim)
@@ -149,20 +151,27 @@ class Refusal:
         )
 
 
-def attention_draws(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-                    *rest: Any, **words: Any) -> bool:  # fmt: skip
-    """Attention draws where it drops."""
+def attention_draws(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, *rest: Any, **words: Any
+) -> bool:
+    """Whether a call of attention draws random numbers: it does where it has a dropout."""
     return bool(dropout_p)
 
 
 REFUSED: dict[Any, Refusal] = {
-    functional.scaled_dot_product_attention: Refusal(
-        "scaled_dot_product_attention with dropout_p", attention_draws
-    ),
+    functional.scaled_dot_product_attention: Refusal("scaled_dot_product_attention with dropout_p", attention_draws),
     **{
         getattr(Tensor, name): Refusal(f"Tensor.{name}, in place")
-        for name in ("uniform_", "normal_", "bernoulli_", "exponential_", "random_", "cauchy_", "geometric_",
-                     "log_normal_")
+        for name in (
+            "uniform_",
+            "normal_",
+            "bernoulli_",
+            "exponential_",
+            "random_",
+            "cauchy_",
+            "geometric_",
+            "log_normal_",
+        )
     },
     **{
         getattr(torch, name): Refusal(f"torch.{name}")
@@ -170,4 +179,4 @@ REFUSED: dict[Any, Refusal] = {
     },
     functional.rrelu: Refusal("rrelu", lambda *args, **words: bool(words.get("training"))),
     functional.feature_alpha_dropout: Refusal("feature_alpha_dropout"),
-}  # fmt: skip
+}

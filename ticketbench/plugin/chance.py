@@ -47,7 +47,7 @@ class Answers(TorchFunctionMode):
         return func(*args, **words)
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        """Numbers of a shape, as float32."""
+        """The next uniform numbers, as float32, in a shape."""
         return self.take(tuple(int(size) for size in shape))
 
 

@@ -40,7 +40,15 @@ class Contract(ABC):
 
 
 class Scorer(Contract):
-    """Ranks weights at the moment it is asked; higher = keep."""
+    """Ranks weights at the moment it is asked; higher = keep.
+
+    >>> @dataclass(frozen=True)
+    ... class Magnitude(Scorer):
+    ...     name = "my_magnitude"
+    ...     summary = "the absolute value of the weight"
+    ...     def score(self, trial):
+    ...         return {name: weight.abs() for name, weight in trial.weights.items()}
+    """
 
     @abstractmethod
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
@@ -52,6 +60,16 @@ class Method(Contract):
 
     `draw` may be a plain function (one-shot) or a generator that yields `trial.train(...)` wherever training
     is part of drawing. When it ends, the engine trains what is left of the schedule and judges the result.
+
+    >>> @dataclass(frozen=True)
+    ... class AfterTraining(Method):
+    ...     name = "my_after_training"
+    ...     summary = "train, prune once, and train the pruned network again from the start of the schedule"
+    ...     ranks_by = "my_magnitude"
+    ...     def draw(self, trial):
+    ...         yield trial.train()
+    ...         trial.prune(trial.density)
+    ...         trial.restart()
     """
 
     fixed_density: ClassVar[float | None] = None
@@ -133,6 +151,16 @@ class Model(Contract):
 
     The forward must be functional: no Python branch on the data, so that `torch.func` can stack it. What is
     drawn per training step (how many iterations, say) is common to all cells and arrives as keywords.
+
+    >>> @dataclass(frozen=True)
+    ... class OneHidden(Model):
+    ...     name = "one_hidden"
+    ...     summary = "one hidden layer on vectors"
+    ...     width: int = 20
+    ...     def build(self, shapes):
+    ...         from torch import nn
+    ...         hidden = nn.Linear(*shapes.inputs, self.width)
+    ...         return nn.Sequential(hidden, nn.ReLU(), nn.Linear(self.width, shapes.outputs))
     """
 
     stackable: ClassVar[bool] = True
@@ -232,7 +260,15 @@ class Stages:
 
 
 class Protocol(Contract):
-    """Turns a cell's task into the stages of its life."""
+    """Turns a cell's task into the stages of its life.
+
+    >>> @dataclass(frozen=True)
+    ... class JudgedElsewhere(Protocol):
+    ...     name = "judged_elsewhere"
+    ...     summary = "draw and train on the task, and judge on another one, too"
+    ...     def stages(self, task, find):
+    ...         return Stages(task, task, {"own": task, "other": find("other_task", noise=0.1)})
+    """
 
     @abstractmethod
     def stages(self, task: Task, find: Callable[..., Task]) -> Stages:
@@ -248,7 +284,15 @@ class Points:
 
 
 class Probe(Contract):
-    """A diagnostic. It looks, and never disturbs: it gets its own random numbers and a trial to read."""
+    """A diagnostic. It looks, and never disturbs: it gets its own random numbers and a trial to read.
+
+    >>> @dataclass(frozen=True)
+    ... class Norms(Probe):
+    ...     name = "norms"
+    ...     summary = "the length of each layer's weights"
+    ...     def measure(self, trial):
+    ...         return {name: float(weight.norm()) for name, weight in trial.weights.items()}
+    """
 
     moments: ClassVar[tuple[str, ...]] = ("drawn", "trained")
     """When it looks: "started" (nothing is drawn yet), "drawn" (ticket drawn, not trained), "trained" (the end of
@@ -262,7 +306,10 @@ class Probe(Contract):
 
     @abstractmethod
     def measure(self, trial: Trial) -> Mapping[str, float | Points]:
-        """Named numbers."""
+        """What it found: name -> a number, or `Points` for numbers along something, such as a spectrum.
+
+        Each becomes a row of the table `probes` or a curve, under "probe/name".
+        """
 
 
 KINDS: Mapping[str, type[Contract]] = {

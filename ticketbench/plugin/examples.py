@@ -38,7 +38,7 @@ class Split:
         return len(self.inputs)
 
     def to(self, device: torch.device) -> Split:
-        """The same examples on a device."""
+        """The same inputs and targets on a device; those that lie there already are not copied."""
         return Split(self.inputs.to(device), self.targets.to(device))
 
 

@@ -18,7 +18,7 @@ class RunPlan(TypingProtocol):
 
     @property
     def tier(self) -> str:
-        """The suite's tier."""
+        """The tier of the suite that is run, such as "smoke"."""
 
     @property
     def cells(self) -> Sequence[Any]:
@@ -31,42 +31,42 @@ hookimpl = pluggy.HookimplMarker("ticketbench")
 
 @hookspec
 def ticketbench_scorers() -> Sequence[Scorer]:  # type: ignore[empty-body]
-    """Scorers, with their default options."""
+    """Offer scorers: objects of your `Scorer` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_methods() -> Sequence[Method]:  # type: ignore[empty-body]
-    """Methods, with their default options."""
+    """Offer methods: objects of your `Method` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_models() -> Sequence[Model]:  # type: ignore[empty-body]
-    """Models, with their default options."""
+    """Offer models: objects of your `Model` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_tasks() -> Sequence[Task]:  # type: ignore[empty-body]
-    """Tasks, with their default options. Returning them must not load or fetch data."""
+    """Offer tasks, with their default options. Returning them must not load or fetch data."""
 
 
 @hookspec
 def ticketbench_protocols() -> Sequence[Protocol]:  # type: ignore[empty-body]
-    """Protocols, with their default options."""
+    """Offer protocols: objects of your `Protocol` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_initializers() -> Sequence[Initializer]:  # type: ignore[empty-body]
-    """Initializers, with their default options."""
+    """Offer initializers: objects of your `Initializer` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_probes() -> Sequence[Probe]:  # type: ignore[empty-body]
-    """Probes, with their default options."""
+    """Offer probes: objects of your `Probe` classes, with their default options."""
 
 
 @hookspec
 def ticketbench_suites() -> Sequence[Path]:  # type: ignore[empty-body]
-    """Paths of suite files (TOML)."""
+    """Offer suites: the paths of TOML files, each named after its suite."""
 
 
 @hookspec

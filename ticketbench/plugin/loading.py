@@ -27,7 +27,7 @@ ALLOW_VARIABLE = "TICKETBENCH_PLUGINS"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a plugin came from."""
+    """Where a plugin came from: its name, its distribution with the version, and the file or entry point."""
 
     plugin: str
     distribution: str
@@ -45,7 +45,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Registered:
-    """A thing with its origin."""
+    """A thing that a plugin offers, under its kind and name, with the plugin that it comes from."""
 
     kind: str
     name: str
@@ -77,7 +77,7 @@ class Plugins:
         return self.registered(kind, name, where).item
 
     def registered(self, kind: str, name: str, where: str = "") -> Registered:
-        """As `find`, with its origin."""
+        """The thing of that name with its origin; an `UnknownNameError` suggests the nearest."""
         if name in self.items[kind]:
             return self.items[kind][name]
         error = UnknownNameError(kind, name, self.items[kind], where)

@@ -63,7 +63,7 @@ def check_value(owner: type, field: dataclasses.Field[Any], value: Any, where: s
 
 @lru_cache(maxsize=4096)
 def adapter(owner: type, name: str) -> TypeAdapter[Any]:
-    """pydantic's validator of one field's annotation."""
+    """pydantic's validator for the type of one field; made once for each."""
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(get_type_hints(owner)[name], config=ConfigDict(allow_inf_nan=False))

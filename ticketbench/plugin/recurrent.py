@@ -37,7 +37,7 @@ class Recurrent(Protocol):
         ...
 
     def start(self, examples: int) -> Carried:
-        """The state before the first step."""
+        """The state before the first step, usually zeros, for so many examples."""
         ...
 
     def transition(self, features: Tensor, carried: Carried) -> Carried:
@@ -45,5 +45,5 @@ class Recurrent(Protocol):
         ...
 
     def read(self, hidden: Tensor) -> Tensor:
-        """Outputs of hidden states (…, hidden)."""
+        """The network's outputs for hidden states (…, hidden), of one step or of many."""
         ...

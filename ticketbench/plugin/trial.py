@@ -52,11 +52,11 @@ class Spent:
 
 
 class Ranking(Protocol):
-    """What ranks weights: a `Scorer`."""
+    """What can rank weights, as far as a trial needs it: every `Scorer` does."""
 
     @property
     def name(self) -> str:
-        """How it is called."""
+        """The name that suites, messages and records call it by."""
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """A number for every prunable weight; higher = keep."""
@@ -67,6 +67,16 @@ class Trial(ABC):
 
     Scorers and probes look: they read weights, ask for gradients, draw batches. A method acts as well: it trains,
     prunes, rewinds, reports. Whatever a scorer or a probe does to what it is given, the cell stays as it is.
+
+    >>> def score(self, trial):  # of a scorer: s = |θ · ∂L/∂θ| on one batch of the training split
+    ...     gradient = trial.gradient(next(trial.batches()))
+    ...     return {name: (weight * gradient[name]).abs() for name, weight in trial.weights.items()}
+
+    >>> def draw(self, trial):  # of a method: train for a while, prune, and go on from where training began
+    ...     start = trial.snapshot()
+    ...     yield trial.train(until=trial.total_steps // 2)
+    ...     trial.prune(trial.density)
+    ...     trial.rewind(start)
     """
 
     seed: int
@@ -88,7 +98,7 @@ class Trial(ABC):
     @property
     @abstractmethod
     def parameters(self) -> dict[str, Tensor]:
-        """Every trainable parameter by name."""
+        """Every trainable parameter by name: the prunable weights, and biases, norms and the like, too."""
 
     @property
     @abstractmethod
@@ -108,27 +118,30 @@ class Trial(ABC):
     @property
     @abstractmethod
     def shapes(self) -> Shapes:
-        """The task's shapes."""
+        """The shape of one input of the task, and how many outputs it has."""
 
     @property
     @abstractmethod
     def device(self) -> torch.device:
-        """Where the network lives."""
+        """The device that the network lives on; whatever is handed out lies there, too."""
 
     @property
     @abstractmethod
     def total_weights(self) -> int:
-        """How many weights may be pruned."""
+        """How many weights may be pruned, over all layers; those that are pruned already count."""
 
     @property
     @abstractmethod
     def present_density(self) -> float:
-        """The density of the present mask."""
+        """The share of the prunable weights that the present mask keeps."""
 
     @property
     @abstractmethod
     def module(self) -> nn.Module:
-        """A copy of the network as an ordinary module: do with it what you like."""
+        """A copy of the network as an ordinary module: do with it what you like.
+
+        `unit_chain(trial.module)` says which of its layers read which.
+        """
 
     @abstractmethod
     def outputs(
@@ -151,7 +164,7 @@ class Trial(ABC):
 
     @abstractmethod
     def criterion(self, outputs: Tensor, batch: Split) -> Tensor:
-        """The task's criterion of given outputs."""
+        """The task's criterion of outputs that you have already, such as those of `outputs`; a scalar."""
 
     @abstractmethod
     def metrics(self, outputs: Tensor, batch: Split) -> dict[str, float]:
@@ -174,11 +187,18 @@ class Trial(ABC):
 
     @abstractmethod
     def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
-        """Training batches to score on (`count` 0: the whole training split, in order)."""
+        """Training batches to score on (`count` 0: the whole training split, in order).
+
+        `next(trial.batches())` is one batch of the recipe's size; `size` asks for another.
+        """
 
     @abstractmethod
     def generator(self, purpose: str) -> torch.Generator:
-        """A CPU generator of this cell for a purpose; the same one every time, so that it goes on."""
+        """A CPU generator of this cell for a purpose; the same one every time, so that it goes on.
+
+        `torch.rand(shape, generator=trial.generator("growth"))` draws numbers that depend on the cell's seed alone, and
+        not on what is drawn for other purposes.
+        """
 
     @property
     @abstractmethod
@@ -205,17 +225,17 @@ class Trial(ABC):
     @property
     @abstractmethod
     def total_steps(self) -> int:
-        """How many steps one training takes."""
+        """How many steps a whole training takes, from the start of the schedule to its end."""
 
     @property
     @abstractmethod
     def steps_per_epoch(self) -> int:
-        """How many steps one epoch takes."""
+        """How many steps pass over the training split once."""
 
     @property
     @abstractmethod
     def trainings(self) -> int:
-        """How many trainings have begun."""
+        """How many trainings have begun with a fresh optimizer; one that is gone on with counts once."""
 
     @abstractmethod
     def learning_rate(self, step: int | None = None) -> float:
@@ -286,7 +306,10 @@ class Trial(ABC):
 
     @abstractmethod
     def note(self, name: str, value: float) -> None:
-        """Record a number of the method's own; it is stored with the probes, under the round last reported."""
+        """Record a number of the method's own; it is stored with the probes, under the round last reported.
+
+        `trial.note("regrown", 12)` becomes a row of the table `probes`.
+        """
 
     # -- the mask ----------------------------------------------------------------------------------------
 
@@ -298,8 +321,15 @@ class Trial(ABC):
     def prune(
         self, density: float | None = None, scope: str = "global", scores: Mapping[str, Tensor] | None = None
     ) -> None:
-        """Keep exactly the best weights that are left, by the row's scorer (or given scores) and a scope."""
+        """Keep exactly the best weights that are left, by the row's scorer (or given scores) and a scope.
+
+        `trial.prune()` prunes to the cell's density, `trial.prune(0.5, scope="layerwise")` to half of every layer.
+        `scores={name: tensor}` ranks by those instead, higher = keep.
+        """
 
     @abstractmethod
     def set_mask(self, mask: Mapping[str, Tensor]) -> None:
-        """A mask of the method's own making. Dropped weights and slots become zero, grown ones start there."""
+        """A mask of the method's own making. Dropped weights and slots become zero, grown ones start there.
+
+        It needs a bool tensor for every prunable weight; `trial.mask` is a copy of the present one to begin with.
+        """

@@ -43,7 +43,7 @@ def finished(chart: alt.LayerChart | alt.FacetChart, names: Sequence[str], width
 
 
 def colour_of(names: Sequence[str]) -> alt.Color:
-    """A colour for every name."""
+    """The colour of a chart's series: one for each name, in the order given."""
     return alt.Color("series:N", title=None, scale=alt.Scale(domain=list(names), range=ranged(len(names))))
 
 

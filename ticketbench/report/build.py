@@ -74,13 +74,21 @@ def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) 
     if len(absent) < 2:
         return [describe_finding(results, number, finding) for finding in findings]
     places = "; ".join(setting_text(results, finding.setting) for finding in absent)
-    rest = Judged(number, absent[0].claim.text, "cannot tell", f"{len(absent)} more settings", "", "",
-                  absent[0].claim.source, f"not computed: {places}")  # fmt: skip
+    rest = Judged(
+        number,
+        absent[0].claim.text,
+        "cannot tell",
+        f"{len(absent)} more settings",
+        "",
+        "",
+        absent[0].claim.source,
+        f"not computed: {places}",
+    )
     return [*(describe_finding(results, number, finding) for finding in findings if not finding.absent), rest]
 
 
 def describe_finding(results: Results, number: int, finding: ClaimFinding) -> Judged:
-    """A finding as text."""
+    """What was found about a claim, as text: the number with its interval and unit."""
     claim = finding.claim
     headline = results.suite.headline_of(str(dict(finding.setting).get("task", "")))
     metric = results.suite.metric(claim.metric or headline.metric)
@@ -92,8 +100,10 @@ def describe_finding(results: Results, number: int, finding: ClaimFinding) -> Ju
         ours = f"×{finding.interval.mean:.3g} [×{finding.interval.low:.3g}, ×{finding.interval.high:.3g}]"
         ours += f" over {finding.seeds} seeds"
     elif finding.interval:
-        low, high = (quantity(side, unit, metric, "", difference).split()[0]
-                     for side in (finding.interval.low, finding.interval.high))  # fmt: skip
+        low, high = (
+            quantity(side, unit, metric, "", difference).split()[0]
+            for side in (finding.interval.low, finding.interval.high)
+        )
         ours = f"{quantity(finding.interval.mean, unit, metric, x_title, difference)} [{low}, {high}]"
         ours += f" over {finding.seeds} seeds"
     if claim.paper is not None and claim.compare == "ratio":

@@ -31,10 +31,18 @@ OURS, PRINTED = "ours", "paper"
 def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict[str, Any] | None:
     """The chart, or None where there is nothing to draw."""
     ours = [
-        {"series": one.label, "source": OURS, "x": point.x, "value": point.mean, "low": point.low, "high": point.high,
-         "seeds": point.seeds}
-        for one in series for point in one.points(figure.band)
-    ]  # fmt: skip
+        {
+            "series": one.label,
+            "source": OURS,
+            "x": point.x,
+            "value": point.mean,
+            "low": point.low,
+            "high": point.high,
+            "seeds": point.seeds,
+        }
+        for one in series
+        for point in one.points(figure.band)
+    ]
     ours = above_zero(ours) if figure.y_scale == "log" else ours
     if not ours:
         return None
@@ -55,7 +63,7 @@ def above_zero(ours: Sequence[Datum]) -> list[Datum]:
 
 
 def x_name_of(series: Sequence[Series]) -> str:
-    """What the curves run over."""
+    """The name of what the curves of a figure run over; "x" where none has a name."""
     return next((one.x_name for one in series if one.x_name), "x")
 
 
@@ -101,11 +109,13 @@ def channels_of(
         low=alt.Y("low:Q", title=metric.title, scale=y_scale, axis=y_axis),
         colour=colour_of(named),
         dash=alt.StrokeDash(
-            "source:N", title=None, scale=alt.Scale(domain=[OURS, PRINTED], range=[[1, 0], [5, 4]]),
+            "source:N",
+            title=None,
+            scale=alt.Scale(domain=[OURS, PRINTED], range=[[1, 0], [5, 4]]),
             legend=alt.Legend() if printed else None,
         ),
         pick=alt.selection_point(fields=["series"], bind="legend", name="pick"),
-    )  # fmt: skip
+    )
 
 
 def our_layers(ours: list[Datum], channels: Channels, figure: Figure) -> list[alt.Chart]:

@@ -30,7 +30,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with our values."""
+    """A figure of the paper with our values: its lines, and the table beside it."""
 
     figure: Figure
     series: list[Series]
@@ -43,7 +43,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a reader gets to see."""
+    """Everything that a reader gets to see: verdicts on claims, figures, targets, and what went wrong."""
 
     results: Results
     verdicts: list[Judged]
@@ -58,7 +58,7 @@ class Report:
         return f"{sum(counts.values())} cells: {parts}; {self.results.precision} on {self.results.device_class}"
 
     def tally(self) -> Counter[str]:
-        """How often each verdict was given."""
+        """How often each verdict was given over all claims."""
         return Counter(judged.verdict for judged in self.verdicts)
 
     def to_plain(self) -> dict[str, Any]:
@@ -79,9 +79,14 @@ class Report:
                     "title": drawing.figure.title,
                     "comparable": results.tier in drawing.figure.comparable,
                     "series": [
-                        {"label": one.label, "row": one.row, "density": one.density, "seeds": one.seeds,
-                         "troubles": one.troubles(),
-                         "points": [vars(point) for point in one.points(drawing.figure.band)]}
+                        {
+                            "label": one.label,
+                            "row": one.row,
+                            "density": one.density,
+                            "seeds": one.seeds,
+                            "troubles": one.troubles(),
+                            "points": [vars(point) for point in one.points(drawing.figure.band)],
+                        }
                         for one in drawing.series
                     ],
                     "references": [part.model_dump(mode="json") for part in drawing.figure.references],
@@ -91,7 +96,7 @@ class Report:
             ],
             "targets": plain_grid(self.targets),
             "troubles": plain_grid(self.troubles),
-        }  # fmt: skip
+        }
 
 
 def plain_grid(grid: Grid) -> dict[str, Any]:

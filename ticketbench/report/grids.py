@@ -21,7 +21,7 @@ PAPER = "paper"
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of text."""
+    """A table of text with a title: names of columns, lines of as many cells, and notes below."""
 
     title: str
     columns: tuple[str, ...]
@@ -53,7 +53,8 @@ def figure_grid(results: Results, figure: Figure, series: Sequence[Series]) -> G
         lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row == one.row]
     known = {one.row for one in series}
     lines += [paper_line(part, asked, metric, figure) for part in figure.references if part.row not in known]
-    title = figure.title if figure.probes else f"{figure.title}: {metric.title}{', %' if metric.percent else ''}"
+    unit = ", %" if metric.percent else ""
+    title = figure.title if figure.probes else f"{figure.title}: {metric.title}{unit}"
     return Grid(title, ("row", "", "seeds", *(name for name, _ in asked), "notes"), lines)
 
 
@@ -90,7 +91,7 @@ def spread_text(series: Series, aspect: Aspect, metric: Metric, percent: bool = 
 def paper_line(
     reference: Reference, asked: Sequence[tuple[str, Aspect]], metric: Metric, figure: Figure
 ) -> tuple[str, ...]:
-    """The paper's numbers in our columns."""
+    """The paper's numbers for a row as a line of our table, in its columns."""
     cells = []
     for _, aspect in asked:
         value = None
@@ -131,8 +132,9 @@ def target_grid(results: Results) -> Grid:
 def what(aspect: Aspect) -> str:
     """A measure in words, with the place it is of."""
     wheres = [getattr(aspect, axis) for axis in FILTERED]
-    place = [" ".join([one.name, *(f"{key}={value}" for key, value in one.options.items())]).strip()
-             for one in wheres if one]  # fmt: skip
+    place = [
+        " ".join([one.name, *(f"{key}={value}" for key, value in one.options.items())]).strip() for one in wheres if one
+    ]
     place += [f"density {aspect.density:g}"] if aspect.density is not None else []
     name = aspect.probe.replace("/", " ") if aspect.probe else (aspect.measure or "headline").replace("_", " ")
     name += f" {aspect.level:g}" if aspect.level is not None else ""

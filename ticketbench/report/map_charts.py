@@ -149,12 +149,12 @@ def named_spots(places: Sequence[Spot], close: float) -> list[tuple[Spot, str]]:
 
 
 def apart(one: Spot, other: Spot) -> float:
-    """The distance of two points."""
+    """The distance of two points on the map."""
     return math.dist((one.x, one.y), (other.x, other.y))
 
 
 def box(x: float, y: float, wide: float, high: float) -> Box:
-    """A box around a point."""
+    """A box of a width and a height around a point: its left, lower, right and upper edges."""
     return (x - wide / 2, y - high / 2, x + wide / 2, y + high / 2)
 
 

@@ -36,7 +36,7 @@ class Spot:
 
     @property
     def group(self) -> str:
-        """The kind, with its moment."""
+        """The kind of solution with its moment: what is drawn alike."""
         return f"{self.kind} {self.moment}".strip()
 
 

@@ -31,7 +31,7 @@ STATES = {"supports": "yes", "contradicts": "no"}
 
 
 def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mapping[str, Sequence[Path]]) -> str:
-    """The page's text."""
+    """The text of a report's page: one HTML file that opens without a network."""
     templates = Environment(
         loader=PackageLoader("ticketbench.report", "templates"),
         autoescape=True,

@@ -61,7 +61,7 @@ def lowered(distances: Array, points: Array) -> Array:
 
 
 def between(points: Array) -> Array:
-    """The distances between any two points."""
+    """The distances between any two points, as a matrix."""
     found: Array = np.linalg.norm(points[:, None] - points[None], axis=-1)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,12 +43,12 @@ class Series:
 
     @property
     def seeds(self) -> int:
-        """How many seeds there should be."""
+        """How many seeds the line should have, whether or not they have a curve."""
         return len({entry.seed for entry in self.entries})
 
     @property
     def x_name(self) -> str:
-        """What the curves run over."""
+        """The name of what the curves run over; empty where there is no curve."""
         return next((curve.name for curve in self.curves.values()), "")
 
     def troubles(self) -> str:
@@ -60,7 +61,7 @@ class Series:
         by_x: dict[float, list[float]] = {}
         for curve in self.curves.values():
             for x, value in zip(curve.x, curve.values, strict=True):
-                if value - value == 0:
+                if math.isfinite(value):
                     place = nearest(list(by_x), x) if curve.name == DENSITY else x
                     by_x.setdefault(x if place is None else place, []).append(value)
         return [MeanPoint(x, statistics.fmean(by_x[x]), *around(by_x[x], band), len(by_x[x])) for x in sorted(by_x)]
@@ -93,7 +94,7 @@ def series_of(results: Results, figure: Figure) -> list[Series]:
 
 
 def chosen_by(results: Results, figure: Figure) -> list[CellResult]:
-    """A figure's cells, row by row."""
+    """The cells that a figure speaks of, in the order of the suite's rows."""
     rows = [row for row in results.rows() if not figure.rows or row in figure.rows]
     return [entry for row in rows for entry in results.select(figure, row)]
 
@@ -105,10 +106,15 @@ def grouped(chosen: Sequence[CellResult], curves: Mapping[int, Curve | None], po
         density = None if pooled else entry.density
         groups.setdefault((entry.row, density, *(entry.axis(axis) for axis in SERIES_AXES)), []).append(entry)
     return [
-        Series(series_label(members, chosen, pooled), members[0].row, None if pooled else members[0].density,
-               tuple(members), by_seed(members, curves))
+        Series(
+            series_label(members, chosen, pooled),
+            members[0].row,
+            None if pooled else members[0].density,
+            tuple(members),
+            by_seed(members, curves),
+        )
         for members in groups.values()
-    ]  # fmt: skip
+    ]
 
 
 def series_label(members: Sequence[CellResult], chosen: Sequence[CellResult], pooled: bool) -> str:

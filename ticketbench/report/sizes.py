@@ -49,8 +49,10 @@ def ends_of(record: CellRecord, points: Sequence[CurvePoint]) -> dict[int, float
     logged = [point for point in logged if point.metric == logged[0].metric]
     steps = [point.x for point in logged]
     back = [at > 0 and step <= steps[at - 1] for at, step in enumerate(steps)]
-    gone = [step if returned or not at else step - steps[at - 1]
-            for at, (step, returned) in enumerate(zip(steps, back, strict=True))]  # fmt: skip
+    gone = [
+        step if returned or not at else step - steps[at - 1]
+        for at, (step, returned) in enumerate(zip(steps, back, strict=True))
+    ]
     trained = record.train_steps
     again = max(0.0, (sum(gone) - trained) / sum(back)) if trained and any(back) else 0.0
     ends: dict[int, float] = {}

@@ -82,9 +82,18 @@ def spread_of_weights(weights: Mapping[str, Tensor], model: str, layer: str) -> 
         bins = min(MOST_BINS, max(FEWEST_BINS, round(math.sqrt(part.size))))
         shares, edges = np.histogram(part, bins=bins, range=(-largest, largest), density=True)
         found.append(
-            Spread(name, model, layer, part.size, float(part.mean()), float(part.std()), float(np.abs(part).max()),
-                   tuple(edges.tolist()), tuple(shares.tolist()))
-        )  # fmt: skip
+            Spread(
+                name,
+                model,
+                layer,
+                part.size,
+                float(part.mean()),
+                float(part.std()),
+                float(np.abs(part).max()),
+                tuple(edges.tolist()),
+                tuple(shares.tolist()),
+            )
+        )
     return found
 
 

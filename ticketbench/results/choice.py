@@ -52,9 +52,14 @@ class ChosenRecords:
 
 
 def choose_records(
-    store: Records, suite: Suite, tier: str, plugins: Plugins, precision: str = "", device_class: str = "",
+    store: Records,
+    suite: Suite,
+    tier: str,
+    plugins: Plugins,
+    precision: str = "",
+    device_class: str = "",
     seeds: int | None = None,
-) -> ChosenRecords:  # fmt: skip
+) -> ChosenRecords:
     """The records of a tier; by default of the setting that most of its cells have.
 
     With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.

@@ -46,7 +46,7 @@ class Curve:
     """Whether a value holds until the next x."""
 
     def at(self, x: float) -> float | None:
-        """The value reported at x."""
+        """The value at x: the one reported there, or, where values hold, the last one before; None where none is."""
         if self.held:
             before = [known for known in self.x if known <= x]
             place = before[-1] if before and x <= self.x[-1] else None
@@ -67,7 +67,7 @@ class Curve:
         return points[-1][1] if points else None
 
     def mean(self) -> float | None:
-        """The mean over all reported x."""
+        """The mean of the values over all reported x; None for a curve without points."""
         return math.fsum(self.values) / len(self.values) if self.values else None
 
     def meets(self, value: float, level: float) -> bool:

@@ -13,7 +13,7 @@ class Records(Protocol):
 
     @property
     def address(self) -> str:
-        """Where they lie."""
+        """Where the records lie, for messages: a path or an address."""
 
     def read(self, table: str) -> pa.Table:
-        """A whole table, each cell once."""
+        """A whole table by its name ("cells", "curves" …); of each cell the latest attempt only."""

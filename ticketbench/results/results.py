@@ -31,31 +31,31 @@ class CellResult:
 
     @property
     def row(self) -> str:
-        """The suite's row."""
+        """The row of the suite that the cell belongs to."""
         return self.record.row
 
     @property
     def density(self) -> float:
-        """The density asked for."""
+        """The density that was asked for."""
         return self.record.density
 
     @property
     def seed(self) -> int:
-        """The seed."""
+        """The seed of all the cell's randomness."""
         return self.record.seed
 
     @property
     def status(self) -> str:
-        """The record's status, or "missing"."""
+        """What became of the cell, as its record says; "missing" where it was never finished."""
         return self.record.status
 
     @property
     def judged(self) -> bool:
-        """Whether it came to a judgement."""
+        """Whether the cell came to a judgement, so that it has a headline."""
         return self.record.judged
 
     def axis(self, name: str) -> str:
-        """The choice of an axis."""
+        """What the cell has on an axis, such as its task, as the store writes it."""
         return str(getattr(self.record, name))
 
 
@@ -134,9 +134,14 @@ class Results:
 
 
 def gather_results(
-    store: Records, suite: Suite, tier: str | None, plugins: Plugins, precision: str = "", device_class: str = "",
+    store: Records,
+    suite: Suite,
+    tier: str | None,
+    plugins: Plugins,
+    precision: str = "",
+    device_class: str = "",
     seeds: int | None = None,
-) -> Results:  # fmt: skip
+) -> Results:
     """The results of a tier. By default the largest tier the store has, and the setting with the most cells.
 
     With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.

@@ -24,6 +24,9 @@ EXACT_UP_TO = 20
 """Blocks up to which every one of the 2ⁿ sign changes is counted; beyond, as many as `DRAWS` are drawn."""
 DRAWS = 100_000
 SIGNS_AT_ONCE = 1 << 14
+"""Sign changes that are held in memory at a time."""
+BATCHES_DRAWN = math.ceil(DRAWS / SIGNS_AT_ONCE)
+"""Whole batches of sign changes that make at least `DRAWS`."""
 SAME = 1e-9
 """Sums that differ by less than this, relative to the sum of all absolute differences, are equal."""
 
@@ -78,9 +81,9 @@ def sign_flip(differences: Sequence[float], seed: int = 0) -> float:
         source = np.random.default_rng(seed)
         far = sum(
             int((np.abs((source.integers(2, size=(SIGNS_AT_ONCE, len(values))) * 2 - 1) @ values) >= reach).sum())
-            for _ in range(-(-DRAWS // SIGNS_AT_ONCE))
+            for _ in range(BATCHES_DRAWN)
         )
-        return (1 + far) / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
+        return (1 + far) / (1 + BATCHES_DRAWN * SIGNS_AT_ONCE)
     every = 1 << (len(values) - 1)  # the other half are the same sums with the other sign
     chunks = (signs(len(values), at, min(at + SIGNS_AT_ONCE, every)) for at in range(0, every, SIGNS_AT_ONCE))
     return sum(int((np.abs(chunk @ values) >= reach).sum()) for chunk in chunks) / every
@@ -94,13 +97,11 @@ def signs(blocks: int, start: int, stop: int) -> NDArray[np.floating]:
 
 def smallest_p(blocks: int) -> float:
     """The least p that so many blocks can give."""
-    return (
-        1.0
-        if blocks < 1
-        else 2.0 / 2**blocks
-        if blocks <= EXACT_UP_TO
-        else 1 / (1 + -(-DRAWS // SIGNS_AT_ONCE) * SIGNS_AT_ONCE)
-    )
+    if blocks < 1:
+        return 1.0
+    if blocks <= EXACT_UP_TO:
+        return 2.0 ** (1 - blocks)
+    return 1 / (1 + BATCHES_DRAWN * SIGNS_AT_ONCE)
 
 
 def holm(ps: Sequence[float]) -> list[float]:

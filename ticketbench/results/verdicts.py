@@ -30,7 +30,7 @@ ClaimVerdict = Literal["supports", "contradicts", "cannot tell"]
 
 @dataclass(frozen=True)
 class ClaimFinding:
-    """A claim's verdict in one setting."""
+    """What the records say of a claim in one setting: the verdict, and the numbers that it rests on."""
 
     claim: Claim
     verdict: ClaimVerdict
@@ -132,7 +132,7 @@ def settle(
     paired: Sequence[tuple[CellResult, CellResult | None]],
     setting: tuple[tuple[str, Any], ...],
 ) -> ClaimFinding:
-    """The verdict of one setting."""
+    """The verdict on a claim in one setting, from its pairs of cells with the same seed."""
     other = claim.changed(claim.than) if claim.than else claim
     values: list[float] = []
     gaps: dict[str, list[int]] = {}

@@ -13,9 +13,23 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 Unit = Literal[
-    "", "metric", "x", "density", "share", "seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "weights",
-    "cells", "cores", "threads", "Unix time",
-]  # fmt: skip
+    "",
+    "metric",
+    "x",
+    "density",
+    "share",
+    "seconds",
+    "steps",
+    "FLOPs",
+    "joules",
+    "bytes",
+    "parameters",
+    "weights",
+    "cells",
+    "cores",
+    "threads",
+    "Unix time",
+]
 COUNTS: tuple[Unit, ...] = ("steps", "FLOPs", "bytes", "parameters", "weights", "cells", "cores", "threads")
 """Units of which there is a whole number."""
 Bounds = tuple[float, float]
@@ -71,7 +85,7 @@ def column(meaning: str, unit: Unit = "", **more: Any) -> Column:
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table."""
+    """A column of a table: its name and type, and what is said of it."""
 
     name: str
     type: type

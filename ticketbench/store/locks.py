@@ -69,7 +69,7 @@ class Claims:
         return taken
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Let go of every cell that this run has claimed, so that others may take them."""
         file, self._file = self._file, None
         if file is not None:
             with self._store_lock():

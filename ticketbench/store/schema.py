@@ -94,7 +94,7 @@ class Environment:
     threads: Annotated[int | None, column("threads of each worker", "threads")] = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every column as plain data."""
+        """Every column by its name, as plain data."""
         return dict(vars(self))
 
 
@@ -125,57 +125,109 @@ class CellRecord:
     headline_metric: Annotated[str, column("the metric that cells of this task are compared by")] = ""
     headline: Annotated[float | None, column("the result", "metric", bounds=ANY, measure=True)] = None
     exact_density: Annotated[
-        float | None, column("weights that are left, as a share of the prunable ones", "share", bounds=(0.0, 1.0),
-                             measure=True, cost=CostShown("exact density", "record"))] = None  # fmt: skip
+        float | None,
+        column(
+            "weights that are left, as a share of the prunable ones",
+            "share",
+            bounds=(0.0, 1.0),
+            measure=True,
+            cost=CostShown("exact density", "record"),
+        ),
+    ] = None
     kept: Annotated[int | None, column("prunable weights that are left", "weights")] = None
     prunable: Annotated[int | None, column("prunable weights that there were", "weights")] = None
     parameters: Annotated[
-        int | None, column("parameters that are left", "parameters", measure=True,
-                           cost=CostShown("parameters"))] = None  # fmt: skip
+        int | None, column("parameters that are left", "parameters", measure=True, cost=CostShown("parameters"))
+    ] = None
     parameters_dense: Annotated[int | None, column("parameters of the unpruned model", "parameters")] = None
     draw_flops: Annotated[
         float | None,
-        column("floating-point operations to draw the ticket, training on the way included", "FLOPs", since=2,
-               measure=True, cost=CostShown("draw, FLOPs"))] = None  # fmt: skip
+        column(
+            "floating-point operations to draw the ticket, training on the way included",
+            "FLOPs",
+            since=2,
+            measure=True,
+            cost=CostShown("draw, FLOPs"),
+        ),
+    ] = None
     train_flops: Annotated[
         float | None,
-        column("floating-point operations to train the ticket, forward and backward, at the densities of the moment",
-               "FLOPs", since=2, measure=True, cost=CostShown("train, FLOPs"))] = None  # fmt: skip
+        column(
+            "floating-point operations to train the ticket, forward and backward, at the densities of the moment",
+            "FLOPs",
+            since=2,
+            measure=True,
+            cost=CostShown("train, FLOPs"),
+        ),
+    ] = None
     flops: Annotated[
         float | None,
-        column("floating-point operations of one forward pass of one example, at the ticket's density", "FLOPs",
-               measure=True, cost=CostShown("FLOPs a pass"))] = None  # fmt: skip
+        column(
+            "floating-point operations of one forward pass of one example, at the ticket's density",
+            "FLOPs",
+            measure=True,
+            cost=CostShown("FLOPs a pass"),
+        ),
+    ] = None
     flops_dense: Annotated[float | None, column("the same of the unpruned model", "FLOPs")] = None
     draw_seconds: Annotated[
-        float | None, column("seconds to draw the ticket, training on the way included", "seconds", measure=True,
-                             cost=CostShown("draw, s"))] = None  # fmt: skip
+        float | None,
+        column(
+            "seconds to draw the ticket, training on the way included",
+            "seconds",
+            measure=True,
+            cost=CostShown("draw, s"),
+        ),
+    ] = None
     train_seconds: Annotated[
-        float | None, column("seconds to train the ticket", "seconds", measure=True,
-                             cost=CostShown("train, s"))] = None  # fmt: skip
+        float | None, column("seconds to train the ticket", "seconds", measure=True, cost=CostShown("train, s"))
+    ] = None
     first_step_seconds: Annotated[
-        float | None, column("seconds from the start of its fleet to the end of the first training step", "seconds",
-                             since=2, measure=True, cost=CostShown("first step, s", "record"))] = None  # fmt: skip
+        float | None,
+        column(
+            "seconds from the start of its fleet to the end of the first training step",
+            "seconds",
+            since=2,
+            measure=True,
+            cost=CostShown("first step, s", "record"),
+        ),
+    ] = None
     train_steps: Annotated[
-        int | None, column("steps of the optimizer, drawing and training together", "steps", measure=True,
-                           cost=CostShown("steps"))] = None  # fmt: skip
+        int | None,
+        column("steps of the optimizer, drawing and training together", "steps", measure=True, cost=CostShown("steps")),
+    ] = None
     peak_memory: Annotated[
-        int | None, column("memory that the process, or on a GPU the device's allocator, held at most", "bytes",
-                           measure=True)] = None  # fmt: skip
+        int | None,
+        column("memory that the process, or on a GPU the device's allocator, held at most", "bytes", measure=True),
+    ] = None
     device_memory: Annotated[
-        int | None, column("memory of the GPU that its fleet held at most; null on a CPU", "bytes", since=2,
-                           measure=True, cost=CostShown("GPU memory, bytes", "record"))] = None  # fmt: skip
+        int | None,
+        column(
+            "memory of the GPU that its fleet held at most; null on a CPU",
+            "bytes",
+            since=2,
+            measure=True,
+            cost=CostShown("GPU memory, bytes", "record"),
+        ),
+    ] = None
     energy: Annotated[
         float | None,
-        column("what the GPU consumed during its fleet, divided by the fleet's cells; null where none tells", "joules",
-               since=2, measure=True, cost=CostShown("energy, J"))] = None  # fmt: skip
+        column(
+            "what the GPU consumed during its fleet, divided by the fleet's cells; null where none tells",
+            "joules",
+            since=2,
+            measure=True,
+            cost=CostShown("energy, J"),
+        ),
+    ] = None
     engine: Annotated[str, column("how the fleet was computed")] = ""
     fleet_size: Annotated[int | None, column("cells in its fleet", "cells", bounds=ONE_OR_MORE)] = None
     started: Annotated[float | None, column("when its fleet began", "Unix time")] = None
     finished: Annotated[float | None, column("when it was finished", "Unix time", required=True)] = None
     environment: Annotated[str, column("the environment that it was computed in", required=True)] = ""
     definition: Annotated[
-        str, column("the text that the key is the hash of", required=True, lines=True,
-                    longest=20_000)] = ""  # fmt: skip
+        str, column("the text that the key is the hash of", required=True, lines=True, longest=20_000)
+    ] = ""
 
     curves: tuple[CurvePoint, ...] = ()
     """The rows of the table `curves`."""
@@ -185,7 +237,7 @@ class CellRecord:
 
     @property
     def judged(self) -> bool:
-        """Whether it came to a judgement."""
+        """Whether the cell came to a judgement, so that it has a headline."""
         return self.status in JUDGED
 
     def as_dict(self) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Store:
             self.write_table(f"{name}/{part}", tables[name])
 
     def add_environment(self, environment: Environment) -> None:
-        """Write an environment once."""
+        """Write an environment, unless the store has it already."""
         place = f"environments/{environment.environment}.parquet"
         if self.files.get_file_info(self._path(place)).type == pafs.FileType.NotFound:
             self.write_table(place, pa.Table.from_pylist([environment.as_dict()], schema=SCHEMAS["environments"]))

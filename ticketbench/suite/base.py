@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,3 +14,6 @@ class TomlTable(BaseModel):
     """A table of a suite file: every key known, every value of its type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    written_as: ClassVar[str] = ""
+    """What a file may have in its place, for messages, where that is more than a table of its keys."""

@@ -18,7 +18,7 @@ PROBE = "probe"
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of a cell."""
+    """A number that a claim, a target or a figure can ask of a cell: what it means, and what it needs."""
 
     meaning: str
     unit: Unit

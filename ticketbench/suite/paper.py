@@ -29,7 +29,7 @@ def probe_address(value: str) -> str:
 
 
 def probe_moment(value: str) -> str:
-    """A probe and when it looked."""
+    """A probe and a moment at which it looked, by two names; a `ValueError` says how to write them."""
     if value.count("/") != 1 or not all(value.split("/")):
         raise ValueError(f"'{value}' names no moment of a probe: write 'probe/moment', as in 'name/trained'")
     return value
@@ -48,7 +48,7 @@ class Metric(TomlTable):
 
 
 class Aspect(Where):
-    """One number of each cell."""
+    """One number of each cell: which cells, which of their curves or probes, and how it is read off."""
 
     row: str | None = None
     measure: MeasureName | None = None
@@ -141,7 +141,7 @@ class Figure(Where):
 
 
 def as_aspect(value: Any) -> Any:
-    """A string names a row."""
+    """The other side of a claim as a table: a string names the row that is another there."""
     return {"row": value} if isinstance(value, str) else value
 
 
@@ -212,9 +212,14 @@ def check_references(
         if figure.name in [other.name for other in figures[: number - 1]]:
             raise ValueError(f"figures (number {number}): there are two figures '{figure.name}'")
     for place, word, value in named_references(figures, claims, targets):
-        known = rows if word == "row" else tiers if place.startswith("targets") else [*tiers, "smoke", "small", "paper"]
+        if word == "row":
+            known = set(rows)
+        elif place.startswith("targets"):
+            known = set(tiers)
+        else:
+            known = {*tiers, "smoke", "small", "paper"}
         if value not in known:
-            raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, set(known))}")
+            raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, known)}")
 
 
 def named_references(

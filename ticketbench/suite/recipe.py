@@ -77,7 +77,7 @@ class Recipe(BaseModel):
         return max(1, examples // self.batch)
 
     def total_steps(self, examples: int) -> int:
-        """How many steps one training takes."""
+        """How many steps a whole training takes on so many examples."""
         return self.steps if self.steps is not None else (self.epochs or 0) * self.steps_per_epoch(examples)
 
     def learning_rate_at(self, step: int, examples: int) -> float:
@@ -104,7 +104,7 @@ class Recipe(BaseModel):
         return rate
 
     def factor(self, parameter: str) -> float:
-        """The learning-rate factor of a parameter."""
+        """What the learning rate is multiplied by for a parameter: the factor of the first pattern that matches."""
         for pattern, factor in self.learning_rate_factors.items():
             if fnmatchcase(parameter, pattern):
                 return factor
@@ -115,5 +115,5 @@ class Recipe(BaseModel):
         return not self.train_only or any(fnmatchcase(parameter, pattern) for pattern in self.train_only)
 
     def text(self) -> str:
-        """The canonical text, defaults included."""
+        """The recipe as canonical JSON, defaults included: the text that keys of cells are made from."""
         return canonical(self.model_dump(mode="json"))

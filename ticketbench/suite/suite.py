@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from ticketbench.errors import SuiteError, UnknownNameError, suggest
 from ticketbench.suite.base import Density, Name, TomlTable
-from ticketbench.suite.paper import Aspect, Claim, Figure, Metric, Reference, Target, check_references
+from ticketbench.suite.complaints import complaints, toml_text
+from ticketbench.suite.paper import Claim, Figure, Metric, Target, check_references
 from ticketbench.suite.recipe import Recipe
 
 SUITE_SCHEMA = 1
-ENTRIES = ("tasks", "models", "protocols", "initializers", "probes", "method", "scorer", "scorers_run_as")
-"""The keys under which a suite names registered things."""
 
 
 class Entry(TomlTable):
     """A registered name with options: `"name"` or `{ name = "name", option = value }`."""
+
+    written_as: ClassVar[str] = "a name, or a table with a name"
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
@@ -46,11 +46,18 @@ class Row(TomlTable):
     scorer: EntryField | None = None
 
 
+def point_of_sweep(value: Any) -> Any:
+    """Refuse what is no point of a budget sweep."""
+    if value not in ("best", "last") and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ValueError(f"{toml_text(value)} is no point of a sweep: give 'best', 'last' or a budget, a whole number")
+    return value
+
+
 class Headline(TomlTable):
     """The one number a cell is compared by."""
 
     metric: str
-    at: Literal["best", "last"] | int = "last"
+    at: Annotated[Literal["best", "last"] | int, BeforeValidator(point_of_sweep)] = "last"
     """Which point of a budget sweep counts: the best, the last, or the one at this budget."""
     higher_is_better: bool = True
 
@@ -69,7 +76,7 @@ class Block(TomlTable):
 
 
 class Tier(TomlTable):
-    """One size of the suite."""
+    """One size of the suite: its blocks, its seeds, and how long a cell may take."""
 
     about: str
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
@@ -79,7 +86,7 @@ class Tier(TomlTable):
 
 
 class Suite(TomlTable):
-    """A suite file."""
+    """A suite file, read and checked: the matrix, and what the paper says of it."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Name
@@ -159,63 +166,4 @@ def read_suite(path: Path) -> Suite:
     try:
         return Suite.model_validate(data)
     except ValidationError as error:
-        raise SuiteError(f"{path}: " + "; ".join(explain(part, Suite) for part in causes(error.errors()))) from None
-
-
-def causes(found: Sequence[Any]) -> list[Any]:
-    """pydantic's findings without the lists that are too short only because something in them is wrong."""
-    places = [part["loc"] for part in found]
-    return [
-        part
-        for part in found
-        if part["type"] != "too_short"
-        or not any(len(place) > len(part["loc"]) and place[: len(part["loc"])] == part["loc"] for place in places)
-    ]
-
-
-PLAIN_WORDS = {
-    "valid tuple": "list",
-    "valid dictionary or instance of Entry": "name, or a table with a name",
-    "valid dictionary or instance of ": "table: ",
-}
-"""pydantic's words, and those of someone who writes TOML."""
-
-
-def explain(error: Any, root: type[BaseModel]) -> str:
-    """One of pydantic's findings as a sentence with its place in the file."""
-    place = "".join(f" (number {part + 1})" if isinstance(part, int) else f".{part}" for part in error["loc"])[1:]
-    if error["type"] == "extra_forbidden":
-        known = known_keys(root, error["loc"][:-1])
-        return f"unknown key '{place}'. {suggest(str(error['loc'][-1]), known)}"
-    if error["type"] == "missing":
-        return f"'{place}' is missing"
-    if error["type"] == "too_short":
-        return f"'{place}' is empty: it needs at least one entry"
-    message = error["msg"].removeprefix("Value error, ")
-    for ours, users in PLAIN_WORDS.items():
-        message = message.replace(ours, users)
-    value = error.get("input")
-    shown = f" (it is {value!r})" if isinstance(value, (str, int, float, bool)) else ""
-    return f"'{place}': {message}{shown}" if place else message
-
-
-def known_keys(model: Any, location: tuple[Any, ...]) -> list[str]:
-    """The keys that a table at a location may have."""
-    tables: dict[str, type[BaseModel]] = {
-        "headline": Headline,
-        "headlines": Headline,
-        "methods": Row,
-        "recipes": Recipe,
-        "tiers": Tier,
-        "blocks": Block,
-        "metrics": Metric,
-        "figures": Figure,
-        "references": Reference,
-        "claims": Claim,
-        "than": Aspect,
-        "targets": Target,
-        **dict.fromkeys(ENTRIES, Entry),
-    }
-    for part in location:
-        model = tables.get(str(part), model)
-    return [field.alias or name for name, field in model.model_fields.items()]
+        raise SuiteError(f"{path}: {complaints(error, Suite)}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,8 @@ FILTERED = ("task", "model", "protocol", "initializer")
 
 class Filter(TomlTable):
     """Which choices of an axis count: `"name"`, or `{ name = "name", option = value }` with or without the name."""
+
+    written_as: ClassVar[str] = "a name, or a table with or without one"
 
     name: str = ""
     options: dict[str, Any] = Field(default_factory=dict)

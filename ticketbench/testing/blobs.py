@@ -30,19 +30,19 @@ class Blobs(Task):
         return self._shapes
 
     def sizes(self) -> Sizes:
-        """Small."""
+        """96 examples to train on, none to validate, 60 to test."""
         return Sizes(TRAINING, 0, TEST)
 
     def training(self) -> tuple[Split, Split]:
-        """No validation."""
+        """The training split, and a validation split without examples."""
         return self.draw("train", TRAINING), self.draw("validation", 0)
 
     def test(self) -> Split:
-        """Points of their own."""
+        """The test split: points that are in no other."""
         return self.draw("test", TEST)
 
     def draw(self, split: str, count: int) -> Split:
-        """Points around the corners."""
+        """So many points of a split: each its class's corner plus N(0, 1) in every coordinate."""
         source, shapes = generator("check blobs", split), self.shapes()
         features = math.prod(shapes.inputs)
         targets = torch.randint(0, shapes.outputs, (count,), generator=source)
@@ -50,11 +50,11 @@ class Blobs(Task):
         return Split(points.view(count, *shapes.inputs), targets)
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
-        """Cross-entropy."""
+        """The mean cross-entropy of the logits."""
         return functional.cross_entropy(outputs, targets)
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
-        """Right or wrong."""
+        """The accuracy: 1 for each example whose largest logit is its class, else 0."""
         return {"accuracy": (outputs.argmax(dim=1) == targets).float()}
 
 
@@ -68,7 +68,7 @@ class Classes(Blobs):
     outputs: int = 10
 
     def shapes(self) -> Shapes:
-        """Those of the options."""
+        """The shapes that its options `inputs` and `outputs` say."""
         return Shapes(self.inputs, self.outputs)
 
 
@@ -84,15 +84,15 @@ class Anything(Blobs):
         self._positions, self.whole = tuple(positions), whole
 
     def sizes(self) -> Sizes:
-        """A few batches."""
+        """16 examples to train on, none to validate, 4 to test."""
         return Sizes(16, 0, 4)
 
     def training(self) -> tuple[Split, Split]:
-        """No validation."""
+        """The training split, and a validation split without examples."""
         return self.draw("train", 16), self.draw("validation", 0)
 
     def test(self) -> Split:
-        """A batch."""
+        """A test split of one batch."""
         return self.draw("test", 4)
 
     def draw(self, split: str, count: int) -> Split:
@@ -105,11 +105,11 @@ class Anything(Blobs):
         return Split(inputs, targets)
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
-        """Cross-entropy, or the mean square."""
+        """A cross-entropy where outputs have an axis of classes, else the mean square of the outputs."""
         if outputs.ndim == targets.ndim + 1:
             return functional.cross_entropy(outputs, targets)
         return outputs.square().mean()
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
-        """The mean output."""
+        """The mean output of each example, whatever it means."""
         return {"output": outputs.flatten(1).float().mean(dim=1)}

@@ -35,14 +35,24 @@ def choice_of(item: Contract) -> Choice:
 def bench_of(parts: Parts, densities: Sequence[float], seeds: Sequence[int]) -> Bench:
     """A bench of a cell for every density and seed."""
     setting = Setting(
-        "check", 1, "check", "check", choice_of(parts.method), choice_of(parts.scorer) if parts.scorer else None,
-        choice_of(parts.model), choice_of(parts.task), NO_CHOICE, choice_of(parts.initializer),
-        tuple(choice_of(probe) for probe in parts.probes), "check", parts.recipe.text(), "fp32", "cpu",
-    )  # fmt: skip
+        "check",
+        1,
+        "check",
+        "check",
+        choice_of(parts.method),
+        choice_of(parts.scorer) if parts.scorer else None,
+        choice_of(parts.model),
+        choice_of(parts.task),
+        NO_CHOICE,
+        choice_of(parts.initializer),
+        tuple(choice_of(probe) for probe in parts.probes),
+        "check",
+        parts.recipe.text(),
+        "fp32",
+        "cpu",
+    )
     cells = [make_cell(setting, setting.text(), density, seed) for density in densities for seed in seeds]
-    cast = Cast(
-        parts.method, parts.scorer, parts.model, parts.initializer, parts.probes, parts.where(), parts.recipe
-    )  # fmt: skip
+    cast = Cast(parts.method, parts.scorer, parts.model, parts.initializer, parts.probes, parts.where(), parts.recipe)
     return Bench(cells, [cast] * len(cells), CPU)
 
 
@@ -52,7 +62,7 @@ def bench_for(method: Method, scorer: Scorer | None, density: float, seeds: Sequ
 
 
 def bench_of_cells(cells: Sequence[Cell], casts: Sequence[Cast]) -> Bench:
-    """A bench of planned cells."""
+    """A bench of planned cells, each played by the objects of its cast."""
     return Bench(cells, casts, CPU)
 
 
@@ -62,7 +72,7 @@ def trial_at(bench: Bench, index: int = 0) -> MemberTrial:
 
 
 def lives(method: Method, scorer: Scorer | None, density: float, seeds: Sequence[int]) -> list[Member]:
-    """The lives of a fleet with these seeds, on the small network."""
+    """The lives of a fleet with these seeds, on the small network, led to their end."""
     return led(bench_for(method, scorer, density, seeds), Headline(metric="accuracy"))
 
 
@@ -72,12 +82,22 @@ def led(bench: Bench, headline: Headline) -> list[Member]:
 
 
 def outcome_of(member: Member) -> Outcome:
-    """What a life leaves."""
+    """What a cell's life leaves behind, for a test to look at."""
     return Outcome(
-        member.cell.density, member.cell.seed, member.status, member.reason, member.error, member.headline,
-        member.train_steps, member.ticket, member.solution, (*member.curves, *member.trial.looks.points),
-        tuple(member.trial.findings), member.cell, member.trial,
-    )  # fmt: skip
+        member.cell.density,
+        member.cell.seed,
+        member.status,
+        member.reason,
+        member.error,
+        member.headline,
+        member.train_steps,
+        member.ticket,
+        member.solution,
+        (*member.curves, *member.trial.looks.points),
+        tuple(member.trial.findings),
+        member.cell,
+        member.trial,
+    )
 
 
 @dataclass(frozen=True)
@@ -90,9 +110,15 @@ class Pass:
 
 
 def stacked_pass(
-    model: Model, modules: Sequence[nn.Module], task: Task, inputs: Tensor, targets: Tensor, call: Mapping[str, Any],
-    training: bool, chance: Tensor | None = None,
-) -> Pass:  # fmt: skip
+    model: Model,
+    modules: Sequence[nn.Module],
+    task: Task,
+    inputs: Tensor,
+    targets: Tensor,
+    call: Mapping[str, Any],
+    training: bool,
+    chance: Tensor | None = None,
+) -> Pass:
     """The modules as one stack, each on its own row of inputs, of targets and of what is drawn at random."""
     network = Network(model, modules[0], task)
     parameters = {

@@ -64,7 +64,7 @@ def check_method(method: Method, scorer: Scorer | None = None) -> Passed:
 
 def check_method_on(
     method: Method, scorer: Scorer | None, world: World, steps: int, density: float, twice: bool
-) -> None:  # fmt: skip
+) -> None:
     """One density: in a fleet, alone, and alone once more."""
     (together, *_) = finished_outcomes(method, scorer, world, steps, density, (0, *OTHERS), 1)
     (alone,) = finished_outcomes(method, scorer, world, steps, density, (0,), 2)
@@ -84,16 +84,26 @@ def check_method_on(
 
 
 def finished_outcomes(
-    method: Method, scorer: Scorer | None, world: World, steps: int, density: float, seeds: Sequence[int],
+    method: Method,
+    scorer: Scorer | None,
+    world: World,
+    steps: int,
+    density: float,
+    seeds: Sequence[int],
     randomness: int,
-) -> list[Outcome]:  # fmt: skip
+) -> list[Outcome]:
     """A fleet led to its end under observation; an `AssertionError` says what went wrong with a member."""
     watch = MethodWatch(method)
     with random_numbers_from(randomness):
         outcomes = run_method(
-            watch.method(), scorer, model=world.model, task=world.task, densities=(density,), seeds=seeds,
+            watch.method(),
+            scorer,
+            model=world.model,
+            task=world.task,
+            densities=(density,),
+            seeds=seeds,
             recipe=RECIPE.model_copy(update={"steps": steps}),
-        )  # fmt: skip
+        )
     if watch.errors and isinstance(watch.errors[0], AssertionError):
         raise watch.errors[0]
     if watch.errors:
@@ -102,10 +112,10 @@ def finished_outcomes(
             raise RefusedError(str(error)) from error
         raise AssertionError(f"method '{method.name}' fails at density {density:g}: {in_one_line(error)}") from error
     for outcome in outcomes:
+        trace = "" if outcome.reason.startswith("TicketError") else f"\n{outcome.error}"
         demand(
             outcome.status in ("ok", "collapsed"),
-            f"method '{method.name}' at density {density:g}: {outcome.reason.removeprefix('TicketError: ')}"
-            + (f"\n{outcome.error}" if not outcome.reason.startswith("TicketError") else ""),
+            f"method '{method.name}' at density {density:g}: {outcome.reason.removeprefix('TicketError: ')}{trace}",
         )
         check_mask(method, outcome)
     return outcomes

@@ -25,9 +25,13 @@ from ticketbench.testing.trials import train
 from ticketbench.testing.watched import same
 
 CANDIDATES = (
-    Shapes((6,), 3), Shapes((1, 8, 8), 3), Shapes((3, 32, 32), 3), Shapes((1, 28, 28), 3), Shapes((5, 4), 3),
+    Shapes((6,), 3),
+    Shapes((1, 8, 8), 3),
+    Shapes((3, 32, 32), 3),
+    Shapes((1, 28, 28), 3),
+    Shapes((5, 4), 3),
     Shapes((4, 32), 3),
-)  # fmt: skip
+)
 """What a model is tried with: a vector, images, a sequence, a string of bits."""
 WORDS = Shapes((5,), 7)
 """Five tokens out of seven, as whole numbers."""

@@ -20,7 +20,7 @@ class Tiny(Model):
     summary = "a network for checks"
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """6-10-3 on the blobs."""
+        """Six inputs, ten hidden units and three outputs on the blobs; other sizes as the task says."""
         width = math.prod(shapes.inputs)
         flat = [nn.Flatten()] if len(shapes.inputs) > 1 else []
         return nn.Sequential(*flat, nn.Linear(width, 10), nn.BatchNorm1d(10), nn.ReLU(), nn.Linear(10, shapes.outputs))
@@ -34,12 +34,15 @@ class TinyConvolution(Model):
     summary = "a convolutional network for checks"
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """Four filters; half as high and wide after pooling."""
+        """Four filters, whose maps are half as high and wide after pooling, and a read-out of them."""
         channels, height, width = shapes.inputs
         return nn.Sequential(
-            nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Conv2d(channels, 4, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
             nn.Linear(4 * (height // 2) * (width // 2), shapes.outputs),
-        )  # fmt: skip
+        )
 
 
 class Elman(nn.Module):
@@ -57,24 +60,24 @@ class Elman(nn.Module):
         self.read_out = nn.Linear(hidden, outputs)
 
     def embed(self, inputs: Tensor) -> Tensor:
-        """The sequence itself."""
+        """The sequence as it came, as the layer reads its features."""
         return inputs
 
     def start(self, examples: int) -> tuple[Tensor, ...]:
-        """Zeros."""
+        """A hidden state of zeros for each example."""
         return (self.kept.new_zeros(examples, self.hidden),)
 
     def transition(self, features: Tensor, carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """One step."""
+        """h_t = tanh(W x_t + U h_{t−1} + b)."""
         return (torch.tanh(features @ self.taken.T + carried[0] @ self.kept.T + self.bias),)
 
     def read(self, hidden: Tensor) -> Tensor:
-        """The read-out."""
+        """The logits of hidden states."""
         outputs: Tensor = self.read_out(hidden)
         return outputs
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The outputs after the last step."""
+        """The logits of the hidden state after the last step of sequences (batch, steps, features)."""
         carried = self.start(len(inputs))
         for features in self.embed(inputs).unbind(1):
             carried = self.transition(features, carried)
@@ -83,13 +86,13 @@ class Elman(nn.Module):
 
 @dataclass(frozen=True)
 class TinyRecurrence(Model):
-    """An Elman network of six units."""
+    """An Elman network of six units, read out after the last step."""
 
     name = "tiny_recurrence"
     summary = "a recurrent network for checks"
 
     def build(self, shapes: Shapes) -> nn.Module:
-        """(steps, features) in."""
+        """A network for inputs of the shape (steps, features)."""
         return Elman(shapes.inputs[1], 6, shapes.outputs)
 
     def prunable(self, module: nn.Module) -> Sequence[str]:

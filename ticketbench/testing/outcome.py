@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ class Outcome:
 def distance(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
     """‖a − b‖ / ‖a‖ of all floating numbers together; infinite where names or shapes differ, or one is not finite."""
     if {name: part.shape for name, part in one.items()} != {name: part.shape for name, part in other.items()}:
-        return float("inf")
+        return math.inf
     names = [name for name, part in one.items() if part.is_floating_point()]
     if not names:
         return 0.0
@@ -64,4 +65,4 @@ def distance(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
     if bool(((first == second) | (first.isnan() & second.isnan())).all()):
         return 0.0
     apart = float((first - second).norm() / first.norm().clamp(min=1e-12))
-    return apart if apart == apart else float("inf")
+    return math.inf if math.isnan(apart) else apart

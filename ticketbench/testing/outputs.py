@@ -122,5 +122,5 @@ def metric_names(task: Task) -> set[str] | None:
 
 
 def kind(value: object) -> str:
-    """What something is, in words."""
+    """What something that a plugin returned is, in words: its type, and the shape of a tensor."""
     return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

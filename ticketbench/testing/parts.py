@@ -22,24 +22,24 @@ RECIPE = Recipe(optimizer="sgd", learning_rate=0.05, momentum=0.9, weight_decay=
 
 @dataclass(frozen=True)
 class AsBuilt(Initializer):
-    """The modules' own initialization."""
+    """Keeps the initialization that the modules were built with."""
 
     name = "as built"
     summary = "leaves the module as it is"
 
     def initialize(self, module: nn.Module, mask: Mapping[str, Tensor], generator: torch.Generator) -> None:
-        """Nothing to do."""
+        """Leave every parameter as its module drew it."""
 
 
 @dataclass(frozen=True)
 class Untrained(Method):
-    """No pruning."""
+    """Prunes nothing and trains nothing while it draws: the whole network is the ticket."""
 
     name = "untrained"
     summary = "keeps everything"
 
     def draw(self, trial: Trial) -> None:
-        """Nothing to draw."""
+        """End at once, so that the engine trains the whole schedule."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Largest(Scorer):
     summary = "the absolute value of the weight"
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|θ|."""
+        """|θ| of every prunable weight."""
         return {name: weight.abs() for name, weight in trial.weights.items()}
 
 
@@ -93,5 +93,5 @@ class Parts:
     """Where to draw, train and judge; None: all on the task."""
 
     def where(self) -> Stages:
-        """The stages."""
+        """The stages that were given, or those of drawing, training and judging all on the task."""
         return self.stages or Stages(self.task, self.task, {self.task.name: self.task})

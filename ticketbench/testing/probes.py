@@ -153,7 +153,7 @@ class ProbeWatch:
         return observed
 
     def check(self, found: object) -> None:
-        """Named numbers, or points."""
+        """Refuse whatever a probe returned that is no table of named numbers and points."""
         name = self.watched.name
         if not isinstance(found, Mapping):
             raise AssertionError(f"probe '{name}' returns {type(found).__name__}; return a table of named numbers")

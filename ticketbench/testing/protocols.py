@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ticketbench.errors import TicketbenchError, suggest
 from ticketbench.plugin.contracts import Protocol, Shapes, Stages, Task
+from ticketbench.suite.complaints import complaints
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing.blobs import Classes
 from ticketbench.testing.demand import demand
@@ -73,7 +74,7 @@ def stand_in(task: Task, name: str, **options: Any) -> Task:
 
 
 def check_protocol_on(protocol: Protocol, task: Task, find: Find) -> None:
-    """One task."""
+    """Ask a protocol for its stages on one task, twice, and hold them to the contract."""
     name = protocol.name
     with random_numbers_from(1):
         stages = protocol.stages(task, find)
@@ -115,10 +116,15 @@ def facts(stages: Stages) -> tuple[Any, ...]:
 
     adapt = stages.adapt
     return (
-        told(stages.draw_on), told(stages.train_on), [(label, told(task)) for label, task in stages.judge_on.items()],
-        dict(stages.recipe), dict(stages.draw_recipe), stages.sweep, stages.fresh,
+        told(stages.draw_on),
+        told(stages.train_on),
+        [(label, told(task)) for label, task in stages.judge_on.items()],
+        dict(stages.recipe),
+        dict(stages.draw_recipe),
+        stages.sweep,
+        stages.fresh,
         (told(adapt.task), dict(adapt.recipe), adapt.fresh) if adapt else None,
-    )  # fmt: skip
+    )
 
 
 def check_recipe(name: str, place: str, changes: Mapping[str, Any]) -> None:
@@ -133,9 +139,7 @@ def check_recipe(name: str, place: str, changes: Mapping[str, Any]) -> None:
         try:
             Recipe.model_validate({**recipe, **changes})
         except ValidationError as error:
-            found = error.errors()[0]
-            key = "".join(f"{part}: " for part in found["loc"])
-            problems.append(key + str(found["msg"]).removeprefix("Value error, "))
+            problems.append(complaints(error, Recipe))
         else:
             return
     raise AssertionError(f"protocol '{name}': `{place}` = {dict(changes)} goes with no recipe: {problems[0]}")

@@ -46,7 +46,7 @@ def check_scorer(scorer: Scorer, *, model: Model | None = None, task: Task | Non
 
 
 def check_scorer_on(scorer: Scorer, world: World) -> None:
-    """One network, whole and pruned."""
+    """Hold a scorer to its contract on one network, before and after half of it is pruned."""
     for pruned in (False, True):
         scores = scored(scorer, world, pruned, 1)
         for name, other in scored(scorer, world, pruned, 2).items():

@@ -68,18 +68,28 @@ def in_double(inputs: Tensor) -> Tensor:
 
 
 def stacked_of(
-    model: Model, modules: Sequence[nn.Module], task: Anything, splits: Sequence[Split], call: Mapping[str, Any],
-    training: bool, chance: Tensor | None = None,
-) -> Pass:  # fmt: skip
+    model: Model,
+    modules: Sequence[nn.Module],
+    task: Anything,
+    splits: Sequence[Split],
+    call: Mapping[str, Any],
+    training: bool,
+    chance: Tensor | None = None,
+) -> Pass:
     """What the modules give as one stack."""
     inputs, targets = (torch.stack([getattr(split, part) for split in splits]) for part in ("inputs", "targets"))
     return stacked_pass(model, modules, task, inputs, targets, call, training, chance)
 
 
 def stacked_or_fault(
-    model: Model, modules: Sequence[nn.Module], task: Anything, splits: Sequence[Split], call: Mapping[str, Any],
-    training: bool, chance: Tensor | None = None,
-) -> Pass:  # fmt: skip
+    model: Model,
+    modules: Sequence[nn.Module],
+    task: Anything,
+    splits: Sequence[Split],
+    call: Mapping[str, Any],
+    training: bool,
+    chance: Tensor | None = None,
+) -> Pass:
     """The same; where it fails, an `AssertionError` with what would work."""
     try:
         return stacked_of(model, modules, task, splits, call, training, chance)
@@ -101,10 +111,15 @@ def chances(model: Model, module: nn.Module, inputs: Tensor, call: Mapping[str, 
 
 
 def single(
-    model: Model, module: nn.Module, task: Anything, split: Split, call: Mapping[str, Any], training: bool,
+    model: Model,
+    module: nn.Module,
+    task: Anything,
+    split: Split,
+    call: Mapping[str, Any],
+    training: bool,
     chance: Tensor | None = None,
-) -> Pass:  # fmt: skip
-    """What one network gives."""
+) -> Pass:
+    """What one network gives alone: outputs, gradients of the loss, and buffers afterwards."""
     network = copy.deepcopy(module).train(training)
     weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     with nullcontext() if chance is None else answering(chance):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def read(task: Task, randomness: int) -> dict[str, Split]:
 
 
 def check_equal(task: Task, word: str, one: Split, other: Split) -> None:
-    """A split that was read twice."""
+    """Refuse a split that is another when the task is made anew."""
     for part in ("inputs", "targets"):
         demand(
             same(getattr(one, part), getattr(other, part)),
@@ -124,7 +125,7 @@ def check_task_shapes(task: Task, word: str, split: Split) -> None:
 
 def evenly(tensor: Tensor) -> Tensor:
     """All examples, or as many as are looked at, evenly spread."""
-    return tensor if len(tensor) <= LOOKED_AT else tensor[:: -(-len(tensor) // LOOKED_AT)]
+    return tensor[:: max(1, math.ceil(len(tensor) / LOOKED_AT))]
 
 
 def check_strangers(task: Task, splits: Mapping[str, Split]) -> list[str]:
@@ -144,7 +145,7 @@ def check_strangers(task: Task, splits: Mapping[str, Split]) -> list[str]:
 
 
 def prints(inputs: Tensor) -> Iterator[bytes]:
-    """A hash of each example."""
+    """A fingerprint of each example (of some, evenly spread, where there are many), to find it in another split."""
     for example in evenly(inputs):
         content = example.contiguous().reshape(-1).view(torch.uint8) if example.numel() else example
         yield hashlib.blake2b(content.numpy().tobytes(), digest_size=16).digest()

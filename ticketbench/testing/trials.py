@@ -23,11 +23,22 @@ if TYPE_CHECKING:
 
 
 def trial_for(
-    scorer: Scorer | None = None, *, method: Method | None = None, model: Model | None = None,
-    task: Task | None = None, initializer: Initializer | None = None, recipe: Recipe = RECIPE, density: float = 0.5,
+    scorer: Scorer | None = None,
+    *,
+    method: Method | None = None,
+    model: Model | None = None,
+    task: Task | None = None,
+    initializer: Initializer | None = None,
+    recipe: Recipe = RECIPE,
+    density: float = 0.5,
     seed: int = 0,
-) -> Trial:  # fmt: skip
-    """A trial at its initialization. What is not given is small: a network of 90 weights on three blobs of points."""
+) -> Trial:
+    """A trial at its initialization. What is not given is small: a network of 90 weights on three blobs of points.
+
+    >>> trial = trial_for(density=0.2, seed=3)
+    >>> {name: tuple(weight.shape) for name, weight in trial.weights.items()}
+    {'0.weight': (10, 6), '3.weight': (3, 10)}
+    """
     parts = Parts(
         method or Untrained(), scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), recipe=recipe
     )
@@ -35,12 +46,25 @@ def trial_for(
 
 
 def run_method(
-    method: Method, scorer: Scorer | None = None, *, model: Model | None = None, task: Task | None = None,
-    initializer: Initializer | None = None, probes: Sequence[Probe] = (), stages: Stages | None = None,
-    recipe: Recipe = RECIPE, densities: Sequence[float] = (0.5,), seeds: Sequence[int] = (0,),
+    method: Method,
+    scorer: Scorer | None = None,
+    *,
+    model: Model | None = None,
+    task: Task | None = None,
+    initializer: Initializer | None = None,
+    probes: Sequence[Probe] = (),
+    stages: Stages | None = None,
+    recipe: Recipe = RECIPE,
+    densities: Sequence[float] = (0.5,),
+    seeds: Sequence[int] = (0,),
     headline: Headline | str = "accuracy",
-) -> list[Outcome]:  # fmt: skip
-    """Cells of a method, led to their end as one fleet: a cell for every density and, within it, every seed."""
+) -> list[Outcome]:
+    """Cells of a method, led to their end as one fleet: a cell for every density and, within it, every seed.
+
+    >>> first, second = run_method(Untrained(), densities=(1.0,), seeds=(0, 1))
+    >>> first.status, first.steps, second.seed
+    ('ok', 40, 1)
+    """
     parts = Parts(
         method, scorer, model or Tiny(), task or Blobs(), initializer or AsBuilt(), tuple(probes), recipe, stages
     )
@@ -49,14 +73,30 @@ def run_method(
 
 
 def train(
-    model: Model, task: Task | None = None, *, initializer: Initializer | None = None, recipe: Recipe = RECIPE,
-    seeds: Sequence[int] = (0,), headline: Headline | str = "accuracy",
-) -> list[Outcome]:  # fmt: skip
-    """A model trained densely, one outcome a seed."""
+    model: Model,
+    task: Task | None = None,
+    *,
+    initializer: Initializer | None = None,
+    recipe: Recipe = RECIPE,
+    seeds: Sequence[int] = (0,),
+    headline: Headline | str = "accuracy",
+) -> list[Outcome]:
+    """A model trained densely, one outcome a seed.
+
+    >>> (outcome,) = train(Tiny(), seeds=(4,))
+    >>> outcome.headline > 0.5  # a third of the blobs would be right by chance
+    True
+    """
     return run_method(
-        Untrained(), model=model, task=task, initializer=initializer, recipe=recipe, densities=(1.0,), seeds=seeds,
+        Untrained(),
+        model=model,
+        task=task,
+        initializer=initializer,
+        recipe=recipe,
+        densities=(1.0,),
+        seeds=seeds,
         headline=headline,
-    )  # fmt: skip
+    )
 
 
 def trial_of_cell(cell: Cell, plugins: Plugins, **parts: Any) -> Trial:

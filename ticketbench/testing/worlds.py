@@ -27,5 +27,5 @@ WORLDS = (
 
 
 def listed(words: list[str]) -> str:
-    """A, b and c."""
+    """Words as a list in a sentence: "a, b and c"."""
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)

@@ -58,11 +58,19 @@ def origin_in_words(ticket: Ticket) -> dict[str, str]:
         return {"kind": kind, "cell": f"unknown: {error}"}
     setting = cell.setting
     parts = {
-        "kind": kind, "key": cell.key, "suite": f"{setting.suite} {setting.suite_version}, {setting.tier}",
-        "row": setting.row, "method": setting.method, "scorer": setting.scorer or "none", "model": setting.model,
-        "task": setting.task, "protocol": setting.protocol, "initializer": setting.initializer,
-        "density": f"{cell.density!r}", "seed": f"{cell.seed!r}",
-    }  # fmt: skip
+        "kind": kind,
+        "key": cell.key,
+        "suite": f"{setting.suite} {setting.suite_version}, {setting.tier}",
+        "row": setting.row,
+        "method": setting.method,
+        "scorer": setting.scorer or "none",
+        "model": setting.model,
+        "task": setting.task,
+        "protocol": setting.protocol,
+        "initializer": setting.initializer,
+        "density": f"{cell.density!r}",
+        "seed": f"{cell.seed!r}",
+    }
     return {name: readable_text(part) for name, part in parts.items()}
 
 

@@ -51,7 +51,7 @@ def measures(both: float, first: int, second: int, size: int) -> Overlap:
 
 
 def counts(mask: Mapping[str, Tensor]) -> int:
-    """How many weights a mask keeps."""
+    """How many weights a mask keeps, over all layers."""
     return sum(int(part.sum()) for part in mask.values())
 
 

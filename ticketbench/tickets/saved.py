@@ -28,7 +28,7 @@ class SeenBySaved:
     found: float | Points
 
     def to_plain(self) -> dict[str, Any]:
-        """For a program to read."""
+        """The probe's name and what it found, as plain data for JSON."""
         value = {"x_name": self.found.x_name, "points": self.found.values} if isinstance(self.found, Points) else None
         return {"probe": self.probe, "name": self.name, **(value or {"value": self.found})}
 

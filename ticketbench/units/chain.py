@@ -23,28 +23,65 @@ CONVOLUTIONS: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3
 """Class -> spatial dimensions. Subclasses do not count: their forward may be another."""
 NORMS: dict[type[nn.Module], int] = {nn.BatchNorm1d: 1, nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
 POINTWISE = (
-    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Tanh, nn.Sigmoid,
-    nn.Softplus, nn.Softsign, nn.LogSigmoid, nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Identity,
-)  # fmt: skip
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.Softplus,
+    nn.Softsign,
+    nn.LogSigmoid,
+    nn.Hardtanh,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Identity,
+)
 DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 POINTWISE_FUNCTIONS = (
-    functional.relu, functional.relu6, functional.leaky_relu, functional.elu, functional.selu, functional.celu,
-    functional.gelu, functional.silu, functional.mish, functional.tanh, functional.sigmoid, functional.softplus,
-    functional.softsign, functional.logsigmoid, functional.hardtanh, functional.hardswish, functional.hardsigmoid,
-    torch.relu, torch.tanh, torch.sigmoid,
-)  # fmt: skip
+    functional.relu,
+    functional.relu6,
+    functional.leaky_relu,
+    functional.elu,
+    functional.selu,
+    functional.celu,
+    functional.gelu,
+    functional.silu,
+    functional.mish,
+    functional.tanh,
+    functional.sigmoid,
+    functional.softplus,
+    functional.softsign,
+    functional.logsigmoid,
+    functional.hardtanh,
+    functional.hardswish,
+    functional.hardsigmoid,
+    torch.relu,
+    torch.tanh,
+    torch.sigmoid,
+)
 POINTWISE_METHODS = ("relu", "tanh", "sigmoid")
 DROPOUT_FUNCTIONS = (functional.dropout, functional.dropout1d, functional.dropout2d, functional.alpha_dropout)
 POOLS: dict[Any, int] = {
     getattr(home, name.format(size)): size
     for size in (1, 2, 3)
     for home, name in (
-        (nn, "MaxPool{}d"), (nn, "AvgPool{}d"), (nn, "AdaptiveMaxPool{}d"), (nn, "AdaptiveAvgPool{}d"),
-        (functional, "max_pool{}d"), (functional, "avg_pool{}d"),
-        (functional, "adaptive_max_pool{}d"), (functional, "adaptive_avg_pool{}d"),
+        (nn, "MaxPool{}d"),
+        (nn, "AvgPool{}d"),
+        (nn, "AdaptiveMaxPool{}d"),
+        (nn, "AdaptiveAvgPool{}d"),
+        (functional, "max_pool{}d"),
+        (functional, "avg_pool{}d"),
+        (functional, "adaptive_max_pool{}d"),
+        (functional, "adaptive_avg_pool{}d"),
         (torch, "max_pool{}d"),
     )
-}  # fmt: skip
+}
 """Class or function -> spatial dimensions."""
 
 
@@ -53,6 +90,10 @@ def unit_chain(module: nn.Module) -> tuple[Link, ...]:
 
     Inputs have a batch axis first. Features of a linear layer are (batch, features) if a batch norm reads them.
     The layer of a `Recurrent` module comes first; its forward need not be followed, but its read-out.
+
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> [(link.producer, link.consumer) for link in unit_chain(network)]
+    [('0.weight', '2.weight')]
     """
     recurrent, trace = recurrent_link(module), traced(module)
     nodes = trace.graph.nodes if trace is not None else ()
@@ -131,15 +172,16 @@ def stays_uniform(node: fx.Node, part: Any) -> bool:
     """Whether pooling a constant map gives that constant: all do but averages that count what is not there."""
     if part is not None:
         averages = isinstance(part, (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d))
-        plain = not part.ceil_mode and getattr(part, "divisor_override", None) is None if averages else True
-        padding = part.padding if averages else 0
-        return bool(plain) and not any(padding if isinstance(padding, tuple) else (padding,))
+        if not averages:
+            return True
+        padded = any(part.padding if isinstance(part.padding, tuple) else (part.padding,))
+        return not padded and not part.ceil_mode and getattr(part, "divisor_override", None) is None
     averaging = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d, torch.avg_pool1d)
     return node.target not in averaging or (len(node.args) <= 3 and set(rest(node)) <= {"kernel_size", "stride"})
 
 
 def flattens(node: fx.Node) -> bool:
-    """Everything but the batch into one axis: flatten(x, 1), x.flatten(1), x.view(len of the batch, -1)."""
+    """Whether everything but the batch goes into one axis: flatten(x, 1), x.flatten(1), x.view(len(x), -1)."""
     if node.target in (torch.flatten, "flatten"):
         given = dict(zip(("start_dim", "end_dim"), node.args[1:], strict=False)) | rest(node)
         return (given.get("start_dim", 0), given.get("end_dim", -1)) == (1, -1)
@@ -150,7 +192,7 @@ def flattens(node: fx.Node) -> bool:
 
 
 def is_batch_size(node: fx.Node) -> bool:
-    """x.size(0) or x.shape[0]."""
+    """Whether an operation asks for the length of the batch: x.size(0) or x.shape[0]."""
     if node.op == "call_method" and node.target == "size":
         return node.args[1:] == (0,) or node.kwargs == {"dim": 0}
     shape = node.args[0] if node.args else None
@@ -158,7 +200,7 @@ def is_batch_size(node: fx.Node) -> bool:
 
 
 def is_shape(node: fx.Node) -> bool:
-    """x.shape."""
+    """Whether an operation asks for the whole shape of a tensor: x.shape."""
     return node.target is getattr and node.args[1:] == ("shape",)
 
 
@@ -168,7 +210,7 @@ def reads_batch_size(node: fx.Node) -> bool:
 
 
 def fed_by(node: fx.Node) -> Any:
-    """The first input of an operation."""
+    """The first input of an operation, by position or as the keyword `input`; None where it has none."""
     return node.args[0] if node.args else node.kwargs.get("input")
 
 
@@ -179,5 +221,5 @@ def others(node: fx.Node) -> Iterator[Any]:
 
 
 def rest(node: fx.Node) -> dict[str, Any]:
-    """An operation's keywords but its input."""
+    """The keywords of an operation without its first input."""
     return {name: value for name, value in node.kwargs.items() if name != "input"}

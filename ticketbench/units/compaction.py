@@ -23,7 +23,7 @@ Cuts = tuple[tuple[str, int, Tensor, int], ...]
 
 @dataclass(frozen=True)
 class Compacted:
-    """A network without its dead units."""
+    """A network without its dead units, and what it takes to find the original shapes again."""
 
     module: nn.Module
     """A copy with smaller layers, zero outside the mask; its forward is the original one."""
@@ -52,6 +52,12 @@ def compact(
     What the mask has no entry for is kept; kept weights that happen to be zero are weights like others.
     Inputs and outputs of the network keep their size. `least` names layers (by weight) that keep at least so many
     units, dead ones if need be.
+
+    >>> network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> unread = torch.tensor([[True, False, True], [True, False, True]])  # the second unit
+    >>> small = compact(network, {"2.weight": unread})
+    >>> small.kept["0.weight"].tolist(), tuple(small.module[0].weight.shape)
+    ([0, 2], (2, 4))
     """
     links = unit_chain(module)
     smaller = copy.deepcopy(module)
@@ -201,9 +207,11 @@ def keep(module: nn.Module, name: str, masks: Mask, axis: int, index: Tensor) ->
 def pads_with_zeros(layer: nn.Module) -> bool:
     """Whether a convolution sees zeros beyond the border, where a constant map ends."""
     padding = getattr(layer, "padding", 0)
-    return getattr(layer, "padding_mode", "zeros") == "zeros" and padding != "valid" and (
-        isinstance(padding, str) or any(padding if isinstance(padding, tuple) else (padding,))
-    )  # fmt: skip
+    return (
+        getattr(layer, "padding_mode", "zeros") == "zeros"
+        and padding != "valid"
+        and (isinstance(padding, str) or any(padding if isinstance(padding, tuple) else (padding,)))
+    )
 
 
 def mask_of(module: nn.Module, name: str, masks: Mask) -> Tensor:

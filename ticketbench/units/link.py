@@ -26,7 +26,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Link:
-    """A layer whose units are read by one other layer only, or, if it is recurrent, by itself and that one."""
+    """A layer whose units are read by one other layer only, or, if it is recurrent, by itself and that one.
+
+    >>> Link("0.weight", "2.weight", positions=16).readers  # sixteen columns a unit, behind a flattened map of 4×4
+    {'2.weight': 16}
+    """
 
     producer: str
     """The weight that makes the units, a row of it each."""
@@ -49,7 +53,7 @@ class Link:
 
     @property
     def makers(self) -> tuple[str, ...]:
-        """All weights that make the units."""
+        """All weights that make the units, a row each: the producer, and the loops of a recurrent layer."""
         return (self.producer, *self.loops)
 
     @property

@@ -16,7 +16,8 @@ def recurrent_link(module: nn.Module) -> Link | None:
     consumer = read_out(module)
     if consumer is None:
         return None
-    layer, states = dict(module.layer), tuple(name for name, _ in module.named_buffers(recurse=False))
+    layer = dict(module.layer)
+    states = tuple(name for name, _ in module.named_buffers(recurse=False))
     producer = layer.pop("input")
     loops = (layer.pop("hidden"), *layer.values())
     return Link(producer, f"{consumer}.weight", gates=len(module.gates), loops=loops, states=states)
@@ -27,7 +28,7 @@ def is_known(module: nn.Module) -> bool:
     assert isinstance(module, Recurrent)
     layer, units, rows = dict(module.layer), module.hidden, len(module.gates) * module.hidden
     parameters = dict(module.named_parameters(recurse=False, remove_duplicate=False))
-    if not {"input", "hidden"} <= layer.keys() or not {*layer.values()} <= parameters.keys():
+    if "input" not in layer or "hidden" not in layer or any(name not in parameters for name in layer.values()):
         return False
     if len(layer) > 3 or len({*layer.values()}) < len(layer):
         return False

@@ -20,7 +20,7 @@ class OneInput(nn.Module):
         self.method = method
 
     def forward(self, inputs: Tensor) -> Any:
-        """The method."""
+        """What the method of the network returns for this input."""
         return getattr(self.network, self.method)(inputs)
 
 
@@ -28,7 +28,7 @@ class Tracer(fx.Tracer):
     """Names the modules of the network inside as they are named there."""
 
     def path_of_module(self, mod: nn.Module) -> str:
-        """Without the prefix."""
+        """A module's name within the network itself, without the prefix of what is wrapped around it."""
         return super().path_of_module(mod).removeprefix(PREFIX)
 
 

@@ -154,7 +154,8 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "a socket": (socket_in_place, "is a link, a folder or a device"),
     "a link to itself": (linked("cells.parquet", "cells.parquet"), "is a link, a folder or a device"),
     "a file of holes, a tebibyte long": (
-        lambda bundle: os.truncate(bundle / "cells.parquet", 2**40), "has 1099511627776 bytes; it may have 67108864"
+        lambda bundle: os.truncate(bundle / "cells.parquet", 2**40),
+        "has 1099511627776 bytes; it may have 67108864",
     ),
     "another's file under its name": (hard_link, "bytes; manifest.toml says"),
     "a file named in no language": (lambda bundle: open(os.fsencode(bundle) + b"/\xff", "w").close(), "unknown file"),
@@ -169,7 +170,7 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "a link as the verdict": (linked("verdict.toml", "/etc/passwd"), r"verdict\.toml is a link"),
     "a folder as a file": (folder_in_place, "is a link, a folder or a device"),
     "a pipe": (pipe, "is a link, a folder or a device"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -195,7 +196,7 @@ NEUTRAL = {
         lambda bundle: set_environment(bundle, "commit", "'; DROP TABLE cells"),
         lambda found: found.read("environments")["commit"][0].as_py(),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", NEUTRAL)

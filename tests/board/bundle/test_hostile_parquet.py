@@ -26,7 +26,7 @@ from board_spoils import (
     replace_table,
     table,
     zeros,
-)  # fmt: skip
+)
 
 from ticketbench.board.bundle.manifest import MANIFEST
 from ticketbench.board.bundle.parquet import read_table
@@ -120,7 +120,8 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
     "a dictionary behind its page": (pages("name", POINTED + LETTER), "is damaged"),
     "a name that is not UTF-8": (names(1, b"\x02\x00\x00\x00\xff\xfe"), "Invalid UTF8"),
     "a name that is not UTF-8 and that no row has": (
-        names(2, b"\x01\x00\x00\x00a\x02\x00\x00\x00\xff\xfe"), "Invalid UTF8"
+        names(2, b"\x01\x00\x00\x00a\x02\x00\x00\x00\xff\xfe"),
+        "Invalid UTF8",
     ),
     "a row of no entry": (
         pages(
@@ -131,13 +132,16 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
         "is damaged",
     ),
     "a name longer than its page": (
-        pages("name", by_hand.page(by_hand.DATA, LEVELS + b"\xff\xff\xff\x7fabc", 3)), "is damaged"
+        pages("name", by_hand.page(by_hand.DATA, LEVELS + b"\xff\xff\xff\x7fabc", 3)),
+        "is damaged",
     ),
     "levels longer than their page": (
-        pages("value", by_hand.page(by_hand.DATA, b"\xff\xff\xff\x7f\x06\x01" + bytes(24), 3)), "is damaged"
+        pages("value", by_hand.page(by_hand.DATA, b"\xff\xff\xff\x7f\x06\x01" + bytes(24), 3)),
+        "is damaged",
     ),
     "a page that unpacks to more than it says": (
-        pages("value", packed(4, 30), codec=by_hand.ZSTD), "ZSTD decompression failed"
+        pages("value", packed(4, 30), codec=by_hand.ZSTD),
+        "ZSTD decompression failed",
     ),
     "thirty thousand pages of nothing": (pages("value", EMPTY * 30_000 + NUMBERS), "a page holds no value"),
     "more pages than anyone writes": (
@@ -145,7 +149,8 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
         "more than 20000 pages",
     ),
     "a page header of lists in lists": (
-        pages("value", NUMBERS[:-31] + b"\x49" + lists(2, 300) + b"\x00" + NUMBERS), "a header runs past its end"
+        pages("value", NUMBERS[:-31] + b"\x49" + lists(2, 300) + b"\x00" + NUMBERS),
+        "a header runs past its end",
     ),
     "metadata of lists in lists": (
         made(b"PAR1" + (foot := b"\x19" + lists(3, 40) + b"\x00") + len(foot).to_bytes(4, "little") + b"PAR1"),
@@ -153,19 +158,20 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
     ),
     "columns over each other": (made(all_over(NUMBERS, 60)), "two columns lie over each other"),
     "columns behind the end": (
-        made(by_hand.file_with("probes", "value", NUMBERS, spread=lambda at: at + 2**40)), "outside of the file"
+        made(by_hand.file_with("probes", "value", NUMBERS, spread=lambda at: at + 2**40)),
+        "outside of the file",
     ),
     "columns in the magic number": (
-        made(by_hand.file_with("probes", "value", NUMBERS, spread=lambda at: at - 4)), "outside of the file"
+        made(by_hand.file_with("probes", "value", NUMBERS, spread=lambda at: at - 4)),
+        "outside of the file",
     ),
     "an encrypted column": (pages("value", NUMBERS, more=[ENCRYPTED]), "encrypted"),
     "an encrypted file": (made(b"PARE" + bytes(40) + b"PARE"), "is no Parquet file"),
     "a group of fewer than no rows": (made(by_hand.file("probes", b"", 1, [(-5, [])])), "has one below zero"),
-    "groups that add up": (
-        made(by_hand.file("probes", b"", 1, [(2**62, []), (2 - 2**62, [])])), "has one below zero"
-    ),
+    "groups that add up": (made(by_hand.file("probes", b"", 1, [(2**62, []), (2 - 2**62, [])])), "has one below zero"),
     "groups of a billion rows, and no rows": (
-        made(by_hand.file("probes", b"", 0, [(10**9, [])] * 9)), "9000000000 rows"
+        made(by_hand.file("probes", b"", 0, [(10**9, [])] * 9)),
+        "9000000000 rows",
     ),
     "a group without its columns": (made(by_hand.file("probes", b"", 3, [(3, [])])), "is damaged"),
     "three thousand groups": (made(by_hand.file("probes", b"", 1, [(0, [])] * 3000)), "has 3000 row groups"),
@@ -174,14 +180,16 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
         "is damaged",
     ),
     "a type that Parquet does not have": (
-        made(typed(by_hand.number(1, 99), by_hand.number(3, 1), by_hand.text(4, "key"))), "is damaged|holds"
+        made(typed(by_hand.number(1, 99), by_hand.number(3, 1), by_hand.text(4, "key"))),
+        "is damaged|holds",
     ),
     "a meaning that Parquet does not have": (
         made(typed(by_hand.number(1, 6), by_hand.number(3, 1), by_hand.text(4, "key"), by_hand.number(6, 99))),
         "is damaged",
     ),
     "an extension type that would be unpickled": (
-        extension("arrow.py_extension_type", HARM), "has metadata of its own: 'ARROW:schema'"
+        extension("arrow.py_extension_type", HARM),
+        "has metadata of its own: 'ARROW:schema'",
     ),
     "an extension type that nobody knows": (extension("harm", b""), "has metadata of its own: 'ARROW:schema'"),
     "ten thousand keys of metadata": (
@@ -192,19 +200,16 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
         ),
         "bytes of metadata; it may have|metadata of its own",
     ),
-    "a column twice": (
-        table("probes", lambda found: found.append_column("key", found["key"])), "unknown column 'key'"
-    ),
+    "a column twice": (table("probes", lambda found: found.append_column("key", found["key"])), "unknown column 'key'"),
     "a column in the place of another": (
         table("probes", lambda found: found.drop_columns(["name"]).append_column("key", found["key"])),
         "By the schema column 5 is 'name'",
     ),
     "times with a unit": (
-        column("cells", "finished", lambda count: pa.array([2**62] * count, pa.timestamp("ns"))), "INT64 TIMESTAMP"
+        column("cells", "finished", lambda count: pa.array([2**62] * count, pa.timestamp("ns"))),
+        "INT64 TIMESTAMP",
     ),
-    "decimals": (
-        column("cells", "seed", lambda count: pa.array([1] * count).cast(pa.decimal128(38, 10))), "DECIMAL"
-    ),
+    "decimals": (column("cells", "seed", lambda count: pa.array([1] * count).cast(pa.decimal128(38, 10))), "DECIMAL"),
     **{
         f"packed by {codec}": (table("probes", lambda found: found, compression=codec), "it must be ZSTD")
         for codec in ("gzip", "snappy", "lz4")
@@ -213,7 +218,7 @@ BY_HAND: dict[str, tuple[Spoil, str]] = {
         f"packed in way {codec}": (pages("value", NUMBERS, codec=codec), f"packed as {said}; it must be ZSTD")
         for codec, said in ((3, "LZO"), (99, "99"))
     },
-}  # fmt: skip
+}
 
 HOSTILE: dict[str, tuple[Spoil, str]] = {
     **BY_HAND,
@@ -222,43 +227,53 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "cut at the end": (cut("curves.parquet", 0.99), "no Parquet file"),
     "an empty file": (cut("probes.parquet", 0), "no Parquet file"),
     "a shell script": (
-        lambda bundle: replace_table(bundle, "cells", b"#!/bin/sh\nrm -rf /\n"), r"cells\.parquet is no Parquet file"
+        lambda bundle: replace_table(bundle, "cells", b"#!/bin/sh\nrm -rf /\n"),
+        r"cells\.parquet is no Parquet file",
     ),
     "a footer longer than the file": (
         lambda bundle: replace_table(bundle, "cells", b"PAR1" + b"\x00" * 50 + b"\xff\xff\xff\x7fPAR1"),
         "2147483647 bytes of metadata",
     ),
     "a footer of nothing": (
-        lambda bundle: replace_table(bundle, "cells", b"PAR1" + b"\x00" * 50 + b"\x20\x00\x00\x00PAR1"), "is damaged"
+        lambda bundle: replace_table(bundle, "cells", b"PAR1" + b"\x00" * 50 + b"\x20\x00\x00\x00PAR1"),
+        "is damaged",
     ),
     "a billion rows in the metadata": (claimed_rows, "claims 1000000000 rows; it may have 1000"),
     "too many environments": (
-        table("environments", lambda found: pa.concat_tables([found] * 1001)), "claims 1001 rows; it may have 1000"
+        table("environments", lambda found: pa.concat_tables([found] * 1001)),
+        "claims 1001 rows; it may have 1000",
     ),
     "a column too many": (
-        table("cells", lambda found: found.append_column("run", pa.array([1] * found.num_rows))), "unknown column 'run'"
+        table("cells", lambda found: found.append_column("run", pa.array([1] * found.num_rows))),
+        "unknown column 'run'",
     ),
     "a column of escapes": (
-        table("cells", lambda found: found.append_column("\x1b[2J", pa.array([1] * found.num_rows))), r"'\\x1b\[2J'"
+        table("cells", lambda found: found.append_column("\x1b[2J", pa.array([1] * found.num_rows))),
+        r"'\\x1b\[2J'",
     ),
     "a column too few": (drop("cells", "definition"), "column 'definition' is missing"),
     "columns in another order": (table("probes", lambda found: found.select(found.column_names[::-1])), "unknown"),
     "a text as a number": (
-        column("cells", "headline", lambda count: pa.array([SCRIPT] * count)), "'headline' holds BYTE_ARRAY STRING"
+        column("cells", "headline", lambda count: pa.array([SCRIPT] * count)),
+        "'headline' holds BYTE_ARRAY STRING",
     ),
     "a number as a key": (column("curves", "key", lambda count: pa.array([1] * count)), "'key' holds INT64"),
     "bytes as a text": (column("cells", "row", lambda count: pa.array([b"\xff"] * count)), "'row' holds BYTE_ARRAY"),
     "numbers of 32 bits": (
-        column("cells", "seed", lambda count: pa.array([1] * count, pa.int32())), "'seed' holds INT32"
+        column("cells", "seed", lambda count: pa.array([1] * count, pa.int32())),
+        "'seed' holds INT32",
     ),
     "a list in a column": (
-        column("cells", "seed", lambda count: pa.array([[1]] * count)), "column 'seed.list.element' is nested"
+        column("cells", "seed", lambda count: pa.array([[1]] * count)),
+        "column 'seed.list.element' is nested",
     ),
     "a table in a column": (
-        column("cells", "error", lambda count: pa.array([{"a": 1}] * count)), r"column 'error\.a' is nested"
+        column("cells", "error", lambda count: pa.array([{"a": 1}] * count)),
+        r"column 'error\.a' is nested",
     ),
     "metadata with a schema of their own": (
-        table("cells", lambda found: found, store_schema=True), "has metadata of its own: 'ARROW:schema'"
+        table("cells", lambda found: found, store_schema=True),
+        "has metadata of its own: 'ARROW:schema'",
     ),
     "another packing": (table("cells", lambda found: found, compression="brotli"), "is packed as BROTLI"),
     "texts by their differences": (
@@ -267,13 +282,14 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     ),
     "pages of another version": (table("probes", lambda found: found, data_page_version="2.0"), "a page has type 3"),
     "a hundred row groups": (
-        table("probes", lambda found: pa.concat_tables([found] * 100), row_group_size=1), "row groups; it may have 64"
+        table("probes", lambda found: pa.concat_tables([found] * 100), row_group_size=1),
+        "row groups; it may have 64",
     ),
     "a text in a thousand places": (table("probes", repeated), "texts up to column 'name' take 3145[0-9]+ bytes"),
     "a page of 17 MiB": (zeros(17), "unpacks to .* bytes and more; it may take 16777216"),
     **{f"footer with wrong bits {seed}": (bits(seed), ".") for seed in range(8)},
     **{f"curves with wrong bits {seed}": (bits(seed, "curves.parquet"), ".") for seed in range(8, 12)},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)

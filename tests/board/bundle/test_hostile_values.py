@@ -58,7 +58,8 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "another precision": (field(precision="bf16"), "column 'precision', row 1: 'fp32'. The manifest says 'bf16'"),
     "another device": (field(device_class="cuda"), "column 'device_class', row 1: 'cpu'"),
     "a row that the manifest hides": (
-        lambda bundle: seal(bundle, lambda fields: fields["methods"].pop()), r"\[\[methods\]\] must name it"
+        lambda bundle: seal(bundle, lambda fields: fields["methods"].pop()),
+        r"\[\[methods\]\] must name it",
     ),
     "a row that nobody ran": (
         lambda bundle: seal(bundle, lambda fields: fields["methods"].append({**fields["methods"][0], "row": "best"})),
@@ -87,7 +88,8 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "a seed of all bits": (value("cells", "seed", 2**63 - 1), "must lie between 0"),
     "a density that is hardly one": (value("cells", "density", 5e-324), "It names another cell"),
     "an environment under another's name": (
-        value("environments", "processor", "abacus 2"), "It is not the hash of its columns"
+        value("environments", "processor", "abacus 2"),
+        "It is not the hash of its columns",
     ),
     "failed without a reason": (value("cells", "status", "failed"), "must say why"),
     "a result that its curve lacks": (value("cells", "headline", 0.9), "own test curve has no such value"),
@@ -102,7 +104,7 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
         r"1\.5 of 'accuracy'\. It is a share",
     ),
     "a curve worse than possible": (value("curves", "value", -0.5, 1), "no such value|It is a share"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", HOSTILE)

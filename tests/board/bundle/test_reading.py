@@ -35,8 +35,11 @@ def test_a_bundle_holds_what_the_store_holds(tmp_path, plugins):
     store = tiny_store(tmp_path, plugins)
     found = read_bundle(tiny_bundle(tmp_path, plugins, store), read_suite(tmp_path / "tiny.toml"))
     assert [(cell.row, cell.seed) for cell in found.cells()] == [
-        ("dense", 0), ("dense", 1), ("magnitude", 0), ("magnitude", 1),
-    ]  # fmt: skip
+        ("dense", 0),
+        ("dense", 1),
+        ("magnitude", 0),
+        ("magnitude", 1),
+    ]
     for table in TABLES:
         ours, theirs = (source.read(table).to_pylist() for source in (found, store))
         assert sorted(ours, key=repr) == sorted(theirs, key=repr)
@@ -140,11 +143,16 @@ def test_a_large_table_passes_the_walk_through_its_pages():
     """200,000 points of 1,000 cells: more than one page a column."""
     keys = [f"{at:020x}" for at in range(1000)]
     columns = {
-        "key": [key for key in keys for _ in range(200)], "attempt": [1] * 200_000, "split": ["test"] * 200_000,
-        "judged_on": ["b"] * 200_000, "metric": ["accuracy"] * 200_000, "round": [0] * 200_000,
-        "x_name": ["step"] * 200_000, "x": [float(at) for at in range(200_000)],
+        "key": [key for key in keys for _ in range(200)],
+        "attempt": [1] * 200_000,
+        "split": ["test"] * 200_000,
+        "judged_on": ["b"] * 200_000,
+        "metric": ["accuracy"] * 200_000,
+        "round": [0] * 200_000,
+        "x_name": ["step"] * 200_000,
+        "x": [float(at) for at in range(200_000)],
         "value": [at / 200_000 for at in range(200_000)],
-    }  # fmt: skip
+    }
     table = pa.table(columns, schema=SCHEMAS["curves"])
     assert read_table("curves", to_bytes(table)).equals(table)
 

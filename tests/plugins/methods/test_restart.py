@@ -31,8 +31,10 @@ def lived(plugins, tiny_suite, cells_of) -> Callable[..., Outcome]:
     """A cell's life with a method of these options, led to its end by the engine."""
 
     def live(*changes: tuple[str, str], method: str = "restart", **options) -> Outcome:
-        words = "".join(f", {name} = {str(value).lower() if value is True else repr(value)}" for name, value in
-                        ({"every": 3} | options).items())  # fmt: skip
+        words = "".join(
+            f", {name} = {str(value).lower() if value is True else repr(value)}"
+            for name, value in ({"every": 3} | options).items()
+        )
         path = tiny_suite(
             ('{ method = "dense" }', f'{{ method = {{ name = "{method}"{words} }} }}'),
             ('["dense", "magnitude"]', '["dense"]'),

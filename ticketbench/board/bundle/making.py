@@ -31,15 +31,13 @@ from ticketbench.store.schema import CellRecord
 from ticketbench.store.tables import SCHEMAS, TEXT, as_tables
 from ticketbench.suite.suite import Suite
 
-ORDER = (
-    "row", "method", "scorer", "task", "model", "protocol", "initializer", "recipe", "density", "seed", "key",
-)  # fmt: skip
+ORDER = ("row", "method", "scorer", "task", "model", "protocol", "initializer", "recipe", "density", "seed", "key")
 """What the cells of a bundle are sorted by; their curves and probes follow in the order they were recorded."""
 
 
 @dataclass
 class Draft:
-    """A bundle before it is written."""
+    """A bundle before it is written: its manifest, its tables, and its files as bytes."""
 
     manifest: Manifest
     tables: Mapping[str, pa.Table]
@@ -49,9 +47,15 @@ class Draft:
 
 
 def draft(
-    store: Records, suite: Suite, tier: str, plugins: Plugins, name: str, who: str,
-    precision: str = "", device_class: str = "",
-) -> Draft:  # fmt: skip
+    store: Records,
+    suite: Suite,
+    tier: str,
+    plugins: Plugins,
+    name: str,
+    who: str,
+    precision: str = "",
+    device_class: str = "",
+) -> Draft:
     """A bundle of a store's cells of one tier. By default the precision and device that most cells have."""
     suite.tier(tier)
     choice = choose_records(store, suite, tier, plugins, precision, device_class)
@@ -73,13 +77,22 @@ def draft(
     tables = collect_rows(store, kept)
     files = {f"{table}.parquet": to_bytes(content) for table, content in tables.items()}
     fields = {
-        "schema": MANIFEST_SCHEMA, "name": name, "who": who,
-        "suite": suite.name, "suite_version": suite.version, "tier": tier, "precision": choice.precision,
-        "device_class": choice.device_class, "ticketbench": version.__version__, "hash": "0" * 64,
+        "schema": MANIFEST_SCHEMA,
+        "name": name,
+        "who": who,
+        "suite": suite.name,
+        "suite_version": suite.version,
+        "tier": tier,
+        "precision": choice.precision,
+        "device_class": choice.device_class,
+        "ticketbench": version.__version__,
+        "hash": "0" * 64,
         "methods": methods_of(kept, plugins),
-        "files": {file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-                  for file, content in files.items()},
-    }  # fmt: skip
+        "files": {
+            file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            for file, content in files.items()
+        },
+    }
     manifest = validated("the manifest", Manifest, fields)
     manifest = manifest.model_copy(update={"hash": hash_of(to_plain(manifest))})
     check_tables(tables, manifest)

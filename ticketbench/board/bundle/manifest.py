@@ -87,7 +87,7 @@ class SubmittedMethod(TomlTable):
 
 
 class File(TomlTable):
-    """What a file must be."""
+    """What a file of a bundle must be, to be the one that the manifest was written for."""
 
     sha256: Digest
     size: Annotated[int, Field(ge=0, le=2**40)]
@@ -143,7 +143,7 @@ def is_value(value: Any) -> bool:
 
 
 def toml_lines(table: Mapping[str, Any]) -> list[str]:
-    """The lines of a flat table."""
+    """A flat table as lines of TOML, one a key."""
     return [f"{name} = {toml_value(value)}" for name, value in table.items()]
 
 

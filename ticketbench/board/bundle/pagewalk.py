@@ -29,7 +29,7 @@ LONGEST_HEADER = 1024
 
 @dataclass(frozen=True)
 class Footer:
-    """What the metadata claim."""
+    """What the metadata at the end of a Parquet file claim is in it, before anything of it is believed."""
 
     rows: int
     groups: tuple[tuple[int, tuple[Any, ...]], ...]
@@ -48,7 +48,7 @@ def read_footer(content: bytes) -> Footer:
 
 
 def structs(value: Any) -> Iterator[dict[int, Any]]:
-    """The structures of a list."""
+    """The structures of a list in the metadata; a `DamageError` where there is no such list."""
     if not isinstance(value, list) or not all(isinstance(part, dict) for part in value):
         raise DamageError("the metadata lack a list")
     yield from value

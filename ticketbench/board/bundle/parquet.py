@@ -32,9 +32,18 @@ def to_bytes(table: pa.Table) -> bytes:
     """A table as the bytes of a file: the same rows give the same bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(
-        table, sink, compression="zstd", compression_level=9, version="2.6", data_page_version="1.0",
-        use_dictionary=True, write_statistics=False, store_schema=False, row_group_size=MIB, data_page_size=MIB,
-    )  # fmt: skip
+        table,
+        sink,
+        compression="zstd",
+        compression_level=9,
+        version="2.6",
+        data_page_version="1.0",
+        use_dictionary=True,
+        write_statistics=False,
+        store_schema=False,
+        row_group_size=MIB,
+        data_page_size=MIB,
+    )
     return bytes(sink.getvalue())
 
 

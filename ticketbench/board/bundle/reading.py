@@ -34,7 +34,7 @@ class Bundle:
 
     @property
     def address(self) -> str:
-        """Where it lies."""
+        """The path of the bundle's folder, as messages name it."""
         return str(self.folder)
 
     def read(self, table: str) -> pa.Table:
@@ -60,9 +60,12 @@ class Bundle:
             right = suite.headline_of(row["task"]).metric
             if row["status"] in JUDGED and row["headline_metric"] != right:
                 raise refuse(
-                    "cells.parquet", "headline_metric", number, row["headline_metric"],
+                    "cells.parquet",
+                    "headline_metric",
+                    number,
+                    row["headline_metric"],
                     f"Suite '{suite.name}' compares this task by '{right}'.",
-                )  # fmt: skip
+                )
         metrics = {*pc.unique(curves["metric"]).to_pylist(), *pc.unique(cells["headline_metric"]).to_pylist()}
         for metric in sorted(metrics - {None, ""}):
             if suite.metric(metric).percent:

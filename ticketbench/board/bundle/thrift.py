@@ -20,7 +20,7 @@ class Thrift:
         self.end = len(content) if end is None else min(end, len(content))
 
     def byte(self) -> int:
-        """The next byte."""
+        """The next byte, as a number; a `DamageError` where there is none."""
         if self.at >= self.end:
             raise DamageError("a header runs past its end")
         self.at += 1
@@ -37,19 +37,19 @@ class Thrift:
         raise DamageError("a header holds a number that does not end")
 
     def signed(self) -> int:
-        """A signed whole number."""
+        """A whole number with a sign, which Thrift writes in zigzag: 0, −1, 1, −2, …"""
         value = self.varint()
         return (value >> 1) ^ -(value & 1)
 
     def take(self, length: int) -> bytes:
-        """The next bytes."""
+        """So many of the next bytes; a `DamageError` where there are fewer."""
         if self.at + length > self.end:
             raise DamageError("a header runs past its end")
         self.at += length
         return self.content[self.at - length : self.at]
 
     def value(self, kind: int, depth: int) -> Any:
-        """A value of a type."""
+        """The next value, of the type that its number in the header says."""
         if kind in (1, 2):
             return kind == 1
         if kind == 3:
@@ -67,7 +67,7 @@ class Thrift:
         raise DamageError(f"a header holds a value of type {kind}, which none has")
 
     def list(self, depth: int) -> list[Any]:
-        """The elements of a list."""
+        """The elements of the next list, which has a limited length and depth."""
         head = self.byte()
         count = head >> 4 if head >> 4 < 15 else self.varint()
         if count > MOST_ELEMENTS or depth > DEEPEST:
@@ -76,7 +76,7 @@ class Thrift:
         return [self.byte() if kind in (1, 2) else self.value(kind, depth) for _ in range(count)]
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Field number -> value."""
+        """The next structure, as field number -> value."""
         if depth > DEEPEST:
             raise DamageError("a header is nested too deeply")
         fields: dict[int, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 
@@ -95,9 +96,12 @@ def check_cells(cells: pa.Table, manifest: Manifest) -> None:
         first = answered.setdefault(identity(record), number)
         if first != number:
             raise refuse(
-                file, "key", number, record.key,
+                file,
+                "key",
+                number,
+                record.key,
                 f"Row {first + 1} is the same cell, computed by other code. A bundle has one result of each.",
-            )  # fmt: skip
+            )
         check_densities(file, number, record)
         check_definition(file, number, record)
         check_judgement(file, number, record)
@@ -141,7 +145,8 @@ def check_judgement(file: str, number: int, record: CellRecord) -> None:
     if record.judged:
         for name in ("headline_metric", "headline", "exact_density"):
             value = getattr(record, name)
-            if value in (None, "") or (name == "headline" and not abs(value) <= FARTHEST):
+            absent = value in (None, "")
+            if absent or (name == "headline" and (math.isnan(value) or abs(value) > FARTHEST)):
                 right = f"A cell of status '{record.status}' must have a finite one, within {FARTHEST:g} of zero."
                 raise refuse(file, name, number, value or None, right)
     elif not record.reason:
