@@ -32,6 +32,7 @@ U = torch.tensor([0.1, 0.9, 0.5, 0.3])
         (lambda: torch.dropout(X, 0.5, True), [[0, 4], [6, 0]]),
         (lambda: functional.dropout1d(X.unsqueeze(2), 0.5).squeeze(2), [[0, 4], [6, 0]]),
         (lambda: functional.dropout2d(X.view(1, 4, 1, 1).expand(1, 4, 2, 3), 0.5)[0, :, 1, 2], [0, 4, 6, 0]),
+        (lambda: functional.dropout2d(X.view(2, 2, 1).expand(2, 2, 3), 0.5)[..., 1], [[0, 4], [6, 0]]),
         (lambda: torch.bernoulli(torch.full((2, 2), 0.4)), [[1, 0], [0, 1]]),
         (lambda: torch.bernoulli(X, 0.4), [[1, 0], [0, 1]]),
         (lambda: torch.rand(2, 2), [[0.1, 0.9], [0.5, 0.3]]),
@@ -39,6 +40,7 @@ U = torch.tensor([0.1, 0.9, 0.5, 0.3])
         (lambda: torch.rand_like(X), [[0.1, 0.9], [0.5, 0.3]]),
         (lambda: torch.randn(4), [-1.2815515, 1.2815515, 0.0, -0.5244005]),
         (lambda: torch.normal(X, 2.0), [[-1.5631031, 4.5631031], [3.0, 2.951199]]),
+        (lambda: torch.normal(torch.zeros(()), torch.ones(4)), [-1.2815515, 1.2815515, 0.0, -0.5244005]),
         (lambda: functional.gumbel_softmax(X, hard=True), [[0, 1], [0, 1]]),
     ],
 )
@@ -47,6 +49,23 @@ def test_answers_by_hand(draw: Callable[[], Tensor], expected: Any):
     with answering(U):
         found = draw()
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float32), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("drop", "shape", "expected"),
+    [
+        (functional.dropout, (2, 2), [0, 4, 6, 0]),
+        (functional.dropout1d, (2, 2, 1), [0, 4, 6, 0]),
+        (functional.dropout2d, (2, 2, 1, 1), [0, 4, 6, 0]),
+        (functional.alpha_dropout, (2, 2), [-0.7791939, 2.5520037, 3.4384086, -0.7791939]),
+    ],
+)
+def test_what_drops_in_place_changes_its_input(drop: Callable[..., Tensor], shape: tuple[int, ...], expected: Any):
+    """A residual branch that reads the input afterwards sees what was dropped, as with PyTorch's own."""
+    given = X.clone().view(shape)
+    with answering(U):
+        assert drop(given, 0.5, training=True, inplace=True) is given
+    torch.testing.assert_close(given.flatten(), torch.tensor(expected, dtype=torch.float32), rtol=1e-5, atol=1e-6)
 
 
 def test_alpha_dropout_keeps_mean_and_variance():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import torch
@@ -103,9 +104,7 @@ class Bench:
     def fold(self, member: int) -> None:
         """A regime is over: the weights that the forward saw become the weights."""
         if self.stack.regimes[member] is not None:
-            weights = cloned(seen(self.stack, member))
-            self.stack.end(member)
-            self.stack.set_weights(member, weights)
+            self.stack.fold(member, cloned(seen(self.stack, member)))
 
     def best_or_present(self, member: int) -> tuple[State, State]:
         """Copies of the weights and statistics to judge: the best validated, else the present ones."""
@@ -146,7 +145,8 @@ class Bench:
     def offer(self, member: int, density: float) -> bool:
         """Keep a member's present ticket to be trained where the protocol trains, if that is elsewhere."""
         if self.stages.trains_elsewhere:
-            self.offers.append(Offer(member, density, self.stack.mask(member), self.stack.snapshot(member)))
+            start = replace(self.stack.snapshot(member), weights=cloned(seen(self.stack, member)))
+            self.offers.append(Offer(member, density, self.stack.mask(member), start))
         return self.stages.trains_elsewhere
 
     def take_offers(self) -> Iterator[tuple[list[Offer], Stepper, Stack]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -21,7 +21,6 @@ from ticketbench.engine.shrinking import shrink, silence
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.train import Goal, Log, train_stack
 from ticketbench.engine.trial import MemberTrial
-from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 from ticketbench.seeds import seed_of
 from ticketbench.store.schema import CurvePoint, Finding
@@ -57,12 +56,14 @@ class FleetRun:
                 if member.request is None:
                     self.advance(member)
             self.judge_what_waits()
+            self.enter_trainings()
             living = self.living()
             if not living:
                 return self.members
             groups = self.groups(living)
             for members, until in groups:
-                self.train_together(members, until)
+                with guarded(*members) if self.under_a_regime(members) else nullcontext():
+                    self.train_together(members, until)
             if not groups:
                 self.go_on_together(living)
 
@@ -109,34 +110,43 @@ class FleetRun:
 
     # -- training ------------------------------------------------------------------------------------------
 
+    def enter_trainings(self) -> None:
+        """Put the members that ask for training under the regimes that they name. What one raises is its own."""
+        for member in self.living():
+            if isinstance(member.request, Train):
+                start = time.perf_counter()
+                with guarded(member):
+                    member.trial.enter(member.request.regime)
+                spend(member, time.perf_counter() - start)
+
     def groups(self, living: list[Member]) -> list[tuple[list[Member], int]]:
         """The members that can be trained together: same start, same end, same way, optimizers of the same age."""
-        groups: dict[tuple[int, int, int, float | None, str, bool, Regime | None], list[Member]] = {}
+        groups: dict[tuple[int, int, int, float | None, str, bool, int, tuple[int, ...]], list[Member]] = {}
         for member in living:
             request = member.request
             if isinstance(request, Train):
                 until = member.trial.total_steps if request.until is None else request.until
                 age = self.bench.stack.updates[member.index]
                 goes_on = bool(request.masks) and self.bench.steppers.supermasks.goes_on(member.index)
-                way = (request.average, request.masks, goes_on, request.regime)
+                regime = id(self.bench.stack.regimes[member.index])  # equal ones are one object by now
+                way = (request.average, request.masks, goes_on, regime, self.bench.stack.ages(member.index))
                 groups.setdefault((member.trial.step, until, age, *way), []).append(member)
         return [(members, until) for (_, until, *_), members in groups.items()]
+
+    def under_a_regime(self, members: list[Member]) -> bool:
+        """Whether a group's steps are partly a plugin's: what that raises is no fault of the rest of the fleet."""
+        return self.bench.stack.regimes[members[0].index] is not None
 
     def train_together(self, mine: list[Member], until: int) -> None:
         """Train a group to a step, let probes look on the way, and hand each member its curves."""
         start = time.perf_counter()
-        for member in mine:
-            with guarded(member):
-                assert isinstance(member.request, Train)
-                member.trial.set_out(member.request.regime)
-        mine = [member for member in mine if not member.status]
-        if not mine:
-            return
         requests = [request for member in mine if isinstance(request := member.request, Train)]
         together = [member.index for member in mine]
         stepper, part = self.bench.steppers.for_members(together, requests)
         stepper.keep_average(requests[0].average)
         first = part.steps[0]
+        for member in mine:
+            member.trial.set_out()
         seeds = [order_seed(member.cell.seed, request.order) for member, request in zip(mine, requests, strict=True)]
         phase = "drawing" if mine[0].drawing else "training"
 
@@ -219,14 +229,16 @@ class FleetRun:
 
 
 @contextmanager
-def guarded(member: Member) -> Iterator[None]:
-    """What a probe raises ends this member's life and no other's; a lack of memory is everybody's."""
+def guarded(*members: Member) -> Iterator[None]:
+    """What a plugin raises ends these members' lives and no others'; a lack of memory is everybody's."""
     try:
         yield
     except Exception as error:
         if out_of_memory(error):
             raise
-        member.fail(error)
+        for member in members:
+            if member.status != "failed":
+                member.fail(error)
 
 
 def hand_out(log: Log, members: list[Member]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from ticketbench.engine.stack import Stack
-from ticketbench.engine.state import State
+from ticketbench.engine.state import State, cloned
 from ticketbench.errors import TicketError, suggest
 from ticketbench.plugin.regime import Noise, Regime, StepView
 from ticketbench.seeds import generator
@@ -69,10 +69,9 @@ class StackedRegime:
             return {}
 
         def one(weights: State, mask: State, extras: State, noise: State | None, progress: Tensor) -> State:
-            step = StepView(weights, mask, extras, noise, progress)
-            return seen_through(mask, self.regime.computed(step))
+            return dict(self.regime.computed(StepView(weights, mask, extras, noise, progress)))
 
-        return self._each(one, parameters, drawn)
+        return seen_through(self.stack.masks, self._each(one, parameters, drawn))
 
     def penalties(self, parameters: State, drawn: Mapping[str, Tensor]) -> Tensor | None:
         """The penalty of every member, (fleet,); None where the regime has none."""
@@ -103,10 +102,17 @@ class StackedRegime:
         noise = None if drawn is None else {name: drawn[NOISE + name] for name in self.noises}
         first = next(iter(parameters.values()))
         progress = torch.ones((), device=first.device) if drawn is None else drawn[PROGRESS]
-        given = [*before, parameters, self.stack.masks, self.extras(), noise, progress]
+        states = (parameters, self.stack.masks, self.extras())
+        given = [*before, *(unwritable(state) for state in states), noise, progress]
         axes = tuple(0 if value else None for value in given[:-1])
         found: State = vmap(one, in_dims=(*axes, None))(*given)
         return found
+
+
+def unwritable(state: State) -> State:
+    """The tensors themselves where a gradient flows into them, which autograd lets nobody write to; else copies."""
+    flows = torch.is_grad_enabled()
+    return {name: value if flows and value.requires_grad else value.detach().clone() for name, value in state.items()}
 
 
 def numbers(noise: Noise, source: torch.Generator) -> Tensor:
@@ -126,11 +132,10 @@ def seen(stack: Stack, member: int) -> State:
     weights, regime = stack.weights(member), stack.regimes[member]
     if regime is None or not Overrides.of(regime).computes:
         return weights
-    mask = {name: part[member] for name, part in stack.masks.items()}
     one = torch.ones((), device=next(iter(weights.values())).device)
+    step = StepView(cloned(weights), stack.mask(member), cloned(stack.extras_of(member)), None, one)
     with torch.no_grad():
-        computed = regime.computed(StepView(weights, mask, stack.extras_of(member), None, one))
-    return {**weights, **seen_through(mask, computed)}
+        return {**weights, **seen_through(stack.mask(member), regime.computed(step))}
 
 
 def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) -> None:
@@ -142,7 +147,7 @@ def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) ->
         name: value.detach().to(next(iter(weights.values())).device)
         for name, value in regime.extras(weights, source).items()
     }
-    check_regime(regime, weights, {name: part[member] for name, part in stack.masks.items()}, extras)
+    check_regime(regime, weights, stack.mask(member), cloned(extras))
     stack.begin(member, regime, extras)
 
 
@@ -170,7 +175,7 @@ def check_regime(regime: Regime, weights: State, mask: State, extras: State) -> 
                     )
     with torch.no_grad():
         penalty = regime.penalty(StepView(weights, mask, extras, noise, progress))
-        known = {**weights, **extras}
+        known = {**weights, **{name: value for name, value in extras.items() if regime.rate(name)}}
         changed = regime.gradient(
             {name: torch.zeros_like(value) for name, value in known.items()},
             StepView(weights, mask, extras, noise, progress),

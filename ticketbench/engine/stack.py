@@ -45,8 +45,10 @@ class Stack:
     """Buffer -> the state (fleet, batch, ...) that a training carries from batch to batch, where a model has any."""
     extras: State = field(default_factory=dict)
     """What regimes train or hold beside the weights, by the regime and the name that it gives."""
+    born: dict[str, list[int]] = field(default_factory=dict)
+    """Key of extras -> each member's updates when they began: their optimizer is as old as they are."""
     regimes: list[Regime | None] = field(default_factory=list)
-    """What is different about each member's steps."""
+    """What is different about each member's steps; equal ones are one object."""
     best: Best | None = None
 
     def __post_init__(self) -> None:
@@ -133,16 +135,25 @@ class Stack:
         keys = {} if regime is None else self.extra_keys(regime)
         return {name: self.extras[key].detach()[member] for name, key in keys.items()}
 
+    def ages(self, member: int) -> tuple[int, ...]:
+        """How many optimizer updates each of a member's extras has had."""
+        regime = self.regimes[member]
+        keys = {} if regime is None else self.extra_keys(regime)
+        return tuple(self.updates[member] - self.born[key][member] for key in keys.values())
+
     def begin(self, member: int, regime: Regime, extras: State) -> None:
         """A member is trained under a regime; what the same class of regime trained beside its weights goes on."""
         before = self.regimes[member]
+        regime = next((known for known in self.regimes if known == regime), regime)
         old = self.extra_keys(before) if before is not None and type(before) is type(regime) else {}
         for name, value in extras.items():
             key = f"{type(regime).__module__}.{regime!r} {name}"
             if key not in self.extras:
                 rows = torch.zeros(len(self), *value.shape, dtype=value.dtype, device=value.device)
                 self.extras[key] = rows.requires_grad_(bool(regime.rate(name)))
+                self.born[key] = [0] * len(self)
             goes_on = name in old and self.extras[old[name]].shape == self.extras[key].shape
+            self.born[key][member] = self.born[old[name]][member] if goes_on else self.updates[member]
             places = [(self.extras, value)]
             places += [
                 (slot, torch.zeros_like(value))
@@ -153,6 +164,7 @@ class Stack:
                 mine = state.setdefault(key, torch.zeros_like(self.extras[key]))
                 mine.detach()[member].copy_(state[old[name]].detach()[member] if goes_on else fresh)
         self.regimes[member] = regime
+        self.drop_unused()
 
     def set_extras(self, member: int, extras: Mapping[str, Tensor]) -> None:
         """Other values for some of a member's extras. Slots stay."""
@@ -165,11 +177,25 @@ class Stack:
             own[name].copy_(values)
 
     def end(self, member: int) -> None:
-        """A member's regime is over; extras that nobody uses any more are dropped."""
+        """A member's regime is over."""
         self.regimes[member] = None
-        used = {key for regime in self.regimes if regime is not None for key in self.extra_keys(regime).values()}
+        self.drop_unused()
+
+    def fold(self, member: int, seen: State) -> None:
+        """A member's regime is over, and what its forward saw are its weights.
+
+        What the network computes stays as it is: its best validation still counts.
+        """
+        self.end(member)
+        for name, weight in self.weights(member).items():
+            weight.copy_(seen[name])
+
+    def drop_unused(self) -> None:
+        """Drop the extras that no member's regime uses any more."""
+        regimes = {id(regime): regime for regime in self.regimes if regime is not None}
+        used = {key for regime in regimes.values() for key in self.extra_keys(regime).values()}
         for key in self.extras.keys() - used:
-            del self.extras[key]
+            del self.extras[key], self.born[key]
             for slot in self.slots.values():
                 slot.pop(key, None)
 
@@ -240,6 +266,7 @@ class Stack:
             pick(self.averages),
             pick(self.carried),
             {key: tensor.requires_grad_(self.extras[key].requires_grad) for key, tensor in pick(self.extras).items()},
+            {key: [updates[member] for member in members] for key, updates in self.born.items()},
             [self.regimes[member] for member in members],
         )
         if self.best is not None:
@@ -252,6 +279,7 @@ class Stack:
         for key, tensor in part.extras.items():
             rows = tensor.detach().new_zeros(len(self), *tensor.shape[1:])
             self.extras.setdefault(key, rows.requires_grad_(tensor.requires_grad))
+            self.born.setdefault(key, [0] * len(self))
         for name, slot in part.slots.items():
             if name not in self.slots:
                 self.slots[name] = {}
@@ -274,6 +302,8 @@ class Stack:
                     mine[name].detach()[member].copy_(tensor.detach()[at])
             self.steps[member], self.updates[member] = part.steps[at], part.updates[at]
             self.regimes[member] = part.regimes[at]
+            for key, updates in part.born.items():
+                self.born[key][member] = updates[at]
             if part.best is not None and self.best is not None:
                 self.best.values[member] = part.best.values[at]
 

@@ -152,7 +152,11 @@ class Stepper:
         if self.average is not None:
             for name, (index, _) in zip(self.masks, self.gates, strict=True):
                 self.stack.averages[name].lerp_(gradients[index], 1 - self.average)
-        if self.gating and self.gates:
+        if self.gating and self.regime is not None:
+            for name, (index, _) in zip(self.masks, self.gates, strict=True):
+                # a product would keep what is not finite there, such as the slope of a penalty √|θ| at zero
+                gradients[index] = gradients[index].where(self.masks[name], 0)
+        elif self.gating and self.gates:
             torch._foreach_mul_([gradients[index] for index, _ in self.gates], [gate for _, gate in self.gates])
         return losses.detach(), gradients
 
@@ -247,7 +251,8 @@ def adopt_slots(optimizer: torch.optim.Optimizer, stack: Stack) -> None:
         if isinstance(optimizer, torch.optim.Adam):
             known = optimizer.state[weight].get("step") if weight in optimizer.state else None
             state["step"] = torch.zeros((), device=weight.device) if known is None else known
-            state["step"].fill_(float(stack.updates[0]))
+            born = stack.born[name][0] if name in stack.born else 0
+            state["step"].fill_(float(stack.updates[0] - born))
         optimizer.state[weight] = state
 
 

@@ -8,6 +8,7 @@ from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.supermask import MaskStepper, Supermasks
+from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 
 
@@ -39,19 +40,21 @@ class Steppers:
         Of their weights, or, where the requests name a scope, of masks in it at each member's density.
         """
         network, recipe, first = self.stage.network, self.stage.recipe, requests[0]
+        regime = self.stack.regimes[members[0]]
         if first.masks:
             densities = [request.density for request in requests]
             return self.supermasks.stepper(network, recipe, members, first.masks, densities)
         if list(members) != list(range(len(self.stack))):
             part = self.stack.take(members)
-            return Stepper(network, part, recipe, regime=first.regime), part
-        if self._whole is None or not self._fits(self._whole, first):
-            self._whole = Stepper(network, self.stack, recipe, regime=first.regime)
+            return Stepper(network, part, recipe, regime=regime), part
+        if self._whole is None or not self._fits(self._whole, regime):
+            self._whole = Stepper(network, self.stack, recipe, regime=regime)
         return self._whole, self.stack
 
-    def _fits(self, stepper: Stepper, request: Train) -> bool:
-        known = None if stepper.regime is None else stepper.regime.regime
+    def _fits(self, stepper: Stepper, regime: Regime | None) -> bool:
+        if stepper.regime is None or regime is None:
+            return stepper.regime is None and regime is None
         extras = stepper.trained[len(stepper.weights) :]
         now = [extra for _, extra in stepper.beside()]  # others, where a regime has ended and begun again
         same = len(now) == len(extras) and all(one is other for one, other in zip(now, extras, strict=True))
-        return known == request.regime and same
+        return stepper.regime.regime is regime and stepper.regime.keys == self.stack.extra_keys(regime) and same

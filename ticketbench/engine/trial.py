@@ -321,21 +321,24 @@ class MemberTrial(Trial):
 
     @override
     def set_extras(self, extras: Mapping[str, Tensor]) -> None:
+        before = self.computed
         self._bench.stack.set_extras(self._member, extras)
+        if any(not part.equal(before[name]) for name, part in self.computed.items()):
+            self._bench.stack.forget_best(self._member)
 
-    def set_out(self, regime: Regime | None = None) -> None:
-        """A training begins, under a regime if there is one: note where from, if it is no continuation of another.
-
-        The engine says so.
-        """
-        self._seen = replace(self._seen, untouched=False)
-        if self._bench.stack.updates[self._member] == 0:
-            self.start_from(self.parameters)
-            self._seen = replace(self._seen, trainings=self.trainings + 1)
+    def enter(self, regime: Regime | None) -> None:
+        """The training that comes is under a regime, or plain: then another one ends. The engine says so."""
         if regime is None:
             self._bench.fold(self._member)
         else:
             begin(self._bench.stack, self._member, regime, self.generator("regime"))
+
+    def set_out(self) -> None:
+        """A training begins: note where from, if it is not the continuation of one. The engine says so."""
+        self._seen = replace(self._seen, untouched=False)
+        if self._bench.stack.updates[self._member] == 0:
+            self.start_from(self.parameters)
+            self._seen = replace(self._seen, trainings=self.trainings + 1)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Remember where the present training started from."""

@@ -21,7 +21,7 @@ def dropout(uniform: Uniform, input: Tensor, p: float = 0.5, training: bool = Tr
     """x·[u ≥ p] / (1 − p)."""
     if not training or p == 0:
         return input
-    return scaled(input, uniform(input.shape) >= p, p)
+    return put_in_place(scaled(input, uniform(input.shape) >= p, p), input, inplace)
 
 
 def raw_dropout(uniform: Uniform, input: Tensor, p: float, train: bool) -> Tensor:
@@ -30,15 +30,24 @@ def raw_dropout(uniform: Uniform, input: Tensor, p: float, train: bool) -> Tenso
 
 
 def channel_dropout(spatial: int) -> Callable[..., Tensor]:
-    """Whole channels are dropped, where an example has `spatial` axes behind them."""
+    """Whole channels are dropped, where an example has `spatial` axes behind them.
+
+    With two axes PyTorch takes an input of three for examples, channels and one axis.
+    """
 
     def drop(uniform: Uniform, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training or p == 0:
             return input
-        shape = (*input.shape[: input.ndim - spatial], *[1] * spatial)
-        return scaled(input, uniform(shape) >= p, p)
+        behind = 1 if spatial == 2 and input.ndim == 3 else spatial
+        shape = (*input.shape[: input.ndim - behind], *[1] * behind)
+        return put_in_place(scaled(input, uniform(shape) >= p, p), input, inplace)
 
     return drop
+
+
+def put_in_place(result: Tensor, input: Tensor, inplace: bool) -> Tensor:
+    """The result, in the place of the input if it is to be there."""
+    return input.copy_(result) if inplace else result
 
 
 def scaled(input: Tensor, kept: Tensor, p: float) -> Tensor:
@@ -56,7 +65,7 @@ def alpha_dropout(
     scale = ((1 - p) * (1 + p * saturated**2)) ** -0.5 if p < 1 else 0.0
     kept = uniform(input.shape) >= p
     moved: Tensor = scale * (torch.where(kept, input, saturated) - p * saturated)
-    return moved
+    return put_in_place(moved, input, inplace)
 
 
 def bernoulli(uniform: Uniform, input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
@@ -98,10 +107,10 @@ def randn_like(uniform: Uniform, input: Tensor, **words: Any) -> Tensor:
 
 
 def normal(uniform: Uniform, mean: Any = 0.0, std: Any = 1.0, size: Any = None, **words: Any) -> Tensor:
-    """mean + std·N(0, 1), in the shape that is given, else in that of the mean or of the deviation: `torch.normal`."""
-    if size is None:
-        size = mean.shape if isinstance(mean, Tensor) else std.shape
-    numbers: Tensor = mean + std * normals(uniform, tuple(size))
+    """mean + std·N(0, 1), in the shape that is given, else in that of the mean and the deviation: `torch.normal`."""
+    given = [part.shape for part in (mean, std) if isinstance(part, Tensor)]
+    shape = tuple(size) if size is not None else torch.broadcast_shapes(*given)  # type: ignore[no-untyped-call]
+    numbers: Tensor = mean + std * normals(uniform, shape)
     return numbers
 
 

@@ -54,8 +54,9 @@ class Regime:
 
     Members of a fleet are trained together where their regimes are equal. What is trained beside the weights begins
     with the first training under a regime, goes on as long as the regime's class stays the same (its options may
-    change), and ends with a rewind, a restart, new weights, or the end of drawing. At the end of drawing the weights
-    that the forward saw become the weights. Outside the mask they are zero whatever the regime computes.
+    change), and ends with a rewind, a restart, a reinitialization, a plain training, or the end of drawing. At the end
+    of drawing, at a restart and before a plain training the weights that the forward saw become the weights. Outside
+    the mask they are zero whatever the regime computes.
     """
 
     def extras(self, weights: Tensors, generator: torch.Generator) -> Tensors:
@@ -82,5 +83,8 @@ class Regime:
         return None
 
     def gradient(self, gradients: Tensors, step: StepView) -> Tensors:
-        """Other gradients, for those names where they change; of θ and of the extras, before mask and clipping."""
+        """Other gradients, for those names where they change, before mask and clipping.
+
+        `gradients` has those of all that is trained: of θ where the recipe trains it, of extras that are not held.
+        """
         return {}
