@@ -84,7 +84,7 @@ class Chancy(Norm):
 
 
 class Acts(Norm):
-    """Turns the drawn mask by one place."""
+    """Turns the drawn mask by one place, behind the trial's back."""
 
     moments = ("drawn",)
 
@@ -92,7 +92,7 @@ class Acts(Norm):
         return ()
 
     def number(self, trial):
-        trial.set_mask({name: part.roll(1) for name, part in trial.mask.items()})
+        trial._bench.stack.set_mask(trial._member, {name: part.roll(1) for name, part in trial.mask.items()})
         return 1.0
 
 
@@ -107,13 +107,13 @@ class ActsEarly(Acts):
 
 
 class Restarts(Norm):
-    """A fresh optimizer, halfway through a training."""
+    """A fresh optimizer, halfway through a training, behind the trial's back."""
 
     moments = ()
 
     def number(self, trial):
         step = trial.step
-        trial.restart()
+        trial._bench.stack.restart(trial._member, 0)
         trial._trial._bench.stack.steps[0] = step
         return 1.0
 
@@ -166,7 +166,7 @@ class Crashes(Norm):
         (Acts(), r"disturbs the cell it looks at, on a linear network: its trained weights are others"),
         (
             ActsEarly(),
-            r"disturbs the cell it looks at, on a linear network: with the probe it is failed, without it ok",
+            r"probe 'spoiled' called trial\.set_mask\(\), which would change the cell",
         ),
         (Restarts(), r"disturbs the cell it looks at, on a linear network: its trained weights are others"),
         (LooksAtTest(), r"probe 'spoiled' asks for the test split when there is none: .* at the moment \"judged\""),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,27 @@ class Memory:
     """Whether the weights are as the initializer drew them."""
 
 
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
+
+
+def acting(
+    act: Callable[Concatenate[MemberTrial, Given], Found],
+) -> Callable[Concatenate[MemberTrial, Given], Found]:
+    """Something that changes the cell: for methods, and refused while a scorer scores or a probe looks."""
+
+    @wraps(act)
+    def guarded_act(self: MemberTrial, /, *values: Given.args, **words: Given.kwargs) -> Found:
+        if self.looker:
+            raise TicketError(
+                f"{self.looker} called trial.{act.__name__}(), which would change the cell: whoever scores or looks "
+                "only reads. Work on the copies that the trial hands out, or on trial.module; a method may change it."
+            )
+        return act(self, *values, **words)
+
+    return guarded_act
+
+
 class MemberTrial(Trial):
     """One member of a fleet, as if it were alone."""
 
@@ -53,6 +75,8 @@ class MemberTrial(Trial):
         cell = bench.cells[index]
         self.seed, self.density = cell.seed, cell.density
         self.scorer = scorer or bench.casts[index].scorer
+        self.looker = ""
+        """Who looks at the moment and may change nothing: a scorer or a probe, in words; empty while a method acts."""
         self.spent = Spent()
         self.looks = Looks()
         self._draws = cell.seed
@@ -286,16 +310,19 @@ class MemberTrial(Trial):
         return self._bench.stack.snapshot(self._member)
 
     @override
+    @acting
     def rewind(self, start: Snapshot) -> None:
         self._bench.stack.rewind(self._member, start)
         self._seen = replace(self._seen, untouched=False)
 
     @override
+    @acting
     def restart(self) -> None:
         self._bench.fold(self._member)
         self._bench.stack.restart(self._member, 0)
 
     @override
+    @acting
     def reinitialize(self) -> None:
         self._redrawn += 1
         self._bench.reinitialize(self._member, f" {self._redrawn}")
@@ -315,11 +342,13 @@ class MemberTrial(Trial):
                 self._settled = mask
 
     @override
+    @acting
     def set_weights(self, weights: Mapping[str, Tensor]) -> None:
         self._bench.stack.set_weights(self._member, weights)
         self._seen = replace(self._seen, untouched=False)
 
     @override
+    @acting
     def set_extras(self, extras: Mapping[str, Tensor]) -> None:
         before = self.computed
         self._bench.stack.set_extras(self._member, extras)
@@ -345,6 +374,7 @@ class MemberTrial(Trial):
         self._seen = replace(self._seen, origin=cloned(dict(weights)))
 
     @override
+    @acting
     def keep(self, name: str) -> None:
         if name in self._seen.companions:
             raise TicketError(f"a network is kept as '{name}' already")
@@ -357,18 +387,21 @@ class MemberTrial(Trial):
     # -- what is reported ----------------------------------------------------------------------------------
 
     @override
+    @acting
     def report(self) -> None:
         self._bench.report(self._member, self.present_density)
         self.look("reported")
         self._reports += 1
 
     @override
+    @acting
     def offer(self) -> bool:
         taken = self._bench.offer(self._member, self.present_density)
         self._offers += taken
         return taken
 
     @override
+    @acting
     def note(self, name: str, value: float) -> None:
         method = self._bench.casts[self._member].method
         at = max(0, self._reports - 1, self._offers - 1)
@@ -429,6 +462,7 @@ class MemberTrial(Trial):
     def onlooker(self, purpose: str) -> MemberTrial:
         """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
         other = MemberTrial(self._bench, self._member, self.scorer)
+        other.looker = f"probe '{purpose}'"
         other._draws = seeds.seed_of(self.seed, "probe", purpose)
         other._seen = self._seen
         other.spent = replace(self.spent)
@@ -441,9 +475,14 @@ class MemberTrial(Trial):
         chosen = scorer or self.scorer
         if chosen is None:
             raise TicketError("this row names no scorer: give score() one, or prune() the scores")
-        return dict(chosen.score(self))
+        before, self.looker = self.looker, f"scorer '{chosen.name}'"
+        try:
+            return dict(chosen.score(self))
+        finally:
+            self.looker = before
 
     @override
+    @acting
     def prune(
         self, density: float | None = None, scope: str = "global", scores: Mapping[str, Tensor] | None = None
     ) -> None:
@@ -451,6 +490,7 @@ class MemberTrial(Trial):
         self.set_mask(mask_from_scores(self.score() if scores is None else scores, self.mask, count, scope))
 
     @override
+    @acting
     def set_mask(self, mask: Mapping[str, Tensor]) -> None:
         missing = [name for name in self._bench.stack.masks if name not in mask]
         if missing:
