@@ -14,7 +14,7 @@ from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import states_of
 from ticketbench.testing import Blobs, Tiny
-from ticketbench_protocols.views import Half
+from ticketbench_protocols.views import Half, Labels
 
 CPU = torch.device("cpu")
 
@@ -179,7 +179,7 @@ def test_batches_on_a_gpu(task: type[Bytes]):
     assert data.train.inputs.stored.is_cuda == task.resident
 
 
-def test_a_view_of_a_task_is_augmented_as_the_task_is():
-    """Each of six examples has uniform numbers of its own, also through a half of the task's examples."""
-    view = Half(Shifted(), "first")
+@pytest.mark.parametrize("view", [Half(Shifted(), "first"), Labels(Shifted(), (0, 2))], ids=lambda view: view.name)
+def test_a_view_of_a_task_is_augmented_as_the_task_is(view: Task):
+    """Each of six examples has uniform numbers of its own, also through a part of the task's examples."""
     assert augmented(view, torch.zeros(2, 3, 1), (0, 1), 0).unique().numel() == 6

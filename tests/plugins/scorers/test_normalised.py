@@ -10,12 +10,12 @@ from recurrences import (
     KINDS,
     STEPS,
     Array,
-    Given,
     Weights,
     arrays,
     differences,
     examples_of,
     gammas,
+    given,
     network,
     sequences,
     states,
@@ -137,7 +137,7 @@ def test_what_is_not_recurrent_is_refused(scorer: Scorer):
 def test_normalised_scorers_keep_the_contract(kind: str, scorer: Scorer):
     """Finite, right shapes, deterministic, leaves the network alone; the models as they are, in float32."""
     module = KINDS[kind](hidden=8).build(Shapes((STEPS, FEATURES), 2))
-    check_scorer(scorer, model=Given(module), task=examples_of(sequences().float()))
+    check_scorer(scorer, model=given(module), task=examples_of(sequences().float()))
 
 
 def test_the_defaults_are_the_papers():
