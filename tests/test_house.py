@@ -6,12 +6,12 @@ import ast
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from imports import imported
-from places import ROOT
+from places import HELPERS, ROOT
 
 import ticketbench
 from ticketbench.plugin import hookspecs
@@ -22,6 +22,7 @@ from ticketbench.plugin.loading import Plugins
 CORE = Path(ticketbench.__file__).parent
 CORE_FILES = sorted(CORE.rglob("*.py"))
 PLUGIN_FILES = sorted((ROOT / "plugins").rglob("*.py"))
+PLUGIN_TESTS = sorted((ROOT / "tests" / "plugins").rglob("*.py"))
 
 
 def place(path: Path) -> str:
@@ -33,6 +34,8 @@ def test_the_rules_have_something_to_hold_on_to():
     """The folders that the other tests look through are where they think."""
     assert len(CORE_FILES) > 30
     assert len(PLUGIN_FILES) > 20
+    assert len(PLUGIN_TESTS) > 80
+    assert {"stepwise.py", "recurrences.py"} < {path.name for path in helpers_of(PLUGIN_TESTS)}
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=place)
@@ -51,6 +54,26 @@ def test_plugins_import_public_names_alone(path: Path):
             assert name in ticketbench.__all__, f"{name} is not public"
         elif module.startswith("ticketbench_"):
             assert module.split(".")[0] == own, f"{module} is another plugin package"
+
+
+def helpers_of(paths: Sequence[Path]) -> list[Path]:
+    """The helpers of tests that these files import, and those that the helpers import."""
+    found: set[Path] = set()
+    waiting = list(paths)
+    while waiting:
+        names = {module for module, _ in imported(waiting.pop())}
+        more = {HELPERS / f"{name}.py" for name in names if (HELPERS / f"{name}.py").is_file()} - found
+        found |= more
+        waiting += more
+    return sorted(found)
+
+
+@pytest.mark.parametrize("path", [*PLUGIN_TESTS, *helpers_of(PLUGIN_TESTS)], ids=place)
+def test_tests_of_plugins_reach_into_no_engine(path: Path):
+    """They use `ticketbench.testing`, as strangers do: no import of the engine, and no bench behind a trial."""
+    assert [module for module, _ in imported(path) if f"{module}.".startswith("ticketbench.engine.")] == []
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    assert [node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr == "_bench"] == []
 
 
 @pytest.mark.parametrize("path", [*CORE_FILES, *PLUGIN_FILES], ids=place)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from torch import Tensor, nn
+from walk import Walk
 
 from ticketbench import Model, OptionError, Shapes, Sizes, Split, Stages, Task, Ticket, Train
 from ticketbench.engine.bench import Bench
@@ -17,7 +18,8 @@ from ticketbench.engine.network import Network
 from ticketbench.engine.train import Goal, train_stack
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.recipe import Recipe
-from ticketbench.testing import Blobs, Untrained, bench_for
+from ticketbench.testing import Blobs, Untrained, bench_for, train
+from ticketbench_models.language_model import LanguageModel
 
 CPU = torch.device("cpu")
 WINDOW, BATCH, RATE = 3, 4, 0.3
@@ -292,6 +294,17 @@ def test_nothing_that_is_kept_has_state(tmp_path):
         assert last.shape == (0, 3)
     assert bench.stack.carried["last"].shape == (2, BATCH, 3)
     assert bench.judge.judge(bench.stage.network, 500)[0][1]["wave"].keys() == {"error"}
+
+
+@pytest.mark.parametrize(("cell", "softmax"), [("lstm", "full"), ("gru", "sampled")])
+def test_a_language_model_s_state_has_a_row_for_every_stream_of_every_member(cell: str, softmax: str):
+    """Two members, batches of eight windows, 16 units."""
+    model = LanguageModel(cell=cell, hidden=16, embedding=8, softmax=softmax, samples=4)
+    recipe = Recipe(optimizer="adam", learning_rate=1e-2, batch=8, steps=12)
+    members = train(model, Walk(), recipe=recipe, seeds=(0, 1))
+    assert [member.status for member in members] == ["ok", "ok"]
+    for member in members:
+        assert member.trial._bench.stack.carried["carried_hidden"].shape == (2, 8, 16)
 
 
 def test_shuffled_windows_carry_nothing():

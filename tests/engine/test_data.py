@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from ticketbench import Split, Task
-from ticketbench.engine.data import Order, Stored, TaskData, gather, placed, scoring_batches
+from ticketbench.engine.data import Order, Stored, TaskData, augmented, gather, placed, scoring_batches
 from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import states_of
 from ticketbench.testing import Blobs, Tiny
+from ticketbench_protocols.views import Half, Labels
 
 CPU = torch.device("cpu")
 
@@ -52,6 +53,17 @@ class Kept(Blobs):
 def ready(split: Split) -> Split:
     """The examples as the model takes them, all at once."""
     return Split(split.inputs.float() / 64 - 2, split.targets)
+
+
+class Shifted(Blobs):
+    """Examples that are moved by a uniform number each while a network is trained."""
+
+    name = "shifted"
+    augment_draws = 1
+
+    def augment(self, inputs: Tensor, uniforms: Tensor) -> Tensor:
+        """Moved."""
+        return inputs + uniforms
 
 
 TASKS = [Bytes, HostBytes]
@@ -165,3 +177,9 @@ def test_batches_on_a_gpu(task: type[Bytes]):
     ):
         assert torch.equal(mine.inputs.cpu(), theirs.inputs)
     assert data.train.inputs.stored.is_cuda == task.resident
+
+
+@pytest.mark.parametrize("view", [Half(Shifted(), "first"), Labels(Shifted(), (0, 2))], ids=lambda view: view.name)
+def test_a_view_of_a_task_is_augmented_as_the_task_is(view: Task):
+    """Each of six examples has uniform numbers of its own, also through a part of the task's examples."""
+    assert augmented(view, torch.zeros(2, 3, 1), (0, 1), 0).unique().numel() == 6

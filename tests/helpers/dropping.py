@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rewinding import pass_by
+
 from ticketbench import Trial
 from ticketbench_methods.mean_replacement import MeanReplacement
 
@@ -9,8 +11,8 @@ from ticketbench_methods.mean_replacement import MeanReplacement
 def dropped(trial: Trial, method: MeanReplacement) -> Trial:
     """The trial after the method, without training before it."""
     requests = method.draw(trial)
-    assert next(requests).until is None
-    trial._bench.stack.steps[0] = trial.total_steps
-    trial._bench.stack.updates[0] = trial.total_steps
+    request = next(requests)
+    assert request.until is None
+    pass_by(trial, request)
     assert next(requests, None) is None
     return trial

@@ -5,7 +5,7 @@ Derivatives by states are complex steps, exact to rounding; derivatives by weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ticketbench import Model, Scorer, Shapes, Split, Trial, testing
+from ticketbench import Scorer, Trial, testing
 from ticketbench_models.recurrent import GRU, LSTM, RNN, Peephole, SequenceClassifier, SequenceModel
 
 Array = NDArray[np.float64]
@@ -31,40 +31,15 @@ class Widened(SequenceClassifier):
         return inputs.to(self.bias.dtype)
 
 
-class Given(Model):
-    """A network that is there already; the weights of its layer are prunable."""
-
-    name = "given"
-    summary = "a network from a test"
-
-    def __init__(self, module: nn.Module, also: tuple[str, ...] = ()) -> None:
-        self.module = module
-        self.also = also
-
-    def build(self, shapes: Shapes) -> nn.Module:
-        """This one."""
-        return self.module
-
-    def prunable(self, module: nn.Module) -> Sequence[str]:
-        """The layer's weights, and what the test says."""
-        return [name for name, _ in module.named_parameters() if name.startswith("from_") or name in self.also]
+def given(module: nn.Module, also: tuple[str, ...] = ()) -> testing.GivenNetwork:
+    """A model of a network; the weights of its layer are prunable, and what the test says."""
+    names = [name for name, _ in module.named_parameters() if name.startswith("from_") or name in also]
+    return testing.GivenNetwork(module, names)
 
 
-class Examples(testing.Blobs):
-    """Examples from a test."""
-
-    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
-        super().__init__(Shapes(tuple(inputs.shape[1:]), 2))
-        self._examples = Split(inputs, targets)
-
-    def draw(self, split: str, count: int) -> Split:
-        """The same for every split."""
-        return self._examples
-
-
-def examples_of(inputs: Tensor) -> Examples:
+def examples_of(inputs: Tensor) -> testing.GivenExamples:
     """These sequences, of two classes in turn."""
-    return Examples(inputs, torch.arange(len(inputs)) % 2)
+    return testing.GivenExamples(inputs, torch.arange(len(inputs)) % 2, outputs=2)
 
 
 @pytest.fixture
@@ -72,7 +47,7 @@ def trial_with() -> Callable[..., Trial]:
     """A trial of a network and its examples."""
 
     def make(module: nn.Module, inputs: Tensor, scorer: Scorer, also: tuple[str, ...] = ()) -> Trial:
-        return testing.trial_for(scorer, model=Given(module, also), task=examples_of(inputs))
+        return testing.trial_for(scorer, model=given(module, also), task=examples_of(inputs))
 
     return make
 

@@ -9,17 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ticketbench import Method, Split, Train, Trial
-from ticketbench.engine.train import Goal, train_stack
-from ticketbench.seeds import generator
+from ticketbench import Method, Trial, generator
+from ticketbench.suite.recipe import Recipe
+from ticketbench.testing import GivenExamples, GivenNetwork, carry_out, optimizer_of, trial_for
 
 Array = NDArray[np.float64]
 Bits = NDArray[np.bool_]
 NAMES = ("1.weight", "3.weight")
 EXAMPLES = 24
 STEPS = 40
-PLAIN = 'optimizer = "adam"\nlearning_rate = 1e-2'
-OPTIMIZERS = {"sgd": 'optimizer = "sgd"\nlearning_rate = 0.1\nmomentum = 0.9', "adam": PLAIN}
+OPTIMIZERS = {
+    "sgd": {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+    "adam": {"optimizer": "adam", "learning_rate": 1e-2},
+}
 
 
 def exact_trial(tiny_suite, cells_of, trial_of, row: str, optimizer: str = "sgd") -> Trial:
@@ -27,26 +29,19 @@ def exact_trial(tiny_suite, cells_of, trial_of, row: str, optimizer: str = "sgd"
     path = tiny_suite(
         ('"blobs"', f'{{ name = "blobs", examples = {EXAMPLES} }}'),
         ("hidden = [8]", "hidden = [8], bias = false"),
-        (PLAIN, OPTIMIZERS[optimizer]),
-        ("batch = 20\nsteps = 20", f"batch = {EXAMPLES}\nsteps = {STEPS}"),
         ('["dense", "magnitude"]', f'["{row}"]'),
     )
     _, cells = cells_of(path)
-    made = trial_of(cells[0])
-    bench = made._bench
-    bench.stack.parameters = {
-        name: part.detach().double().requires_grad_(True) for name, part in bench.stack.parameters.items()
-    }
-    bench.stage.data.train = Split(bench.stage.data.train.inputs.double(), bench.stage.data.train.targets)
-    return made
-
-
-def follow(trial: Trial, request: Train) -> None:
-    """Train as the engine would."""
-    stepper, _ = trial._bench.steppers.for_members([0], [Train()])
-    stepper.keep_average(request.average)
-    until = trial.total_steps if request.until is None else request.until
-    train_stack(stepper, trial._bench.stage.data, [trial.seed], until, Goal("accuracy", True))
+    single = trial_of(cells[0])
+    (split,) = single.batches(0, EXAMPLES)
+    return trial_for(
+        single.scorer,
+        model=GivenNetwork(single.module.double()),
+        task=GivenExamples(split.inputs.double(), split.targets),
+        recipe=Recipe(batch=EXAMPLES, steps=STEPS, log_every=5, **OPTIMIZERS[optimizer]),
+        density=single.density,
+        seed=single.seed,
+    )
 
 
 def gradient(weights: Sequence[Array], inputs: Array, targets: NDArray[np.int64]) -> list[Array]:
@@ -88,9 +83,10 @@ class Reference:
         """As the trial is before its first step."""
         weights = [trial.weights[name].numpy().copy() for name in NAMES]
         kinds = ("momentum_buffer",) if optimizer == "sgd" else ("exp_avg", "exp_avg_sq")
+        (split,) = trial.batches(0, EXAMPLES)
         made = cls(
-            trial._bench.stage.data.train.inputs.numpy(),
-            trial._bench.stage.data.train.targets.numpy(),
+            split.inputs.numpy(),
+            split.targets.numpy(),
             [trial.mask[name].numpy() for name in NAMES],
             weights,
             optimizer,
@@ -131,12 +127,12 @@ class Reference:
 
     def check(self, trial: Trial) -> None:
         """The trial's state is this one."""
+        slots = optimizer_of(trial).slots
         for at, name in enumerate(NAMES):
             assert np.array_equal(trial.mask[name].numpy(), self.masks[at])
             np.testing.assert_allclose(trial.weights[name].numpy(), self.weights[at], rtol=1e-9, atol=1e-13)
             for kind, state in self.slots.items():
-                slot = trial._bench.stack.slots[kind][name][0].numpy()
-                np.testing.assert_allclose(slot, state[at], rtol=1e-9, atol=1e-13)
+                np.testing.assert_allclose(slots[kind][name].numpy(), state[at], rtol=1e-9, atol=1e-13)
 
 
 Update = Callable[[Reference], Sequence[Bits]]
@@ -150,7 +146,7 @@ def walk(trial: Trial, method: Method, update: Update, optimizer: str = "sgd", d
     count, seen = sum(int(mask.sum()) for mask in reference.masks), [reference.masks]
     while request is not None:
         reference.train(request.until, decay)
-        follow(trial, request)
+        carry_out(trial, request)
         reference.check(trial)
         reference.put(update(reference))
         seen.append(reference.masks)
@@ -158,7 +154,7 @@ def walk(trial: Trial, method: Method, update: Update, optimizer: str = "sgd", d
         reference.check(trial)
         assert sum(int(mask.sum()) for mask in trial.mask.values()) == count
     reference.train(STEPS)
-    follow(trial, trial.train())
+    carry_out(trial, trial.train())
     reference.check(trial)
     return seen
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from ticketbench import Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
 
 
 class Straight(nn.Module):
@@ -78,13 +77,13 @@ class Blocks(nn.Module):
     start = transition = read = embed
 
 
-def trial_with(trial: Trial, module: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor] | None = None) -> Trial:
-    """The trial with another recurrent network, other examples, and masks on some of its weights."""
-    bench = trial._bench
-    parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-    bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], list(module.layer.values()))
-    bench.stage.network.module = copy.deepcopy(module)
-    bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+def trial_with(
+    module: nn.Module, inputs: Tensor, mask: Mapping[str, Tensor] | None = None, whole: Sequence[str] = ()
+) -> Trial:
+    """A trial of a recurrent network, with examples, and with masks on some of its weights; none on `whole` ones."""
+    prunable = [name for name in module.layer.values() if name not in whole]
+    examples = GivenExamples(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+    trial = trial_for(model=GivenNetwork(module, prunable), task=examples)
     if mask:
         trial.set_mask({**trial.mask, **mask})
     return trial

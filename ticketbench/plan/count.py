@@ -127,8 +127,11 @@ def check_chance(model: Model, shapes: Shapes, call: Mapping[str, Any], swept: M
 
 
 def module_work(module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Work:
-    """The floating-point operations of a built module's forward on inputs of a shape, by weight."""
-    module = copy.deepcopy(module).to("meta").eval()
+    """The floating-point operations of a built module's forward on inputs of a shape, by weight.
+
+    They are those of its forward in float32, whatever precision its weights have.
+    """
+    module = copy.deepcopy(module).to("meta").float().eval()
     example = torch.zeros((1, *inputs), device="meta")
     owners = {storage(weight): name for name, weight in module.named_parameters() if weight.ndim >= 2}
     watch = Watch(owners)

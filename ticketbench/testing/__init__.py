@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from ticketbench.testing.blobs import Blobs as Blobs
 from ticketbench.testing.fleet import bench_for as bench_for
+from ticketbench.testing.fleet import carry_out as carry_out
 from ticketbench.testing.fleet import lives as lives
+from ticketbench.testing.fleet import optimizer_of as optimizer_of
+from ticketbench.testing.fleet import outputs_on_shared as outputs_on_shared
+from ticketbench.testing.fleet import reported_by as reported_by
+from ticketbench.testing.fleet import stacked_pass as stacked_pass
+from ticketbench.testing.given import GivenExamples as GivenExamples
+from ticketbench.testing.given import GivenNetwork as GivenNetwork
 from ticketbench.testing.initializers import check_initializer as check_initializer
 from ticketbench.testing.methods import check_method as check_method
 from ticketbench.testing.models import check_model as check_model

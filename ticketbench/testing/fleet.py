@@ -1,4 +1,7 @@
-"""The one place where checks and test factories reach into the engine: benches, trials, lives, stacked passes."""
+"""The one place where checks and test factories reach into the engine: benches, trials, lives, stacked passes.
+
+What it hands to plugins' tests names no part of the engine.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,22 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
+from ticketbench.engine.fleet_run import lead, order_seed
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
+from ticketbench.engine.state import cloned, member_of
+from ticketbench.engine.train import Goal, train_stack
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.contracts import Contract, Method, Model, Scorer, Task
 from ticketbench.plugin.options import canonical, options_of
+from ticketbench.plugin.request import Train
+from ticketbench.plugin.trial import Trial
 from ticketbench.suite.suite import Headline
 from ticketbench.testing.outcome import Outcome
 from ticketbench.testing.parts import Parts
+from ticketbench.testing.standing import OptimizerState, Reported
 
 CPU = torch.device("cpu")
 NO_CHOICE = Choice("check", "{}")
@@ -71,6 +79,60 @@ def trial_at(bench: Bench, index: int = 0) -> MemberTrial:
     return MemberTrial(bench, index)
 
 
+def behind(trial: Trial) -> tuple[Bench, int]:
+    """The bench of a trial, and the trial's place at it."""
+    if not isinstance(trial, MemberTrial):
+        raise TypeError(f"only a trial that the engine made has a state to look at, not {trial!r}: take trial_for(...)")
+    return trial._bench, trial._member
+
+
+def carry_out(trial: Trial, request: Train) -> None:
+    """Train a trial as its method requests, as a run would: on its own examples, in their order.
+
+    No probe looks on, no cost is booked, and what a method may read of the training's beginning (`origin`,
+    `trainings`) stays as it is.
+
+    >>> from ticketbench.testing import trial_for
+    >>> trial = trial_for()
+    >>> carry_out(trial, trial.train(until=7))
+    >>> trial.step
+    7
+    """
+    bench, member = behind(trial)
+    stepper, part = bench.steppers.for_members([member], [request])
+    stepper.keep_average(request.average)
+    until = trial.total_steps if request.until is None else request.until
+    seed = order_seed(bench.cells[member].seed, request.order)
+    train_stack(stepper, bench.stage.data, [seed], until, Goal("accuracy", higher_is_better=True))
+    if part is not bench.stack:
+        bench.stack.put([member], part)
+
+
+def optimizer_of(trial: Trial) -> OptimizerState:
+    """A copy of the state of a trial's optimizer.
+
+    >>> from ticketbench.testing import trial_for
+    >>> optimizer_of(trial_for())
+    OptimizerState(updates=0, slots={})
+    """
+    bench, member = behind(trial)
+    slots = {kind: cloned(member_of(state, member)) for kind, state in bench.stack.slots.items()}
+    return OptimizerState(bench.stack.updates[member], slots)
+
+
+def reported_by(trial: Trial) -> list[Reported]:
+    """The networks that a trial has reported, in their order, as long as they wait to be judged.
+
+    >>> from ticketbench.testing import trial_for
+    >>> trial = trial_for()
+    >>> trial.report()
+    >>> [report.density for report in reported_by(trial)]
+    [1.0]
+    """
+    bench, member = behind(trial)
+    return [Reported(one.density, cloned(one.parameters)) for one in bench.judge.waiting if one.member == member]
+
+
 def lives(method: Method, scorer: Scorer | None, density: float, seeds: Sequence[int]) -> list[Member]:
     """The lives of a fleet with these seeds, on the small network, led to their end."""
     return led(bench_for(method, scorer, density, seeds), Headline(metric="accuracy"))
@@ -102,9 +164,10 @@ def outcome_of(member: Member) -> Outcome:
 
 @dataclass(frozen=True)
 class Pass:
-    """What a forward and a backward pass give, each with a leading axis over members."""
+    """What a forward and a backward pass give: of a stack with a leading axis over members, of one network without."""
 
     outputs: list[Tensor]
+    losses: Tensor
     gradients: dict[str, Tensor]
     buffers: dict[str, Tensor]
 
@@ -118,9 +181,15 @@ def stacked_pass(
     call: Mapping[str, Any],
     training: bool,
     chance: Tensor | None = None,
+    carried: Mapping[str, Tensor] | None = None,
+    precision: str = "fp32",
 ) -> Pass:
-    """The modules as one stack, each on its own row of inputs, of targets and of what is drawn at random."""
-    network = Network(model, modules[0], task)
+    """The modules as one stack, each on its own row of inputs, of targets and of what is drawn at random.
+
+    `carried` are buffers that stand in for the modules' own, as (members, …); they are left alone, and what became of
+    them is among the buffers of the pass.
+    """
+    network = Network(model, modules[0], task, precision)
     parameters = {
         name: torch.stack([dict(module.named_parameters())[name].detach() for module in modules]).requires_grad_(
             weight.requires_grad
@@ -131,6 +200,7 @@ def stacked_pass(
         name: torch.stack([dict(module.named_buffers())[name] for module in modules])
         for name, _ in modules[0].named_buffers()
     }
+    buffers |= cloned(dict(carried or {}))
     trained = {name: weight for name, weight in parameters.items() if weight.requires_grad}
     outputs: list[Tensor] = []
     with network.mode(training=training):
@@ -139,4 +209,18 @@ def stacked_pass(
             outputs += tree_leaves(network.outputs(parameters, kept, inputs, call, chance=chance))
         losses = network.losses(parameters, buffers, inputs, targets, call, chance)
     found = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True, materialize_grads=True)
-    return Pass(outputs, dict(zip(trained, found, strict=True)), buffers)
+    return Pass(outputs, losses.detach(), dict(zip(trained, found, strict=True)), buffers)
+
+
+def outputs_on_shared(model: Model, modules: Sequence[nn.Module], task: Task, inputs: Tensor) -> list[Tensor]:
+    """What the modules give as one stack that reads one batch together, as where they are judged; in evaluation mode.
+
+    Each tensor that the model returns has a leading axis over the members.
+    """
+    network = Network(model, modules[0], task)
+    parameters, buffers = (
+        {name: torch.stack([dict(kind(module))[name].detach() for module in modules]) for name, _ in kind(modules[0])}
+        for kind in (nn.Module.named_parameters, nn.Module.named_buffers)
+    )
+    with torch.no_grad(), network.mode(training=False):
+        return list(tree_leaves(network.outputs(parameters, buffers, inputs, {}, shared=True)))

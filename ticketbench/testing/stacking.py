@@ -119,7 +119,7 @@ def single(
     training: bool,
     chance: Tensor | None = None,
 ) -> Pass:
-    """What one network gives alone: outputs, gradients of the loss, and buffers afterwards."""
+    """What one network gives alone: outputs, the loss and its gradients, and buffers afterwards."""
     network = copy.deepcopy(module).train(training)
     weights = {name: weight for name, weight in network.named_parameters() if weight.requires_grad}
     with nullcontext() if chance is None else answering(chance):
@@ -127,7 +127,7 @@ def single(
     loss = model.loss(outputs, split.targets, split.inputs, task.loss)
     found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
     kept = [part.detach() for part in tree_leaves(outputs)]
-    return Pass(kept, dict(zip(weights, found, strict=True)), dict(network.named_buffers()))
+    return Pass(kept, loss.detach(), dict(zip(weights, found, strict=True)), dict(network.named_buffers()))
 
 
 def compare(model: Model, training: bool, stacked: Pass, alone: Pass, member: int) -> None:
@@ -135,6 +135,7 @@ def compare(model: Model, training: bool, stacked: Pass, alone: Pass, member: in
     pairs = [("outputs", whole, part) for whole, part in zip(stacked.outputs, alone.outputs, strict=True)]
     pairs += [(f"gradients of '{name}'", stacked.gradients[name], part) for name, part in alone.gradients.items()]
     pairs += [(f"statistics '{name}'", stacked.buffers[name], part) for name, part in alone.buffers.items()]
+    pairs.append(("losses", stacked.losses, alone.losses))
     for what, whole, part in pairs:
         demand(
             close(whole[member], part),

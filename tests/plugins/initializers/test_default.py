@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import nn
 
 from ticketbench import Trial
+from ticketbench.plan.cell import Cell
 from ticketbench_initializers.default import Default
 
 
 @pytest.fixture
-def trials(tiny_suite, cells_of, trial_of) -> list[Trial]:
+def cells(tiny_suite, cells_of) -> Sequence[Cell]:
     """Two seeds of a 6-500-400-3 network."""
-    path = tiny_suite(("hidden = [8]", "hidden = [500, 400]"), ('["dense", "magnitude"]', '["dense"]'))
-    _, cells = cells_of(path)
+    return cells_of(tiny_suite(("hidden = [8]", "hidden = [500, 400]"), ('["dense", "magnitude"]', '["dense"]')))[1]
+
+
+@pytest.fixture
+def trials(cells, trial_of) -> list[Trial]:
+    """Their trials."""
     return [trial_of(cell) for cell in cells]
 
 
@@ -42,19 +48,19 @@ def test_layers_are_uniform_within_one_over_the_root_of_their_inputs(trials):
     assert bound * 0.9 < float(biases.abs().max()) <= bound
 
 
-def test_the_weights_belong_to_the_seed(trials, trial_of):
+def test_the_weights_belong_to_the_seed(trials, cells, trial_of):
     """The same cell starts from the same weights, whatever was drawn before; another seed from others."""
     torch.rand(17)
-    again = trial_of(trials[0]._bench.cells[0])
+    again = trial_of(cells[0])
     for name, weight in trials[0].parameters.items():
         assert weight.equal(again.parameters[name])
         assert not weight.equal(trials[1].parameters[name])
 
 
-def test_building_a_network_does_not_disturb_the_global_generator(trials, trial_of):
+def test_building_a_network_does_not_disturb_the_global_generator(cells, trial_of):
     """The next global random number is the same with and without a network built in between."""
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    trial_of(trials[0]._bench.cells[0])
+    trial_of(cells[0])
     assert torch.rand(1).equal(expected)

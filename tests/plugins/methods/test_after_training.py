@@ -7,7 +7,7 @@ import torch
 from rewinding import copied, kept, pretend, under
 
 from ticketbench import Train, Trial
-from ticketbench.testing import check_method
+from ticketbench.testing import check_method, reported_by
 from ticketbench_methods.after_training import AfterTraining
 from ticketbench_scorers.magnitude import Magnitude
 
@@ -39,7 +39,7 @@ def test_the_largest_trained_weights_are_kept(trial, then: str):
     expected = torch.zeros(718, dtype=torch.bool)
     expected[size.sort(descending=True).indices[:180]] = True
     assert torch.cat([mask.flatten() for mask in trial.mask.values()]).equal(expected)
-    assert [report.density for report in trial._bench.judge.waiting] == [1.0]
+    assert [report.density for report in reported_by(trial)] == [1.0]
 
 
 def test_layerwise_each_layer_keeps_its_share(trial):

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from stepwise import NAMES, Reference, exact_trial, follow, top
+from rewinding import pass_by
+from stepwise import NAMES, Reference, exact_trial, top
 
 from ticketbench import OptionError, Trial
-from ticketbench.testing import check_method
+from ticketbench.testing import carry_out, check_method
 from ticketbench_methods.annealed import Annealed
 from ticketbench_scorers.magnitude import Magnitude
 
@@ -62,7 +63,7 @@ def test_training_equals_a_step_by_step_reference(trial):
         request = next(requests, None)
         assert (40 if request is None else request.until) == until
         reference.train(until)
-        follow(trial, trial.train(until))
+        carry_out(trial, trial.train(until))
         reference.check(trial)
         if count is not None:
             sizes = np.concatenate([np.abs(weight).ravel() for weight in reference.weights])
@@ -77,7 +78,7 @@ def test_layers_share_as_the_scope_says(trial):
     """Layerwise, 36 kept are 24 of 48 and 12 of 24, also where the first layer's are a thousand times larger."""
     trial.set_weights({"1.weight": trial.parameters["1.weight"] * 1000})
     for request in Annealed(every=5, scope="layerwise").draw(trial):
-        trial._bench.stack.steps[0] = request.until
+        pass_by(trial, request)
     assert [int(trial.mask[name].sum()) for name in NAMES] == [24, 12]
 
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stepwise import NAMES, dropped_and_grown, exact_trial, follow
+from stepwise import NAMES, dropped_and_grown, exact_trial
 from torch import Tensor
 
 from ticketbench import Trial
+from ticketbench.testing import carry_out, optimizer_of
 from ticketbench_methods.dynamic import DropAndGrow
 
 
@@ -87,12 +88,12 @@ def test_a_just_dropped_weight_that_grows_back_keeps_its_value_and_a_new_one_sta
     """Everything is dropped (f = 1): what returns keeps value and slots, what is new has zeros in all of them."""
     trial = exact_trial(tiny_suite, cells_of, trial_of, "rigl", optimizer)
     requests = Given(every=5, fraction=1.0, schedule="constant").draw(trial)
-    follow(trial, next(requests))
-    mask, stack = trial.mask, trial._bench.stack
-    assert set(stack.slots) == ({"momentum_buffer"} if optimizer == "sgd" else {"exp_avg", "exp_avg_sq"})
+    carry_out(trial, next(requests))
+    mask = trial.mask
+    assert set(optimizer_of(trial).slots) == ({"momentum_buffer"} if optimizer == "sgd" else {"exp_avg", "exp_avg_sq"})
 
     def state(name: str) -> list[Tensor]:
-        return [trial.weights[name].clone(), *(slot[name][0].clone() for slot in stack.slots.values())]
+        return [trial.weights[name].clone(), *(slot[name] for slot in optimizer_of(trial).slots.values())]
 
     before = {name: state(name) for name in NAMES}
     next(requests)
@@ -140,7 +141,7 @@ def test_the_steps_of_the_updates(trial, stop: float, every: int, expected: list
     stops = []
     for request in Given(stop=stop, every=every).draw(trial):
         stops.append(request.until)
-        follow(trial, request)
+        carry_out(trial, request)
     assert stops == expected
 
 
@@ -156,7 +157,7 @@ def test_the_first_mask_has_the_layer_densities_of_the_scope(trial, scope: str, 
 def test_the_fraction_ever_active_is_noted(trial):
     """One update replaces everything by the first places of each layer: what was or is active, of 72."""
     requests = Given(every=20, fraction=1.0, schedule="constant").draw(trial)
-    follow(trial, next(requests))
+    carry_out(trial, next(requests))
     first = {name: mask.numpy() for name, mask in trial.mask.items()}
     assert next(requests, None) is None
     union = 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rewinding import kept
+from rewinding import kept, pass_by
 
 from ticketbench import OptionError, Trial
-from ticketbench.engine.trial import MemberTrial
-from ticketbench.testing import bench_for, check_method, lives
+from ticketbench.testing import check_method, run_method, trial_for
 from ticketbench_methods.early_bird import EarlyBird, channel_mask, distance, weight_mask
 from ticketbench_scorers.magnitude import Magnitude
 
@@ -39,7 +38,7 @@ def epochs(trial: Trial, method: EarlyBird, *swaps: tuple[int, int] | None) -> l
             one, other = swaps[number]
             weights[[one, other]] = weights[[other, one]]
         trial.set_weights({next(iter(trial.weights)): weights.view(2, 5)})
-        trial._bench.stack.steps[0] = trial.total_steps if request.until is None else request.until
+        pass_by(trial, request)
     return asked
 
 
@@ -139,8 +138,7 @@ def test_the_mask_of_weights_is_the_one_that_pruning_gives(tiny_suite, cells_of,
 
 def normed() -> Trial:
     """A network with 10 batch-norm scales at density 0.3."""
-    bench = bench_for(EarlyBird(by="batch_norm"), Magnitude(), 0.3, (0,))
-    return MemberTrial(bench, 0)
+    return trial_for(Magnitude(), method=EarlyBird(by="batch_norm"), density=0.3)
 
 
 def test_the_channel_mask_has_the_largest_scales():
@@ -161,7 +159,7 @@ def test_by_batch_norm_the_scales_decide_when():
             trial.set_weights({name: torch.randn(weight.shape, generator=source)})
         now = scales.flip(0) if number == 1 else scales
         trial.set_weights({"1.weight": now})
-        trial._bench.stack.steps[0] = request.until
+        pass_by(trial, request)
     assert [value for _, value in notes(trial)] == [0.6, 0.6, 0.6, 0.0, 5]
     assert kept(trial) == 27  # of 90 weights: channels decide when, not what
 
@@ -216,8 +214,9 @@ def test_a_whole_run(tiny_suite, records_of):
 def test_members_of_a_fleet_stop_at_their_own_epochs():
     """Each asks for epochs until its own masks agree: what it notes in a fleet is what it notes alone."""
     method, seeds = EarlyBird(window=2, threshold=0.07), (0, 1, 2, 3)
-    together = [notes(member.trial) for member in lives(method, Magnitude(), 0.3, seeds)]
-    assert together == [notes(lives(method, Magnitude(), 0.3, (seed,))[0].trial) for seed in seeds]
+    together = [notes(one.trial) for one in run_method(method, Magnitude(), densities=(0.3,), seeds=seeds)]
+    alone = [run_method(method, Magnitude(), densities=(0.3,), seeds=(seed,))[0] for seed in seeds]
+    assert together == [notes(one.trial) for one in alone]
     assert len({found[-1] for found in together}) > 1
 
 
@@ -227,7 +226,7 @@ def test_unrelated_masks_do_not_agree_at_a_low_density(tiny_suite, cells_of, tri
     trial = trial_of(cells[-1])
     trial.density = 0.02  # 14 of 718 weights
     for number, request in enumerate(EarlyBird().draw(trial)):
-        trial._bench.stack.steps[0] = trial.total_steps if request.until is None else request.until
+        pass_by(trial, request)
         source = torch.Generator().manual_seed(number)
         trial.set_weights({name: torch.randn(part.shape, generator=source) for name, part in trial.parameters.items()})
     assert [name for name, _ in notes(trial)][-1] == "no epoch found"

@@ -6,26 +6,22 @@ from typing import Any
 
 import pytest
 import torch
+from rewinding import pass_by
 
 from ticketbench import Train
-from ticketbench.engine.member import Member
-from ticketbench.engine.state import states_of
-from ticketbench.engine.train import Goal, train_stack
-from ticketbench.plan.fresh import fresh_module
-from ticketbench.testing import bench_for, check_method, lives, trial_for
+from ticketbench.testing import Outcome, carry_out, check_method, run_method, trial_for
 from ticketbench_methods.edge_popup import EdgePopup
 from ticketbench_scorers.magnitude import Magnitude
 
 SEEDS = (0, 1, 2, 3)
 
 
-def drawn(member: Member) -> dict[str, torch.Tensor]:
+def drawn(member: Outcome) -> dict[str, torch.Tensor]:
     """A member's weights as its initializer drew them, from its seed alone."""
-    bench = bench_for(EdgePopup(), None, 0.5, (member.cell.seed,))
-    return states_of(fresh_module(bench.cells[0], bench.casts[0], bench.stages.draw_on))[0]
+    return trial_for(seed=member.seed).parameters
 
 
-def judged(member: Member) -> list[float]:
+def judged(member: Outcome) -> list[float]:
     """The test accuracy of each round."""
     return [value for split, _, name, *_, value in member.curves if (split, name) == ("test", "accuracy")]
 
@@ -42,8 +38,9 @@ def test_it_asks_for_one_training_of_masks():
     for then, step in (("stop", 40), ("train", 0)):
         trial = trial_for(Magnitude())
         requests = EdgePopup(then=then).draw(trial)  # type: ignore[arg-type]
-        assert next(requests) == Train(masks="layerwise", density=0.5)
-        trial._bench.stack.steps[0] = trial.total_steps
+        request = next(requests)
+        assert request == Train(masks="layerwise", density=0.5)
+        pass_by(trial, request)
         assert list(requests) == []
         assert trial.step == step
 
@@ -59,7 +56,7 @@ def test_at_density_one_there_is_nothing_to_find():
 
 def test_the_found_network_has_the_weights_that_were_drawn_and_half_of_each_layer():
     """30 of 60 and 15 of 30, bit for bit; biases and norm scales too. Only the norm's statistics have moved."""
-    for member in lives(EdgePopup(), None, 0.5, SEEDS):
+    for member in run_method(EdgePopup(), seeds=SEEDS):
         assert member.status == "ok"
         assert [int(mask.sum()) for mask in member.solution.mask.values()] == [30, 15]
         assert list(member.solution.mask) == ["0.weight", "3.weight"]
@@ -67,21 +64,20 @@ def test_the_found_network_has_the_weights_that_were_drawn_and_half_of_each_laye
             kept = member.solution.mask.get(name, torch.tensor(True))
             assert member.solution.weights[name].equal(weight.where(kept, 0))
         assert member.solution.weights["1.num_batches_tracked"] == 40
-        assert member.train_steps == 40
+        assert member.steps == 40
 
 
-def test_a_found_network_beats_the_one_of_untrained_scores(tiny_suite, cells_of, trial_of):
+def test_a_found_network_beats_the_one_of_untrained_scores(plugins, tiny_suite, cells_of, trial_of):
     """Three classes, 6-100-3: what the first scores keep guesses; what they keep after 100 steps is right."""
     path = tiny_suite(("hidden = [8]", "hidden = [100]"), ("steps = 20", "steps = 100"), ("[0, 1]", "[0, 1, 2, 3]"))
-    accuracies = []
+    accuracies, test = [], plugins.find("task", "blobs").test()
     for cell in cells_of(path, methods=["magnitude"])[1]:
         trial = trial_of(cell)
-        bench = trial._bench
-        stepper, _ = bench.steppers.for_members([0], [Train(masks="layerwise", density=0.5)])
+        accuracies.append([])
         for until in (0, 100):
-            train_stack(stepper, bench.stage.data, [cell.seed], until, Goal("accuracy", True))
-            bench.report(0, 0.5)
-        accuracies.append([found["blobs"]["accuracy"][-1] for _, found in bench.judge.judge(bench.stage.network, 500)])
+            carry_out(trial, Train(until, masks="layerwise", density=0.5))
+            outputs = trial.outputs(test.inputs, training=False)
+            accuracies[-1].append(trial.metrics(outputs, test)["accuracy"])
     assert len(accuracies) == 4
     assert sum(before for before, _ in accuracies) / 4 < 0.5
     assert min(after for _, after in accuracies) > 0.9
@@ -89,8 +85,8 @@ def test_a_found_network_beats_the_one_of_untrained_scores(tiny_suite, cells_of,
 
 def test_the_found_ticket_can_be_trained_from_where_it_was_drawn():
     """The ticket is the found mask on the drawn weights, with fresh statistics; two rounds are judged, at ½ each."""
-    found = lives(EdgePopup(), None, 0.5, SEEDS)
-    for member, other in zip(lives(EdgePopup(then="train"), None, 0.5, SEEDS), found, strict=True):
+    found = run_method(EdgePopup(), seeds=SEEDS)
+    for member, other in zip(run_method(EdgePopup(then="train"), seeds=SEEDS), found, strict=True):
         for name, mask in member.ticket.mask.items():
             assert mask.equal(other.solution.mask[name])
             assert member.ticket.weights[name].equal(drawn(member)[name].where(mask, 0))
@@ -98,7 +94,7 @@ def test_the_found_ticket_can_be_trained_from_where_it_was_drawn():
         assert not member.solution.weights["0.bias"].equal(member.ticket.weights["0.bias"])
         assert len(judged(member)) == 2
         assert judged(member)[0] == other.headline
-        assert member.train_steps == 80
+        assert member.steps == 80
         places = [x for split, _, name, _, x_name, x, _ in member.curves if (split, x_name) == ("test", "density")]
         assert set(places) == {0.5}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -15,12 +15,8 @@ from hypothesis import strategies as st
 from rewinding import copied, kept, pretend, under
 from torch import nn
 
-from ticketbench import Link, Model, Shapes, Split, Stages, Task, TicketbenchError, Train, Trial, generator
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.engine.trial import MemberTrial
-from ticketbench.suite.suite import Headline
-from ticketbench.testing import Blobs, bench_for, check_method
+from ticketbench import Link, Model, Shapes, Split, TicketbenchError, Train, Trial, generator
+from ticketbench.testing import Blobs, check_method, reported_by, run_method, trial_for
 from ticketbench_methods.filters import Filters, strongest, units_left, without_units
 from ticketbench_models.lenet import LeNet5
 from ticketbench_scorers.magnitude import Magnitude
@@ -77,14 +73,7 @@ def mlp(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
 
 def conv(density: float, head: bool = True) -> Trial:
     """A trial of the small convolutional network."""
-    return MemberTrial(bench_of(SmallConv(head), Blobs(), density), 0)
-
-
-def bench_of(model: Model, task: Task, *densities: float) -> Bench:
-    """A fleet of a model on a task, a member for each density."""
-    benches = [bench_for(Filters(), Magnitude(), density, (0,)) for density in densities]
-    casts = [replace(bench.casts[0], model=model, stages=Stages(task, task, {"": task})) for bench in benches]
-    return Bench([bench.cells[0] for bench in benches], casts, torch.device("cpu"))
+    return trial_for(Magnitude(), method=Filters(), model=SmallConv(head), density=density)
 
 
 def drop(trial: Trial, method: Filters) -> dict[str, torch.Tensor]:
@@ -243,7 +232,7 @@ def test_what_the_small_network_starts_from(mlp, then: str):
     trial = mlp(0.5)
     start = copied(trial)
     trained = drop(trial, Filters(then=then))
-    assert (trial.step, [report.density for report in trial._bench.judge.waiting]) == (0, [1.0])
+    assert (trial.step, [report.density for report in reported_by(trial)]) == (0, [1.0])
     old = {"finetune": [trained], "rewind": [start], "scratch": []}[then]
     for known in (trained, start):
         expected = under(trial, known)
@@ -281,11 +270,11 @@ def test_a_fleet_of_lenets_trains_as_smaller_networks():
     6,150 of at most 6,169 weights, and 2,034 of 2,056; both numbers are from a search over 100,801 fractions.
     Stacked, both have the shapes of the larger one; the other keeps its dead units masked.
     """
-    bench = bench_of(LeNet5(), Pictures(Shapes((1, 16, 16), 3)), 0.3, 0.1)
-    large, small = lead(bench, Headline(metric="accuracy"), lambda phase, steps: None, keep=True)
+    pictures = Pictures(Shapes((1, 16, 16), 3))
+    large, small = run_method(Filters(), Magnitude(), model=LeNet5(), task=pictures, densities=(0.3, 0.1))
     for member, units, weights in ((large, [3, 9, 65, 45, 3], 6150), (small, [2, 5, 36, 26, 3], 2034)):
         assert member.status == "ok", member.error
-        assert member.train_steps == 80
+        assert member.steps == 80
         assert [int(mask.flatten(1).any(dim=1).sum()) for mask in member.ticket.mask.values()] == units
         assert sum(int(mask.sum()) for mask in member.ticket.mask.values()) == weights
         assert sum(int(torch.count_nonzero(member.solution.weights[name])) for name in member.solution.mask) == weights

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from stepwise import NAMES, Reference, exact_trial, follow, top
+from stepwise import NAMES, Reference, exact_trial, top
 
 from ticketbench import OptionError, Trial
-from ticketbench.testing import check_method
+from ticketbench.testing import carry_out, check_method
 from ticketbench_methods.gradual import Gradual
 from ticketbench_scorers.magnitude import Magnitude
 
@@ -74,7 +74,7 @@ def test_training_equals_a_step_by_step_reference(trial):
         if step:
             reference.check(trial)
         reference.train(until)
-        follow(trial, trial.train(until))
+        carry_out(trial, trial.train(until))
         step = until
         reference.check(trial)
         if counts is not None:
@@ -92,7 +92,7 @@ def test_a_global_scope_is_exact_in_total_at_every_update(trial):
         found = np.concatenate([trial.mask[name].numpy().ravel() for name in NAMES])
         assert np.array_equal(found, alive)
         seen.append(int(found.sum()))
-        follow(trial, request)
+        carry_out(trial, request)
         size = np.concatenate([np.abs(trial.weights[name].numpy()).ravel() for name in NAMES])
         density = 1 - sparsity(request.until, 0.5, 10, 5, 4)
         alive = top(size, math.floor(Fraction(density) * 72 + Fraction(1, 2)), alive)

@@ -11,6 +11,7 @@ import torch
 from rewinding import copied, kept, pretend, under
 
 from ticketbench import Train, Trial
+from ticketbench.testing import reported_by
 from ticketbench_methods.imp import Imp
 
 ROUNDS = 20
@@ -47,9 +48,9 @@ def test_every_level_is_reported_with_its_density(trial):
     """The curve over densities has the dense network and every ticket but the last, which the engine judges."""
     trial.density = 0.512
     list(rounds(trial, Imp()))
-    reports = trial._bench.judge.waiting
+    reports = reported_by(trial)
     assert [report.density for report in reports] == [1.0, 574 / 718, 460 / 718]
-    assert [int(sum(torch.count_nonzero(report.parameters[name]) for name in trial.mask)) for report in reports] == [
+    assert [int(sum(torch.count_nonzero(report.weights[name]) for name in trial.mask)) for report in reports] == [
         718,
         574,
         460,

@@ -9,6 +9,7 @@ import torch
 from rewinding import copied, kept, pretend
 
 from ticketbench import Trial
+from ticketbench.testing import reported_by
 from ticketbench_methods.imp import Imp
 
 
@@ -103,7 +104,7 @@ def test_a_control_is_reported_in_place_of_the_found_ticket(trial):
     """Dense and the control at a half; the last level is the engine's to judge."""
     made = trial()
     states(made, Imp(fraction=0.5, ticket="reshuffled"))
-    assert [report.density for report in made._bench.judge.waiting] == [1.0, 359 / 718]
+    assert [report.density for report in reported_by(made)] == [1.0, 359 / 718]
     assert kept(made) == 180
     assert [Imp(fraction=0.5, ticket="reshuffled").trainings(density) for density in (1.0, 0.5, 0.3)] == [1, 2, 4]
 

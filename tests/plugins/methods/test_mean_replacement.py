@@ -9,8 +9,16 @@ from dropping import dropped
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Link, Shapes, Split, TicketError, Trial
-from ticketbench.testing import Blobs, check_method, run_method, trial_for
+from ticketbench import Link, Split, TicketError, Trial
+from ticketbench.testing import (
+    GivenExamples,
+    carry_out,
+    check_method,
+    optimizer_of,
+    reported_by,
+    run_method,
+    trial_for,
+)
 from ticketbench_methods.filters import shrinkable
 from ticketbench_methods.mean_replacement import MeanReplacement, best_of_all
 from ticketbench_methods.seen import Seen, observe
@@ -58,7 +66,8 @@ def drawn(kind: str, density: float = 0.6, count: int = 9) -> tuple[Trial, nn.Se
             module[1].running_var.uniform_(0.5, 2.0)
     inputs = torch.randn(count, 6, generator=source, dtype=torch.float64)
     examples = Split(inputs, torch.randint(0, 3, (count,), generator=source))
-    return trial_with(module, examples, density, Blobs(Shapes((6,), 3))), module.double().eval(), examples
+    task = GivenExamples(examples.inputs, examples.targets, outputs=3)
+    return trial_with(module, task, density), module.double().eval(), examples
 
 
 def scaled(trial: Trial, name: str, unit: int, factor: float) -> None:
@@ -286,11 +295,15 @@ def test_weights_that_are_not_numbers_are_an_error():
 @pytest.mark.parametrize(("then", "step"), [("stop", 40), ("finetune", 0)])
 def test_what_comes_after(then: str, step: int):
     """The weights stay, a fresh optimizer has none or all of the schedule ahead; the dense network is reported."""
-    trial = dropped(drawn("linear")[0], MeanReplacement(then=then))
-    other = dropped(drawn("linear")[0], MeanReplacement(then="stop"))
-    assert (trial.step, trial._bench.stack.updates[0]) == (step, 0)
+    trial, other = (drawn("linear")[0] for _ in range(2))
+    for one, method in ((trial, MeanReplacement(then=then)), (other, MeanReplacement(then="stop"))):
+        requests = method.draw(one)
+        carry_out(one, next(requests))
+        assert (one.step, optimizer_of(one).updates) == (40, 40)
+        assert next(requests, None) is None
+    assert (trial.step, optimizer_of(trial).updates) == (step, 0)
     assert all(part.equal(other.parameters[name]) for name, part in trial.parameters.items())
-    assert [report.density for report in trial._bench.judge.waiting] == [1.0]
+    assert [report.density for report in reported_by(trial)] == [1.0]
 
 
 def test_at_density_one_there_is_nothing_to_do():

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from stepwise import Bits, Reference, exact_trial, follow, top
+from rewinding import pass_by
+from stepwise import Bits, Reference, exact_trial, top
 
 from ticketbench import OptionError, Trial
-from ticketbench.testing import check_method
+from ticketbench.testing import carry_out, check_method
 from ticketbench_methods.narang import Narang, percentiles
 
 QUICK = Narang(begin=0.1, ramp=0.3, end=0.6, every=4, q="initial")
@@ -91,7 +92,7 @@ def test_training_equals_a_step_by_step_reference(trial, method: Narang):
     requests, reference, dense = method.draw(trial), Reference.of(trial), Reference.of(trial)
     if method.q == "trained":
         assert next(requests).until is None
-        follow(trial, trial.train())
+        carry_out(trial, trial.train())
         dense.train(40)
     limits = [quantile(weight, 0.5) for weight in dense.weights]
     seen, alone = [72], 0
@@ -100,7 +101,7 @@ def test_training_equals_a_step_by_step_reference(trial, method: Narang):
         if step == 8:
             assert trial.step == 0
         reference.train(step)
-        follow(trial, trial.train(step))
+        carry_out(trial, trial.train(step))
         reference.check(trial)
         threshold = printed(step, 1.0, 4, 4, 12, 24, method.steeper)
         alone = sum(
@@ -111,7 +112,7 @@ def test_training_equals_a_step_by_step_reference(trial, method: Narang):
         seen.append(sum(int(mask.sum()) for mask in reference.masks))
     assert next(requests, None) is None
     reference.train(40)
-    follow(trial, trial.train())
+    carry_out(trial, trial.train())
     reference.check(trial)
     assert seen[-1] == 36
     assert 72 > seen[1] > seen[2] >= seen[3]
@@ -123,7 +124,7 @@ def test_every_layer_has_a_threshold_of_its_own(trial):
     """A layer a thousand times larger keeps its share, where one threshold for both would keep all of it."""
     trial.set_weights({"1.weight": trial.parameters["1.weight"] * 1000})
     for request in QUICK.draw(trial):
-        trial._bench.stack.steps[0] = request.until
+        pass_by(trial, request)
     kept = {name: int(mask.sum()) for name, mask in trial.mask.items()}
     assert sum(kept.values()) == 36
     assert abs(kept["1.weight"] - 24) <= 1
@@ -133,7 +134,7 @@ def test_a_layer_of_zeros_is_no_division_by_zero(trial):
     """It is below every threshold."""
     trial.set_weights({"3.weight": torch.zeros_like(trial.parameters["3.weight"])})
     for request in QUICK.draw(trial):
-        trial._bench.stack.steps[0] = request.until
+        pass_by(trial, request)
     assert {name: int(mask.sum()) for name, mask in trial.mask.items()} == {"1.weight": 36, "3.weight": 0}
 
 

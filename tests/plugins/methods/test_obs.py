@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import torch
 from curved import trial_with
+from rewinding import pass_by
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ticketbench import OptionError, Shapes, Split, TicketbenchError, Trial
-from ticketbench.testing import Blobs, check_method
+from ticketbench import OptionError, Split, TicketbenchError, Trial
+from ticketbench.testing import GivenExamples, check_method, reported_by
 from ticketbench_methods.hessians import exact_hessian, outer_products
 from ticketbench_methods.obs import OptimalBrainSurgeon, surgery
 
 FEATURES, EXAMPLES = 6, 40
 
 
-class Numbers(Blobs):
+class Numbers(GivenExamples):
     """Regression: two numbers, and half their squared error, a mean over examples and outputs."""
 
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
@@ -37,8 +38,8 @@ def regression(density: float, bias: bool = True) -> tuple[Trial, np.ndarray, np
     design = np.hstack([inputs, np.ones((EXAMPLES, 1))]) if bias else inputs
     best = np.linalg.lstsq(design, targets, rcond=None)[0]
     layer = nn.Linear(FEATURES, 2, bias=bias)
-    examples = Split(torch.from_numpy(inputs), torch.from_numpy(targets))
-    trial = trial_with(nn.Sequential(layer), examples, density, Numbers())
+    examples = Numbers(torch.from_numpy(inputs), torch.from_numpy(targets))
+    trial = trial_with(nn.Sequential(layer), examples, density)
     trial.set_weights({"0.weight": torch.from_numpy(best[:FEATURES].T.copy())})
     if bias:
         trial.set_weights({"0.bias": torch.from_numpy(best[FEATURES].copy())})
@@ -72,8 +73,9 @@ def by_brute_force(design: np.ndarray, targets: np.ndarray, count: int) -> list[
 def operated(trial: Trial, method: OptimalBrainSurgeon) -> Trial:
     """The trial after surgery, without training before it."""
     requests = method.draw(trial)
-    assert next(requests).until is None
-    trial._bench.stack.steps[0] = trial.total_steps
+    request = next(requests)
+    assert request.until is None
+    pass_by(trial, request)
     assert next(requests, None) is None
     return trial
 
@@ -161,7 +163,8 @@ def classified(kind: str, count: int = 7) -> tuple[Trial, nn.Module, Split]:
     source = torch.Generator().manual_seed(8)
     inputs = torch.randn(count, 3, generator=source, dtype=torch.float64)
     examples, module = Split(inputs, torch.randint(0, 3, (count,), generator=source)), network(kind)
-    return trial_with(module, examples, 0.5, Blobs(Shapes((3,), 3))), module.double().eval(), examples
+    task = GivenExamples(examples.inputs, examples.targets, outputs=3)
+    return trial_with(module, task, 0.5), module.double().eval(), examples
 
 
 def as_function(module: nn.Module, weights: Mapping[str, Tensor], inputs: Tensor):
@@ -227,8 +230,8 @@ def test_outer_products_are_added_up_over_many_examples():
     whole = outer_products(trial, trial.parameters, 0)
     parts = torch.zeros_like(whole)
     for at in range(0, 150, 50):
-        trial._bench.stage.data.train = Split(examples.inputs[at : at + 50], examples.targets[at : at + 50])
-        parts += outer_products(trial, trial.parameters, 0) / 3
+        part = GivenExamples(examples.inputs[at : at + 50], examples.targets[at : at + 50], outputs=3)
+        parts += outer_products(trial_with(network("norm"), part, 0.5), trial.parameters, 0) / 3
     torch.testing.assert_close(whole, parts, rtol=1e-9, atol=1e-12)
 
 
@@ -304,7 +307,7 @@ def test_what_comes_after(then: str, step: int):
     operated(expected, OptimalBrainSurgeon())
     assert (trial.step, int(trial.mask["0.weight"].sum())) == (step, 6)
     assert all(part.equal(expected.parameters[name]) for name, part in trial.parameters.items())
-    assert [report.density for report in trial._bench.judge.waiting] == [1.0]
+    assert [report.density for report in reported_by(trial)] == [1.0]
 
 
 def test_at_density_one_there_is_nothing_to_do():

@@ -164,7 +164,7 @@ def test_the_order_of_the_judged_network_is_that_of_the_pruning_solution(lived, 
 def test_training_again_equals_a_step_by_step_reference(lived):
     """20 steps of masked momentum from the kept starts, in NumPy: lottery, scratch and the judged network."""
     trial = lived(*WHOLE, companions=1, weights="fresh").trial
-    data = trial._bench.stage.data.train
+    (data,) = trial.batches(0, EXAMPLES)
     inputs, targets = data.inputs.double().numpy(), data.targets.numpy()
     masks = [trial.mask[name].numpy() for name in NAMES]
     pairs = [

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stepwise import NAMES, Reference, dropped_and_grown, exact_trial, explored, follow, top, walk
+from stepwise import NAMES, Reference, dropped_and_grown, exact_trial, explored, top, walk
 
 from ticketbench import OptionError
-from ticketbench.testing import check_method
+from ticketbench.testing import carry_out, check_method
 from ticketbench_methods.snfs import Snfs
 from ticketbench_scorers.random import Random
 
@@ -48,7 +48,7 @@ def test_the_average_is_of_the_dense_gradient_from_zero(tiny_suite, cells_of, tr
         for step in range(until - 5, until):
             slopes.append(reference.slopes())
             reference.train(step + 1)
-        follow(trial, request)
+        carry_out(trial, request)
         if until == 5:
             request = next(requests)
             reference.put([trial.mask[name].numpy() for name in NAMES])

@@ -6,8 +6,6 @@ import itertools
 import math
 import random
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,23 +15,23 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ticketbench import OptionError, Recurrent, Shapes, Sizes, Split, Stages, Task, Ticket
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.engine.judge import evaluate
-from ticketbench.engine.network import Network
-from ticketbench.engine.state import states_of
+from ticketbench import OptionError, Recurrent, Shapes, Sizes, Split, Task, Ticket
 from ticketbench.plan.count import work_of
 from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.suite import Headline
-from ticketbench.testing import Untrained, bench_for, check_model
+from ticketbench.testing import check_model, stacked_pass, train
 from ticketbench_models.language_model import LanguageModel, LanguageNetwork, Sampled, drawn
 
 CELLS = ("lstm", "gru")
 WORDS, WINDOW = 7, 5
 SHAPES = Shapes((WINDOW,), WORDS)
-CPU = torch.device("cpu")
 RECIPE = Recipe(optimizer="adam", learning_rate=1e-2, batch=8, steps=120, judge_batch=4, log_every=20)
+PERPLEXITY = Headline(metric="perplexity", higher_is_better=False)
+
+
+def unmoved(**changes: Any) -> Recipe:
+    """A recipe of one step that moves no weight."""
+    return RECIPE.model_copy(update={"steps": 1, "learning_rate_factors": {"*": 0.0}, **changes})
 
 
 class Text(Task):
@@ -124,7 +122,7 @@ def test_the_sizes_of_the_paper(cell: str, hidden: int, weights: int):
     assert [name for name, part in own.items() if not part.requires_grad] == ["embedding.weight"]
     assert own["embedding.weight"].shape == (10_000, 400)
     assert own["read_out.weight"].shape == (10_000, hidden)
-    assert set(states_of(module)[1]) == {"embedding.weight", *model.carried(module)}
+    assert set(dict(module.named_buffers())) == set(model.carried(module))
     assert isinstance(module, Recurrent)
 
 
@@ -156,7 +154,7 @@ def test_the_state_goes_on_from_window_to_window(cell: str):
     """Three windows in turn are one long sequence; the gradient stops between them."""
     module, words = built(cell), some_words(3, 3 * WINDOW)
     carried = {name: torch.zeros(3, 6).double() for name in module.states}
-    trained = {name: part.detach().requires_grad_() for name, part in states_of(module)[0].items()}
+    trained = {name: part.detach().requires_grad_() for name, part in module.named_parameters() if part.requires_grad}
     whole, last = expected(module, words)
     found = []
     for at in range(0, 3 * WINDOW, WINDOW):
@@ -183,28 +181,23 @@ def test_a_fleet_computes_what_single_networks_do(cell: str, softmax: Any):
     model = LanguageModel(cell=cell, hidden=6, embedding=4, softmax=softmax, samples=9)
     check_model(model, SHAPES)
     modules = [model.build(SHAPES).double() for _ in range(3)]
-    network = Network(model, modules[0], Text())
-    sides = [[states_of(module)[side] for module in modules] for side in (0, 1)]
-    weights, fixed = ({name: torch.stack([one[name] for one in side]) for name in side[0]} for side in sides)
-    for weight in weights.values():
-        weight.requires_grad_()
-    fixed |= {name: torch.zeros(3, 4, 6).double() for name in network.carried}
-    own = [{name: torch.zeros(4, 6).double() for name in network.carried} for _ in modules]
+    carried = {name: torch.zeros(3, 4, 6).double() for name in model.carried(modules[0])}
+    own = [{name: torch.zeros(4, 6).double() for name in carried} for _ in modules]
     draws = random.Random(0)
     for step in range(2):
         call = model.training_call(draws)
         words, targets = (some_words(3, 4, 2 * WINDOW)[..., at : at + WINDOW] for at in (step, step + 1))
-        losses = network.losses(weights, fixed, words, targets, call)
-        found = torch.autograd.grad(losses.sum(), list(weights.values()))
+        found = stacked_pass(model, modules, Text(), words, targets, call, training=True, carried=carried)
+        carried = {name: found.buffers[name] for name in carried}
         for member, module in enumerate(modules):
             outputs = functional_call(module, own[member], (words[member],), dict(call))
             loss = model.loss(outputs, targets[member], words[member], Text().loss)
             parts = torch.autograd.grad(loss, [part for part in module.parameters() if part.requires_grad])
-            torch.testing.assert_close(losses[member], loss, rtol=1e-10, atol=1e-12)
-            for mine, theirs in zip(found, parts, strict=True):
+            torch.testing.assert_close(found.losses[member], loss.detach(), rtol=1e-10, atol=1e-12)
+            for mine, theirs in zip(found.gradients.values(), parts, strict=True):
                 torch.testing.assert_close(mine[member], theirs, rtol=1e-9, atol=1e-12)
             for name, state in own[member].items():
-                torch.testing.assert_close(fixed[name][member], state, rtol=1e-10, atol=1e-12)
+                torch.testing.assert_close(carried[name][member], state, rtol=1e-10, atol=1e-12)
                 assert bool(state.any())
 
 
@@ -302,14 +295,18 @@ def test_what_is_drawn_a_step():
 
 def test_judging_takes_the_full_softmax():
     """A model that is trained on samples is judged as one that is not."""
-    module = built("lstm").float()
-    weights, fixed = ({name: part.unsqueeze(0) for name, part in side.items()} for side in states_of(module))
-    judged = partial(evaluate, parameters=weights, buffers=fixed, split=Text().test(), batch=7)
-    plain, sampled = (
-        judged(Network(LanguageModel(hidden=6, embedding=4, softmax=softmax, samples=2), module, Text()))
+    (plain,), (sampled,) = (
+        train(
+            LanguageModel(hidden=6, embedding=4, softmax=softmax, samples=2),
+            Text(),
+            recipe=unmoved(judge_batch=7),
+            headline=PERPLEXITY,
+        )
         for softmax in ("full", "sampled")
     )
-    assert plain == sampled
+    assert plain.weights.keys() == sampled.weights.keys()
+    assert all(part.equal(sampled.weights[name]) for name, part in plain.weights.items())
+    assert plain.headline == sampled.headline > 1
 
 
 # -- in the engine ---------------------------------------------------------------------------------------------
@@ -319,26 +316,22 @@ def test_judging_takes_the_full_softmax():
 def test_a_text_is_learned(cell: Any, softmax: Any, tmp_path):
     """Perplexity falls from about 7 towards 2, the least there is; tickets have no state."""
     model = LanguageModel(cell=cell, hidden=16, embedding=8, softmax=softmax, samples=4)
-    base, task = bench_for(Untrained(), None, 1.0, (0, 1)), Text()
-    changed = {"model": model, "recipe": RECIPE, "stages": Stages(task, task, {"text": task})}
-    bench = Bench(base.cells, [replace(cast, **changed) for cast in base.casts], CPU)
-    start = evaluate(bench.stage.network, bench.stack.parameters, bench.stack.buffers, task.test(), 4)
-    members = lead(bench, Headline(metric="perplexity", higher_is_better=False), lambda phase, steps: None, keep=True)
+    start = train(model, Text(), recipe=unmoved(), seeds=(0, 1), headline=PERPLEXITY)
+    members = train(model, Text(), recipe=RECIPE, seeds=(0, 1), headline=PERPLEXITY)
     for member, before in zip(members, start, strict=True):
         assert member.status == "ok", member.reason
-        assert before["perplexity"][0] > 5.5
+        assert before.headline > 5.5
         assert 1.9 < member.headline < 3
         assert member.ticket is not None
         member.ticket.save(tmp_path / "ticket.safetensors")
         kept = Ticket.load(tmp_path / "ticket.safetensors").weights
-        assert [kept[name].shape for name in bench.stage.network.carried] == [(0, 16)] * len(
-            bench.stage.network.carried
-        )
+        states = model.carried(member.trial.module)
+        assert [kept[name].shape for name in states] == [(0, 16)] * len(states)
         assert kept["embedding.weight"].shape == (WORDS, 8)
     first, second = (member.ticket.weights["embedding.weight"] for member in members if member.ticket)
     assert not first.equal(second)
-    assert bench.stack.buffers["embedding.weight"].equal(torch.stack([first, second]))
-    assert bench.stack.carried["carried_hidden"].shape == (2, 8, 16)
+    for member, drawn_once in zip(members, (first, second), strict=True):
+        assert member.trial.snapshot().buffers["embedding.weight"].equal(drawn_once)
 
 
 def test_what_a_window_costs():
@@ -358,21 +351,16 @@ def test_states_stay_in_full_precision():
     """With products in fewer bits."""
     model = LanguageModel(hidden=6, embedding=4, softmax="sampled", samples=3)
     module = model.build(SHAPES)
-    network = Network(model, module, Text(), "bf16")
-    weights, fixed = ({name: part.unsqueeze(0) for name, part in side.items()} for side in states_of(module))
-    fixed |= {name: torch.zeros(1, 4, 6) for name in network.carried}
-    words = some_words(1, 4, WINDOW)
-    losses = network.losses(weights, fixed, words, words, model.training_call(random.Random(0)))
-    plain = Network(model, module, Text()).losses(
-        weights,
-        {**fixed, **{name: torch.zeros(1, 4, 6) for name in network.carried}},
-        words,
-        words,
-        model.training_call(random.Random(0)),
+    carried = {name: torch.zeros(1, 4, 6) for name in model.carried(module)}
+    words, call = some_words(1, 4, WINDOW), model.training_call(random.Random(0))
+    low, plain = (
+        stacked_pass(model, [module], Text(), words, words, call, True, carried=carried, precision=precision)
+        for precision in ("bf16", "fp32")
     )
-    torch.testing.assert_close(losses.float(), plain, rtol=0.05, atol=0.05)
-    assert bool(fixed["carried_hidden"].any())
-    assert fixed["carried_hidden"].dtype == torch.float32
+    torch.testing.assert_close(low.losses.float(), plain.losses, rtol=0.05, atol=0.05)
+    assert not low.losses.float().equal(plain.losses)
+    assert bool(low.buffers["carried_hidden"].any())
+    assert low.buffers["carried_hidden"].dtype == torch.float32
 
 
 @pytest.mark.parametrize("inputs", [(28, 28), (), (0,)])

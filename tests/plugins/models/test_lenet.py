@@ -8,8 +8,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from ticketbench import OptionError, Shapes
-from ticketbench.engine.network import Network
-from ticketbench.testing import Blobs, check_model
+from ticketbench.testing import Blobs, check_model, outputs_on_shared
 from ticketbench_models.lenet import LeNet5
 
 MNIST = Shapes((1, 28, 28), 10)
@@ -155,7 +154,7 @@ def test_inputs_that_all_members_share():
     model = LeNet5()
     modules = [model.build(MNIST) for _ in range(2)]
     images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    outputs = Network(model, modules[0], Blobs(MNIST)).outputs(state(modules), {}, images, {}, shared=True)
+    (outputs,) = outputs_on_shared(model, modules, Blobs(MNIST), images)
     for member, module in enumerate(modules):
         torch.testing.assert_close(outputs[member], module(images), rtol=1e-4, atol=1e-6)
 

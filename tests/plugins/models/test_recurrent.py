@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ticketbench import OptionError, Shapes
-from ticketbench.engine.network import Network
 from ticketbench.plan.count import work_of
-from ticketbench.testing import Blobs, check_model
+from ticketbench.testing import Blobs, check_model, outputs_on_shared
 from ticketbench_models.recurrent import GRU, LSTM, RNN, Peephole, SequenceModel
 
 MODELS = (RNN, LSTM, Peephole, GRU)
@@ -89,7 +88,7 @@ def test_stacked_members_compute_what_single_ones_do(kind: type[SequenceModel]):
     check_model(model, Shapes((1, 1), 2))
     modules = [model.build(Shapes((5, 3), 4)) for _ in range(2)]
     inputs = torch.rand(3, 5, 3, generator=torch.Generator().manual_seed(0))
-    outputs = Network(model, modules[0], Blobs(Shapes((5, 3), 4))).outputs(state(modules), {}, inputs, {}, shared=True)
+    (outputs,) = outputs_on_shared(model, modules, Blobs(Shapes((5, 3), 4)), inputs)
     for member, module in enumerate(modules):
         torch.testing.assert_close(outputs[member], module(inputs), rtol=1e-4, atol=1e-6)
 

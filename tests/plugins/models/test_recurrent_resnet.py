@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import Shapes
-from ticketbench.engine.network import Network
-from ticketbench.engine.state import member_of
-from ticketbench.testing import Blobs, check_model
+from ticketbench.testing import Blobs, check_model, stacked_pass
 from ticketbench_models.recurrent_resnet import RecurrentResNet
 
 SHAPES = Shapes((3, 32, 32), 10)
@@ -201,18 +199,14 @@ def test_stacked_members_keep_the_statistics_that_single_ones_do(statistics):
     """Two members on batches of their own, in training: outputs, running statistics and counts."""
     model = RecurrentResNet(WIDTH, 2, statistics)
     modules = [net(model, seed) for seed in (0, 1)]
-    network = Network(model, modules[0], Blobs(shapes=SHAPES))
-    parameters, buffers = (
-        {name: torch.stack([dict(kind(module))[name].detach() for module in modules]) for name, _ in kind(modules[0])}
-        for kind in (nn.Module.named_parameters, nn.Module.named_buffers)
-    )
     batches = torch.stack([images(seed=3), images(seed=4)])
-    with torch.no_grad(), network.mode(training=True):
-        outputs = network.outputs(parameters, buffers, batches, {})
+    targets = torch.zeros(batches.shape[:2], dtype=torch.int64)
+    found = stacked_pass(model, modules, Blobs(shapes=SHAPES), batches, targets, {}, training=True)
+    with torch.no_grad():
         for member, module in enumerate(modules):
-            torch.testing.assert_close(outputs[member], module.train()(batches[member]), rtol=1e-9, atol=1e-11)
-            for name, buffer in member_of(buffers, member).items():
-                torch.testing.assert_close(buffer, dict(module.named_buffers())[name], rtol=1e-9, atol=1e-11)
+            torch.testing.assert_close(found.outputs[0][member], module.train()(batches[member]), rtol=1e-9, atol=1e-11)
+            for name, buffer in module.named_buffers():
+                torch.testing.assert_close(found.buffers[name][member], buffer, rtol=1e-9, atol=1e-11)
 
 
 def test_stacked_members_compute_what_single_ones_do():

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from dropping import dropped
 from recurrences import KINDS, arrays, states
 from smaller_recurrent import GATES, NETWORKS, READ_OUT, UNITS, built, examples, layer_masks, masked, without
-from tiny_recurrent import Straight
+from tiny_recurrent import Straight, trial_with
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Link, Method, Shapes, Split, Task, TicketError, Train, Trial
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.stack import Stack
-from ticketbench.engine.trial import MemberTrial
-from ticketbench.testing import Blobs, bench_for
+from ticketbench import Link, Method, Task, TicketError, Train, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
 from ticketbench_methods.filters import Filters, shrinkable, strengths, units_left
 from ticketbench_methods.mean_replacement import MeanReplacement, folded
 from ticketbench_methods.seen import observe
@@ -25,42 +20,27 @@ from ticketbench_models.language_model import LanguageModel
 from ticketbench_scorers.magnitude import Magnitude
 
 
-class Given(Blobs):
-    """Examples of a test, and their cross-entropy."""
-
-    def __init__(self, kind: str) -> None:
-        self.inputs = examples(kind)
-        super().__init__(Shapes(tuple(self.inputs.shape[1:]), 6 if "language" in kind else 2))
-        classes, shape = self.shapes().outputs, self.inputs.shape if "language" in kind else (len(self.inputs),)
-        self.targets = torch.arange(int(torch.tensor(shape).prod())).view(shape) % classes
-
-    def draw(self, split: str, count: int) -> Split:
-        """The same for every split."""
-        return Split(self.inputs, self.targets)
+def task_of(kind: str) -> GivenExamples:
+    """Examples for a network, and their cross-entropy."""
+    inputs, language = examples(kind), "language" in kind
+    classes, shape = 6 if language else 2, inputs.shape if language else (len(inputs),)
+    return GivenExamples(inputs, torch.arange(int(torch.tensor(shape).prod())).view(shape) % classes, classes)
 
 
-def trial_of(kind: str, density: float, method: Method) -> tuple[Trial, nn.Module, Task]:
-    """A trial of a network in float64, and the network."""
-    module, task = built(kind), Given(kind)
+def trial_of(kind: str, density: float, method: Method) -> tuple[Trial, nn.Module, GivenExamples]:
+    """A trial of a network in float64, the network, and its examples."""
+    module, task = built(kind), task_of(kind)
     model = (
         KINDS[kind](hidden=UNITS) if kind in KINDS else LanguageModel(cell=kind.split()[1], hidden=UNITS, embedding=2)
     )
-    bench = bench_for(method, Magnitude(), density, (0,))
-    cast = replace(bench.casts[0], model=model, stages=replace(bench.casts[0].stages, draw_on=task, train_on=task))
-    bench = Bench(bench.cells, [cast], torch.device("cpu"))
-    trained = {name: part.detach().clone() for name, part in module.named_parameters() if part.requires_grad}
-    fixed = {name: part.detach().clone() for name, part in module.named_parameters() if not part.requires_grad}
-    fixed |= {name: part.clone() for name, part in module.named_buffers()}
-    bench.stack = Stack.of([(trained, fixed)], bench.stage.network.prunable)
-    assert bench.stage.work  # counted once, in float32
-    bench.stage.network.module.double()
-    return MemberTrial(bench, 0), module, task
+    network = GivenNetwork(module, model.prunable(module))
+    return trial_for(Magnitude(), method=method, model=network, task=task, density=density), module, task
 
 
 def loss_of(module: nn.Module, task: Task) -> float:
     """The mean cross-entropy."""
     with torch.no_grad():
-        return float(functional.cross_entropy(module(task.inputs), task.targets))
+        return float(functional.cross_entropy(module(task.examples.inputs), task.examples.targets))
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -132,7 +112,7 @@ def means_of(kind: str, module: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
 def test_the_score_is_the_slope_of_the_loss_on_the_way(kind: str, replace: str):
     """By finite differences of a unit's share in all weights that read it, and of the biases beside them."""
     trial, module, task = trial_of(kind, 0.5, MeanReplacement())
-    means = means_of(kind, module, task.inputs)
+    means = means_of(kind, module, task.examples.inputs)
     if replace == "zero":
         means = {name: torch.zeros_like(part) for name, part in means.items()}
     ((name, link),) = shrinkable(trial).items()
@@ -150,7 +130,7 @@ def test_biases_take_over_the_means_of_the_units_that_go(kind: str):
     links = shrinkable(trial)
     gone = torch.tensor([True, False, False, True, False, False, True])
     means, found = (
-        means_of(kind, module, task.inputs),
+        means_of(kind, module, task.examples.inputs),
         folded(trial, links, {"from_input": ~gone}, observe(trial, links, 0)),
     )
     expected = module
@@ -168,20 +148,18 @@ def test_units_that_say_nothing_go_without_a_trace(kind: str):
     for name in (*module.layer.values(), "bias"):
         weights[name].view(GATES[kind], UNITS, -1)[:, [1, 4]] = 0
     trial.set_weights(weights)
-    before = trial.outputs(task.inputs, training=False)
+    before = trial.outputs(task.examples.inputs, training=False)
     dropped(trial, MeanReplacement(examples=0, scope="global"))
     stays = trial.mask["from_input"].any(dim=1).view(GATES[kind], UNITS)
     assert not bool(stays[:, [1, 4]].any())
     assert int(stays[0].sum()) == 5
-    torch.testing.assert_close(trial.outputs(task.inputs, training=False), before, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(trial.outputs(task.examples.inputs, training=False), before, rtol=1e-12, atol=1e-12)
 
 
 def test_a_network_without_a_linear_read_out_says_so():
     """The error names units, and is the same for both methods."""
-    trial, _, _ = trial_of("rnn", 0.5, Filters())
-    trial._bench.stage.network.module = Straight([[1.0]], [[1.0]])
-    weights = {"taken": torch.ones(1, 1), "kept": torch.ones(1, 1)}
-    trial._bench.stack = Stack.of([(weights, {})], list(weights))
+    trial = trial_with(Straight([[1.0]], [[1.0]]), torch.ones(4, 5, 1))
+    trial.density = 0.5
     for method in (Filters(), MeanReplacement()):
         with pytest.raises(TicketError, match=r"no units can be dropped: .* recurrent with a linear read-out"):
             next(method.draw(trial))

@@ -9,11 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import OptionError, Shapes
-from ticketbench.engine.network import Network
-from ticketbench.engine.state import member_of
 from ticketbench.plugin.loading import Plugins
 from ticketbench.plugin.options import configure
-from ticketbench.testing import Blobs, check_model
+from ticketbench.testing import Blobs, check_model, stacked_pass
 from ticketbench_models.wide_resnet import WideResNet
 
 CIFAR = Shapes((3, 32, 32), 10)
@@ -110,20 +108,16 @@ def test_stacked_members_keep_statistics_of_their_own():
     for seed in (0, 1):
         torch.manual_seed(seed)
         modules.append(lively(model.build(shapes)))
-    network = Network(model, modules[0], Blobs(shapes=shapes))
-    parameters, buffers = (
-        {name: torch.stack([dict(kind(module))[name].detach() for module in modules]) for name, _ in kind(modules[0])}
-        for kind in (nn.Module.named_parameters, nn.Module.named_buffers)
-    )
+    assert (model.stackable, model.stacked(modules[0])) == (True, None)  # what is stacked is the module itself
     batches = torch.stack([images((3, 8, 8), seed=3), images((3, 8, 8), seed=4)])
-    with torch.no_grad(), network.mode(training=True):
-        assert network.engine(2) == "vmap"
-        outputs = network.outputs(parameters, buffers, batches, {})
+    targets = torch.zeros(batches.shape[:2], dtype=torch.int64)
+    found = stacked_pass(model, modules, Blobs(shapes=shapes), batches, targets, {}, training=True)
+    with torch.no_grad():
         for member, module in enumerate(modules):
-            torch.testing.assert_close(outputs[member], module.train()(batches[member]), rtol=1e-9, atol=1e-11)
-            for name, buffer in member_of(buffers, member).items():
-                torch.testing.assert_close(buffer, dict(module.named_buffers())[name], rtol=1e-9, atol=1e-11)
-    assert not torch.allclose(*buffers["4.running_mean"])
+            torch.testing.assert_close(found.outputs[0][member], module.train()(batches[member]), rtol=1e-9, atol=1e-11)
+            for name, buffer in module.named_buffers():
+                torch.testing.assert_close(found.buffers[name][member], buffer, rtol=1e-9, atol=1e-11)
+    assert not torch.allclose(*found.buffers["4.running_mean"])
 
 
 @pytest.mark.parametrize(("depth", "near"), [(23, "22 and 28"), (27, "22 and 28"), (12, "10 and 16")])

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from ticketbench import Split, TicketError, Trial
+from ticketbench import TicketError, Trial
 from ticketbench.plugin.trial import Companion
+from ticketbench.testing import GivenExamples, trial_for
+from ticketbench_models.mlp import MLP
 from ticketbench_probes.agreement import Agreement
 
 INPUTS = torch.eye(4)
@@ -17,12 +19,11 @@ TARGETS = torch.tensor([0, 1, 2, 0])
 
 
 @pytest.fixture
-def trial(tiny_suite, cells_of, trial_of) -> Trial:
+def trial() -> Trial:
     """Four inputs, each with logits of its own: a row of the only weight matrix."""
-    path = tiny_suite(('"blobs"', '{ name = "blobs", features = 4 }'), ("hidden = [8]", "hidden = [], bias = false"))
-    _, cells = cells_of(path)
-    made = trial_of(cells[0])
-    made.look_back(made._bench.stage.data.task, Split(INPUTS, TARGETS))
+    task = GivenExamples(INPUTS, TARGETS)
+    made = trial_for(model=MLP(hidden=(), bias=False), task=task)
+    made.look_back(task, task.test())
     return made
 
 

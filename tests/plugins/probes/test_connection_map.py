@@ -26,7 +26,7 @@ def test_by_hand(trial):
         "kept": torch.tensor([[0, 1], [0, 0], [1, 1], [0, 1]]).bool(),
         "seen": torch.tensor([[1, 0], [0, 0], [1, 0], [0, 0]]).bool(),
     }
-    assert ConnectionMap().measure(trial_with(trial, Blocks(), torch.rand(2, 3), mask)) == {
+    assert ConnectionMap().measure(trial_with(Blocks(), torch.rand(2, 3), mask)) == {
         "from input": Points("input", ((0.0, 3.0), (1.0, 2.0), (2.0, 0.0))),
         "from hidden": Points("hidden", ((0.0, 1.0), (1.0, 3.0))),
         "from peephole": Points("peephole", ((0.0, 2.0), (1.0, 0.0))),
@@ -42,7 +42,7 @@ def test_a_unit_that_reads_nothing(trial):
     """Without rows 1 and 3 the second unit is unfed, though it is read."""
     first = torch.tensor([[True], [False], [True], [False]])
     mask = {"taken": first.expand(4, 3), "kept": first.expand(4, 2), "seen": first.expand(4, 2)}
-    found = ConnectionMap().measure(trial_with(trial, Blocks(), torch.rand(2, 3), mask))
+    found = ConnectionMap().measure(trial_with(Blocks(), torch.rand(2, 3), mask))
     assert (found["unfed"], found["unread hidden"]) == (0.5, 0.0)
     assert found["to unit"].values == ((0.0, 14.0), (1.0, 0.0))
 
@@ -53,7 +53,7 @@ def test_a_random_mask_place_by_place(trial):
     source = torch.Generator().manual_seed(0)
     sizes = {"from_input": (21, 4), "from_hidden": (21, 7)}
     mask = {name: torch.rand(size, generator=source) < 0.06 for name, size in sizes.items()}
-    found = ConnectionMap().measure(trial_with(trial, module, torch.rand(2, 3, 4), mask))
+    found = ConnectionMap().measure(trial_with(module, torch.rand(2, 3, 4), mask))
     inputs, hidden, units = np.zeros(4), np.zeros(7), np.zeros(7)
     for row in range(21):
         for name, columns in (("from_input", inputs), ("from_hidden", hidden)):
@@ -69,8 +69,7 @@ def test_a_random_mask_place_by_place(trial):
 
 def test_a_weight_that_is_never_pruned_is_whole(trial):
     """No mask on the inputs: each is read by all four rows."""
-    spot = trial_with(trial, Blocks(), torch.rand(2, 3))
-    del spot._bench.stack.masks["taken"]
+    spot = trial_with(Blocks(), torch.rand(2, 3), whole=["taken"])
     assert ConnectionMap().measure(spot)["from input"].values == ((0.0, 4.0), (1.0, 4.0), (2.0, 4.0))
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import Trial
+from ticketbench.testing import RECIPE, GivenExamples, GivenNetwork, trial_for
 from ticketbench_probes.dead_units import DeadUnits
 
 
@@ -52,25 +51,16 @@ class Branching(nn.Module):
         return self.last(self.first(2 * x if x.sum() > 0 else x))
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
+def trial_with(module: nn.Module, inputs: Tensor, batch: int = 16, **cut: Callable[[Tensor], Tensor]) -> Trial:
     """A trial of any small network under any masks."""
-
-    def make(module: nn.Module, inputs: Tensor, **cut: Callable[[Tensor], Tensor]) -> Trial:
-        _, cells = cells_of(tiny_suite())
-        trial = trial_of(cells[0])
-        bench = trial._bench
-        parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        bench.stage.network.module = module
-        bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
-        mask = trial.mask
-        for name, places in cut.items():
-            mask[f"{name.removeprefix('at_').replace('_', '.')}.weight"][places] = False
-        trial.set_mask(mask)
-        return trial
-
-    return make
+    examples = GivenExamples(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+    recipe = RECIPE.model_copy(update={"batch": batch})
+    trial = trial_for(model=GivenNetwork(module), task=examples, recipe=recipe)
+    mask = trial.mask
+    for name, places in cut.items():
+        mask[f"{name.removeprefix('at_').replace('_', '.')}.weight"][places] = False
+    trial.set_mask(mask)
+    return trial
 
 
 def masks_alone(found: dict[str, float]) -> dict[str, float]:
@@ -78,7 +68,7 @@ def masks_alone(found: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in found.items() if not name.startswith("silent")}
 
 
-def test_a_perceptron_by_hand(trial_with):
+def test_a_perceptron_by_hand():
     """Units 0 and 2 of the first layer have no inputs, unit 2 and 3 no reader, output 1 no inputs."""
     module = nn.Sequential(nn.Flatten(), nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
     trial = trial_with(module, torch.rand(5, 2), at_1=([0, 0, 2, 2, 3], [0, 1, 0, 1, 0]), at_3=slice(1, 2))
@@ -94,7 +84,7 @@ def test_a_perceptron_by_hand(trial_with):
     }
 
 
-def test_a_dense_network_has_none(trial_with):
+def test_a_dense_network_has_none():
     """Zero everywhere, and no number of outgoing weights for the outputs."""
     module = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 3))
     assert DeadUnits().measure(trial_with(module, torch.rand(5, 2))) == {
@@ -106,7 +96,7 @@ def test_a_dense_network_has_none(trial_with):
     }
 
 
-def test_channels_by_hand(trial_with):
+def test_channels_by_hand():
     """1-3-2 channels of 4, pooled to 2 and flattened: channel c is inputs 2c and 2c + 1 of the linear layer."""
     module = nn.Sequential(
         nn.Conv1d(1, 3, 3, padding=1),
@@ -142,7 +132,7 @@ def test_channels_by_hand(trial_with):
     ],
     ids=lambda part: type(part).__name__,
 )
-def test_a_number_of_readers_only_where_there_is_one_reader(module: nn.Module, traced: set[str], trial_with):
+def test_a_number_of_readers_only_where_there_is_one_reader(module: nn.Module, traced: set[str]):
     """Shortcuts, loops, layers of other kinds and branches on data give none, rather than a wrong one."""
     trial = trial_with(module, torch.rand(5, 2))
     with pytest.MonkeyPatch.context() as patch:
@@ -152,7 +142,7 @@ def test_a_number_of_readers_only_where_there_is_one_reader(module: nn.Module, t
     assert found["no_incoming"] == 0.0
 
 
-def test_grouped_channels_have_no_single_reader(trial_with):
+def test_grouped_channels_have_no_single_reader():
     """Each group reads a part of the channels."""
     module = nn.Sequential(nn.Conv1d(1, 4, 1), nn.Conv1d(4, 4, 1, groups=4), nn.Flatten(), nn.Linear(12, 2))
     found = DeadUnits().measure(trial_with(module, torch.rand(5, 1, 3)))
@@ -160,7 +150,7 @@ def test_grouped_channels_have_no_single_reader(trial_with):
 
 
 @pytest.fixture
-def gates(trial_with) -> Trial:
+def gates() -> Trial:
     """x over {1, 2, −3}: units 3x, x − 2, x − 4, −1 fire on {1, 2}, nothing, nothing, nothing; then one that does."""
     module = nn.Sequential(nn.Linear(1, 4), nn.ReLU(), nn.Linear(4, 1), nn.ReLU())
     with torch.no_grad():
@@ -183,14 +173,11 @@ def test_silent_units_by_hand(gates):
 
 def test_a_unit_that_fires_on_one_example_of_any_batch_is_not_silent(gates):
     """The whole split in batches of two; the second one holds the only example above 4."""
-    bench = gates._bench
-    recipe = bench.stage.recipe.model_copy(update={"batch": 2})
-    bench.use(replace(bench.stage, recipe=recipe), bench.stack)
-    gates._bench.stage.data.train = Split(torch.tensor([[1.0], [1.0], [5.0]]), torch.zeros(3, dtype=torch.int64))
-    assert DeadUnits(examples=0).measure(gates)["silent 1"] == 1.0
+    again = trial_with(gates.module, torch.tensor([[1.0], [1.0], [5.0]]), batch=2)
+    assert DeadUnits(examples=0).measure(again)["silent 1"] == 1.0
 
 
-def test_a_channel_is_silent_if_it_fires_nowhere(trial_with):
+def test_a_channel_is_silent_if_it_fires_nowhere():
     """Channel 0 fires at one place of one example, channel 1 nowhere; statistics are those of evaluation."""
     module = nn.Sequential(nn.Conv1d(1, 2, 1), nn.BatchNorm1d(2), nn.ReLU(), nn.Flatten(), nn.Linear(6, 2))
     with torch.no_grad():
@@ -200,7 +187,7 @@ def test_a_channel_is_silent_if_it_fires_nowhere(trial_with):
     assert DeadUnits().measure(trial_with(module, inputs))["silent 2"] == 1.0
 
 
-def test_a_relu_used_twice_is_silent_if_it_is_both_times(trial_with):
+def test_a_relu_used_twice_is_silent_if_it_is_both_times():
     """x and −x: each unit fires in one of the two calls, but for the last one, which is always zero."""
     relu = nn.ReLU()
     module = nn.Sequential(nn.Linear(1, 3), relu, nn.Linear(3, 3), relu)
@@ -212,7 +199,7 @@ def test_a_relu_used_twice_is_silent_if_it_is_both_times(trial_with):
     assert DeadUnits().measure(trial_with(module, torch.tensor([[2.0]])))["silent"] == 1.0
 
 
-def test_a_relu_after_layers_of_different_widths_counts_the_units_of_each(trial_with):
+def test_a_relu_after_layers_of_different_widths_counts_the_units_of_each():
     """x, 0 and 0 of the first layer, and −x and x of the second: three of the five never fire at x = 2."""
     relu = nn.ReLU()
     module = nn.Sequential(nn.Linear(1, 3), relu, nn.Linear(3, 2), relu)

@@ -28,7 +28,7 @@ def test_by_hand(trial):
         "seen": torch.tensor([[1, 1], [0, 0], [1, 1], [1, 1]]).bool(),
     }
     left = 7 + 5 + 6
-    assert GateBalance().measure(trial_with(trial, Blocks(), torch.rand(2, 3), mask)) == pytest.approx(
+    assert GateBalance().measure(trial_with(Blocks(), torch.rand(2, 3), mask)) == pytest.approx(
         {
             "open": 8 / left,
             "open from input": 5 / left,
@@ -45,7 +45,7 @@ def test_by_hand(trial):
 
 def test_nothing_to_divide_by_is_left_out(trial):
     """Without hidden connections no ratio, and without any no shares."""
-    spot = trial_with(trial, Blocks(), torch.rand(2, 3), {"kept": NONE})
+    spot = trial_with(Blocks(), torch.rand(2, 3), {"kept": NONE})
     assert "input to hidden" not in GateBalance().measure(spot)
     assert GateBalance().measure(spot)["open"] == 0.5
     spot.set_mask({"taken": torch.zeros(4, 3, dtype=torch.bool), "kept": NONE, "seen": NONE})
@@ -56,8 +56,7 @@ def test_a_weight_that_is_never_pruned_is_whole(trial):
     """No mask on the inputs: all twelve count; of the hidden ones two of the first gate are left."""
     kept = NONE.clone()
     kept[0] = True
-    spot = trial_with(trial, Blocks(), torch.rand(2, 3), {"kept": kept, "seen": NONE})
-    del spot._bench.stack.masks["taken"]
+    spot = trial_with(Blocks(), torch.rand(2, 3), {"kept": kept, "seen": NONE}, whole=["taken"])
     found = GateBalance().measure(spot)
     assert (found["open"], found["input to hidden"]) == (pytest.approx(8 / 14), 6.0)
 
@@ -73,7 +72,7 @@ def test_a_weight_that_is_never_pruned_is_whole(trial):
 def test_dense_layers_are_balanced(trial, kind: type[SequenceModel], gates: list[str], share: float):
     """400 units on rows of 28: every gate alike, and 28 input connections for 400 recurrent ones, 0.07 as printed."""
     module = kind(hidden=400).build(Shapes((28, 28), 10))
-    found = GateBalance().measure(trial_with(trial, module, torch.rand(2, 28, 28)))
+    found = GateBalance().measure(trial_with(module, torch.rand(2, 28, 28)))
     assert found["input to hidden"] == 28 / 400 == 0.07
     for gate in gates:
         assert found[gate] == pytest.approx(1 / len(gates))
@@ -83,7 +82,7 @@ def test_dense_layers_are_balanced(trial, kind: type[SequenceModel], gates: list
 
 def test_zero_weights_are_no_mask(trial):
     """A kept weight that happens to be zero is a connection."""
-    spot = trial_with(trial, Straight([[0.0, 0.0]], [[1.0]]), torch.rand(2, 3, 2))
+    spot = trial_with(Straight([[0.0, 0.0]], [[1.0]]), torch.rand(2, 3, 2))
     assert GateBalance().measure(spot) == {
         "state": 1.0,
         "state from input": 2 / 3,

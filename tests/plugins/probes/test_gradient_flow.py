@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ticketbench import Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import Shapes, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
+from ticketbench_models.mlp import MLP
 from ticketbench_probes.gradient_flow import GradientFlow
 
 PROBED = 'recipe = "plain"', 'recipe = "plain"\nprobes = [{ name = "gradient_flow", examples = 7, every = 5 }]'
@@ -30,33 +29,23 @@ class Spare(nn.Module):
         return self.read(x)
 
 
+def by_hand(inputs: Tensor, targets: Tensor) -> Trial:
+    """A network of which x = (1, 2) makes (1, 1) and then logits of 0."""
+    module = MLP(hidden=(2,)).build(Shapes((2,), 2))
+    weights = {"1.weight": torch.tensor([[1.0, 0.0], [0.5, 0.25]]), "1.bias": torch.zeros(2)}
+    module.load_state_dict(weights | {"3.weight": torch.tensor([[1.0, -1.0], [2.0, -2.0]]), "3.bias": torch.zeros(2)})
+    return trial_for(model=GivenNetwork(module), task=GivenExamples(inputs, targets))
+
+
 @pytest.fixture
-def trial(tiny_suite, cells_of, trial_of) -> Trial:
+def trial() -> Trial:
     """x = (1, 2), hidden (1, 1), both logits 0: the error of target 0 is (−½, ½)."""
-    path = tiny_suite(('"blobs"', '{ name = "blobs", features = 2, classes = 2 }'), ("hidden = [8]", "hidden = [2]"))
-    _, cells = cells_of(path)
-    made = trial_of(cells[0])
-    made.set_weights({"1.weight": torch.tensor([[1.0, 0.0], [0.5, 0.25]]), "1.bias": torch.zeros(2)})
-    made.set_weights({"3.weight": torch.tensor([[1.0, -1.0], [2.0, -2.0]]), "3.bias": torch.zeros(2)})
-    made._bench.stage.data.train = Split(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
-    return made
+    return by_hand(torch.tensor([[1.0, 2.0]]), torch.tensor([0]))
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
+def trial_with(module: nn.Module, inputs: Tensor, targets: Tensor) -> Trial:
     """A trial of any small network in float64, with its own examples."""
-
-    def make(module: nn.Module, inputs: Tensor, targets: Tensor) -> Trial:
-        _, cells = cells_of(tiny_suite(('"blobs"', f'{{ name = "blobs", features = {inputs.shape[1]} }}')))
-        made = trial_of(cells[0])
-        bench, module = made._bench, module.double()
-        parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        bench.stage.network.module = copy.deepcopy(module)
-        bench.stage.data.train = Split(inputs, targets)
-        return made
-
-    return make
+    return trial_for(model=GivenNetwork(module.double()), task=GivenExamples(inputs, targets))
 
 
 def test_by_hand(trial):
@@ -97,18 +86,18 @@ def test_biases_count_on_request(trial):
     assert found["total 1.bias"] == found["dense 3.bias"] == pytest.approx(0.5)
 
 
-def test_the_gradient_is_that_of_the_mean_over_the_examples(trial):
+def test_the_gradient_is_that_of_the_mean_over_the_examples():
     """Both targets for the same input cancel; three of one and one of the other leave half of the error."""
     inputs = torch.tensor([[1.0, 2.0]])
-    trial._bench.stage.data.train = Split(inputs.repeat(2, 1), torch.tensor([0, 1]))
+    trial = by_hand(inputs.repeat(2, 1), torch.tensor([0, 1]))
     assert GradientFlow().measure(trial)["total"] == pytest.approx(0.0)
-    trial._bench.stage.data.train = Split(inputs.repeat(4, 1), torch.tensor([0, 0, 1, 0]))
+    trial = by_hand(inputs.repeat(4, 1), torch.tensor([0, 0, 1, 0]))
     assert GradientFlow().measure(trial)["total"] == pytest.approx(3.5 / 4)
 
 
-def test_as_many_examples_as_asked(trial, monkeypatch):
+def test_as_many_examples_as_asked(monkeypatch):
     """Three of thirty; all of them when more are asked for than there are."""
-    trial._bench.stage.data.train = Split(torch.ones(30, 2), torch.zeros(30, dtype=torch.int64))
+    trial = by_hand(torch.ones(30, 2), torch.zeros(30, dtype=torch.int64))
     seen: list[int] = []
     outputs = trial.outputs
     monkeypatch.setattr(trial, "outputs", lambda inputs, *rest: (seen.append(len(inputs)), outputs(inputs, *rest))[1])
@@ -117,7 +106,7 @@ def test_as_many_examples_as_asked(trial, monkeypatch):
     assert seen == [3, 30]
 
 
-def test_finite_differences_of_a_norm_in_training_mode(trial_with):
+def test_finite_differences_of_a_norm_in_training_mode():
     """Linear, batch norm by the statistics of the examples, tanh, linear, cross-entropy: all of it in NumPy."""
     random = np.random.default_rng(3)
     first, second = random.normal(size=(4, 3)), random.normal(size=(2, 4))
@@ -146,11 +135,11 @@ def test_finite_differences_of_a_norm_in_training_mode(trial_with):
     found = GradientFlow().measure(trial)
     assert found["dense"] == pytest.approx(np.square(slope).sum(), rel=1e-8)
     assert found["total"] == pytest.approx(np.square(slope)[live].sum(), rel=1e-8)
-    assert int(trial._bench.stack.buffers["1.num_batches_tracked"][0]) == 0
-    assert bool((trial._bench.stack.buffers["1.running_mean"] == 0).all())
+    assert int(trial.snapshot().buffers["1.num_batches_tracked"]) == 0
+    assert bool((trial.snapshot().buffers["1.running_mean"] == 0).all())
 
 
-def test_a_layer_that_the_loss_does_not_read_counts_as_zero(trial_with):
+def test_a_layer_that_the_loss_does_not_read_counts_as_zero():
     """The sum over both is that of the one that is read."""
     trial = trial_with(Spare(), torch.ones(4, 3, dtype=torch.float64), torch.tensor([0, 1, 1, 1]))
     found = GradientFlow(per_tensor=True).measure(trial)

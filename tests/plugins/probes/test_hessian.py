@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ticketbench import Points, Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import Points, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
 from ticketbench_probes.hessian import Hessian
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -27,25 +26,14 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
+def trial_with(module: nn.Module, inputs: Tensor, targets: Tensor, prune: bool = True) -> Trial:
     """A trial of any small network with its own examples; a place in ten or so is pruned."""
-
-    def make(module: nn.Module, inputs: Tensor, targets: Tensor, prune: bool = True) -> Trial:
-        _, cells = cells_of(tiny_suite(('"blobs"', f'{{ name = "blobs", features = {inputs.shape[1]} }}')))
-        made = trial_of(cells[0])
-        bench = made._bench
-        parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        bench.stage.network.module = copy.deepcopy(module).float()
-        bench.stage.data.train = Split(inputs, targets)
-        mask = made.mask
-        for part in mask.values():
-            part.view(-1)[3::10] = not prune
-        made.set_mask(mask)
-        return made
-
-    return make
+    made = trial_for(model=GivenNetwork(module), task=GivenExamples(inputs, targets))
+    mask = made.mask
+    for part in mask.values():
+        part.view(-1)[3::10] = not prune
+    made.set_mask(mask)
+    return made
 
 
 def drawn(kind: str, examples: int = 6) -> tuple[nn.Module, Tensor, Tensor]:
@@ -83,7 +71,7 @@ def finite_differences(trial: Trial, module: nn.Module, inputs: Tensor, targets:
     return np.array([(gradient(at, step) - gradient(at, -step)) / (2 * step) for at in places])
 
 
-def test_one_layer_by_hand(trial_with):
+def test_one_layer_by_hand():
     """x = (2, 1), equal logits: H = ((¼, −¼), (−¼, ¼)) ⊗ xxᵀ has the eigenvalue ½·5 once and 0 three times."""
     module = nn.Sequential(nn.Linear(2, 2, bias=False))
     nn.init.ones_(module[0].weight)
@@ -97,7 +85,7 @@ def test_one_layer_by_hand(trial_with):
 
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_exact_equals_finite_differences_of_gradients(trial_with, kind: str, biases: bool):
+def test_exact_equals_finite_differences_of_gradients(kind: str, biases: bool):
     """Every number and the density, over live weights alone or with all that is never pruned."""
     case = drawn(kind)
     trial = trial_with(*case)
@@ -120,7 +108,7 @@ def test_exact_equals_finite_differences_of_gradients(trial_with, kind: str, bia
     np.testing.assert_allclose(heights, bells.mean(1), rtol=1e-4, atol=1e-4 * heights.max())
 
 
-def test_a_saddle_has_negative_eigenvalues(trial_with):
+def test_a_saddle_has_negative_eigenvalues():
     """The tanh network with random labels; what the finite differences say is not all positive."""
     found = Hessian().measure(trial_with(*drawn("tanh")))
     assert found["smallest"] < -1e-3
@@ -128,7 +116,7 @@ def test_a_saddle_has_negative_eigenvalues(trial_with):
 
 
 @pytest.mark.parametrize(("exact_up_to", "rel"), [(100, 1e-3), (0, 1e-3)])
-def test_the_density_has_an_area_of_one_and_the_mean_of_the_eigenvalues(trial_with, exact_up_to: int, rel: float):
+def test_the_density_has_an_area_of_one_and_the_mean_of_the_eigenvalues(exact_up_to: int, rel: float):
     """Exact, and by the shares of Lanczos: ∫ρ = 1 and ∫λρ = trace / n."""
     found = Hessian(exact_up_to=exact_up_to, width=0.02).measure(trial_with(*drawn("tanh")))
     assert found["density"].x_name == "eigenvalue"
@@ -143,7 +131,7 @@ def moments_of(density: Points) -> list[float]:
     return [float(np.trapezoid(heights * grid**power, grid)) for power in range(5)]
 
 
-def test_lanczos_agrees_with_the_exact_spectrum_of_a_larger_network(trial_with):
+def test_lanczos_agrees_with_the_exact_spectrum_of_a_larger_network():
     """1,900 live weights of float32: outermost eigenvalues, trace and second moment of the density."""
     with torch.random.fork_rng():
         torch.manual_seed(8)
@@ -164,7 +152,7 @@ def test_lanczos_agrees_with_the_exact_spectrum_of_a_larger_network(trial_with):
     assert found["trace"] / 1908 == pytest.approx(seen[1], rel=1e-3)
 
 
-def test_a_network_without_weights_and_one_with_a_single_one(trial_with):
+def test_a_network_without_weights_and_one_with_a_single_one():
     """Nothing to measure; one eigenvalue x²/4 = 1, which has no density."""
     module = nn.Sequential(nn.Linear(1, 2, bias=False))
     nn.init.zeros_(module[0].weight)
@@ -180,7 +168,7 @@ def test_a_network_without_weights_and_one_with_a_single_one(trial_with):
     assert Hessian().measure(trial) == {"weights": 0.0}
 
 
-def test_as_many_examples_as_asked(trial_with, monkeypatch):
+def test_as_many_examples_as_asked(monkeypatch):
     """Three of thirty; all of them when more are asked for than there are."""
     trial = trial_with(*drawn("tanh", examples=30))
     seen: list[int] = []
@@ -192,7 +180,7 @@ def test_as_many_examples_as_asked(trial_with, monkeypatch):
 
 
 @pytest.mark.parametrize("exact_up_to", [0, 100])
-def test_a_linear_loss_has_no_curvature(trial_with, monkeypatch, exact_up_to: int):
+def test_a_linear_loss_has_no_curvature(monkeypatch, exact_up_to: int):
     """The mean of the outputs of one layer: all eigenvalues are zero."""
     trial = trial_with(nn.Sequential(nn.Linear(3, 2)), torch.rand(4, 3), torch.zeros(4, dtype=torch.int64))
     monkeypatch.setattr(trial, "criterion", lambda outputs, batch: outputs.mean())
@@ -201,14 +189,12 @@ def test_a_linear_loss_has_no_curvature(trial_with, monkeypatch, exact_up_to: in
     assert found == numbers | ({"negative": 0.0} if exact_up_to else {})
 
 
-def test_the_network_and_its_statistics_are_left_alone(trial_with):
+def test_the_network_and_its_statistics_are_left_alone():
     """Parameters, buffers and mask, bit for bit, and no gradient is asked of them."""
     trial = trial_with(*drawn("norm"))
-    stack = trial._bench.stack
-    states = (stack.weights(0), stack.buffers, stack.masks)
-    before = [{name: part.clone() for name, part in state.items()} for state in states]
+    before = (trial.parameters, trial.snapshot().buffers, trial.mask)
     Hessian(biases=True).measure(trial)
-    for state, copy_of in zip(states, before, strict=True):
+    for state, copy_of in zip((trial.parameters, trial.snapshot().buffers, trial.mask), before, strict=True):
         assert all(torch.equal(part, copy_of[name]) for name, part in state.items())
     assert not any(part.requires_grad for part in trial.parameters.values())
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from ticketbench import Points, Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import Points, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
+from ticketbench_models.mlp import MLP
 from ticketbench_probes.interpolation import Interpolation, barrier
 
 W1 = np.array([[1.0, 0.5], [-0.3, 0.8]])
@@ -19,15 +20,17 @@ INPUTS = np.array([[1.0, 2.0], [0.5, -1.0], [-2.0, 1.0]])
 TARGETS = np.array([0, 1, 1])
 
 
-@pytest.fixture
-def trial(tiny_suite, cells_of, trial_of) -> Trial:
-    """A network of two inputs, two ReLU units and two classes, with biases, and three training examples."""
-    path = tiny_suite(('"blobs"', '{ name = "blobs", features = 2, classes = 2 }'), ("hidden = [8]", "hidden = [2]"))
-    _, cells = cells_of(path)
-    made = trial_of(cells[0])
-    made._bench.stage.data.train = Split(torch.tensor(INPUTS).float(), torch.tensor(TARGETS))
+def trial_on(inputs: torch.Tensor, targets: torch.Tensor) -> Trial:
+    """A network of two inputs, two ReLU units and two classes, with biases, and training examples."""
+    made = trial_for(model=MLP(hidden=(2,)), task=GivenExamples(inputs, targets, outputs=2))
     put(made, 1.0)
     return made
+
+
+@pytest.fixture
+def trial() -> Trial:
+    """The network on three training examples."""
+    return trial_on(torch.tensor(INPUTS).float(), torch.tensor(TARGETS))
 
 
 def put(trial: Trial, factor: float) -> None:
@@ -94,26 +97,25 @@ def test_a_companion_of_another_mask_is_left_out(trial):
     assert Interpolation().measure(trial)["loss from sparse end"] != one["loss from sparse end"]
 
 
-def test_statistics_are_interpolated_and_counters_are_not(trial):
+def test_statistics_are_interpolated_and_counters_are_not():
     """One input through batch norm, (x − m) / √(v + ε): halfway m = 2 and v = 5, and the outputs follow."""
     module = nn.Sequential(nn.BatchNorm1d(2, affine=False), nn.Linear(2, 2, bias=False))
-    bench = trial._bench
-    weights = {"1.weight": torch.tensor([[1.0, 0.0], [0.0, 0.0]])}
-    buffers = {name: part.clone() for name, part in module.named_buffers()}
-    bench.stack = Stack.of([(weights, buffers)], ["1.weight"])
-    bench.stage.network.module = module
-    bench.stage.data.train = Split(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))
-    own = bench.stack.buffers
-    own["0.running_mean"].fill_(1.0), own["0.running_var"].fill_(1.0)
-    own["0.num_batches_tracked"].fill_(7)
+    module[0].running_mean.fill_(1.0), module[0].running_var.fill_(1.0)
+    module[0].num_batches_tracked.fill_(7)
+    with torch.no_grad():
+        module[1].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
+    examples = GivenExamples(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))
+    trial = trial_for(model=GivenNetwork(module), task=examples)
     trial.keep("prune end")
-    own["0.running_mean"].fill_(3.0), own["0.running_var"].fill_(9.0)
+    later = trial.snapshot()
+    later.buffers["0.running_mean"].fill_(3.0), later.buffers["0.running_var"].fill_(9.0)
+    trial.rewind(later)
     curve = dict(Interpolation(points=3, low=0.0, high=1.0).measure(trial)["loss from prune end"].values)
     for alpha, mean, variance in ((0.0, 1.0, 1.0), (0.5, 2.0, 5.0), (1.0, 3.0, 9.0)):
         logit = (4.0 - mean) / math.sqrt(variance + 1e-5)
         assert curve[alpha] == pytest.approx(math.log(1 + math.exp(-logit)), abs=1e-6)
-    assert own["0.num_batches_tracked"].tolist() == [7]
-    assert own["0.running_mean"].tolist() == [[3.0, 3.0]]
+    assert trial.snapshot().buffers["0.num_batches_tracked"].tolist() == 7
+    assert trial.snapshot().buffers["0.running_mean"].tolist() == [3.0, 3.0]
 
 
 def test_as_many_examples_as_asked_and_the_same_ones_for_all(trial, monkeypatch):
@@ -121,13 +123,17 @@ def test_as_many_examples_as_asked_and_the_same_ones_for_all(trial, monkeypatch)
     trial.keep("a end")
     trial.keep("b end")
     seen: list[torch.Tensor] = []
-    outputs = trial.outputs
 
-    def watch(inputs, *rest, **more):
-        seen.append(inputs)
-        return outputs(inputs, *rest, **more)
+    def watch(trial: Trial) -> None:
+        outputs = trial.outputs
 
-    monkeypatch.setattr(trial, "outputs", watch)
+        def watched(inputs, *rest, **more):
+            seen.append(inputs)
+            return outputs(inputs, *rest, **more)
+
+        monkeypatch.setattr(trial, "outputs", watched)
+
+    watch(trial)
     Interpolation(examples=2, points=2).measure(trial)
     assert len(seen) == 2 * 4
     assert all(len(part) == 2 and torch.equal(part, seen[0]) for part in seen)
@@ -135,8 +141,10 @@ def test_as_many_examples_as_asked_and_the_same_ones_for_all(trial, monkeypatch)
     Interpolation(examples=0, points=2).measure(trial)
     assert {len(part) for part in seen} == {3}
     seen.clear()
-    trial._bench.stage.data.train = Split(torch.ones(2500, 2), torch.zeros(2500, dtype=torch.int64))
-    found = Interpolation(examples=0, points=2).measure(trial)
+    many = trial_on(torch.ones(2500, 2), torch.zeros(2500, dtype=torch.int64))
+    many.keep("a end")
+    watch(many)
+    found = Interpolation(examples=0, points=2).measure(many)
     assert [len(part) for part in seen[:3]] == [1000, 1000, 500]
     assert math.isfinite(found["barrier from a end"])
 

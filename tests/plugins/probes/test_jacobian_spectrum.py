@@ -27,7 +27,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
 
 def test_by_hand(trial):
     """U = (1 2; 0 0) has the singular values √5 and 0, and U·1 = (3, 0), whatever the examples are."""
-    spot = trial_with(trial, Straight(EYE, [[1.0, 2.0], [0.0, 0.0]]), torch.rand(3, 5, 2))
+    spot = trial_with(Straight(EYE, [[1.0, 2.0], [0.0, 0.0]]), torch.rand(3, 5, 2))
     found = JacobianSpectrum(examples=3, bins=4).measure(spot)
     histogram = found.pop("histogram")
     expected = {"mean": math.sqrt(5) / 2, "largest": math.sqrt(5), "near_zero": 0.5, "chi": 2.5, "chi_ones": 4.5}
@@ -38,7 +38,7 @@ def test_by_hand(trial):
 
 def test_near_zero_is_strictly_below(trial):
     """Singular values ¼ and ¾: neither below ¼, one below ½, both below 1; in the bins [¼, ½) and [¾, 1)."""
-    spot = trial_with(trial, Straight(EYE, [[0.25, 0.0], [0.0, 0.75]]), torch.rand(3, 5, 2))
+    spot = trial_with(Straight(EYE, [[0.25, 0.0], [0.0, 0.75]]), torch.rand(3, 5, 2))
     shares = [JacobianSpectrum(near=near).measure(spot)["near_zero"] for near in (0.25, 0.5, 1.0)]
     assert shares == [0.0, 0.5, 1.0]
     histogram = JacobianSpectrum(bins=4, reach=1.0).measure(spot)["histogram"]
@@ -48,7 +48,7 @@ def test_near_zero_is_strictly_below(trial):
 @pytest.mark.parametrize(("horizon", "mean"), [(1, 0.42), (2, (0.42 + 0.2) / 2)])
 def test_the_last_transitions_count(trial, horizon: int, mean: float):
     """h = 0.1, then 0.2 + 0.1², then …: the last J is 2·0.21, the one before it 2·0.1, both in all units."""
-    spot = trial_with(trial, Squared(EYE, EYE), torch.tensor([[[0.1, 0.1], [0.2, 0.2], [0.9, 0.9]]]))
+    spot = trial_with(Squared(EYE, EYE), torch.tensor([[[0.1, 0.1], [0.2, 0.2], [0.9, 0.9]]]))
     found = JacobianSpectrum(horizon=horizon).measure(spot)
     assert found["mean"] == pytest.approx(mean)
     assert found["chi_ones"] == pytest.approx(found["chi"])  # J is diagonal
@@ -56,14 +56,14 @@ def test_the_last_transitions_count(trial, horizon: int, mean: float):
 
 def test_every_example_counts(trial):
     """2·h₁ of two examples, 0.1 and 0.3, and of one alone."""
-    spot = trial_with(trial, Squared(EYE, EYE), torch.tensor([[[0.1, 0.1], [0.0, 0.0]], [[0.3, 0.3], [0.0, 0.0]]]))
+    spot = trial_with(Squared(EYE, EYE), torch.tensor([[[0.1, 0.1], [0.0, 0.0]], [[0.3, 0.3], [0.0, 0.0]]]))
     assert JacobianSpectrum(horizon=1).measure(spot)["mean"] == pytest.approx(0.4)
     assert JacobianSpectrum(horizon=1, examples=1).measure(spot)["mean"] in (pytest.approx(0.2), pytest.approx(0.6))
 
 
 def test_the_memory_is_held(trial):
     """It passes the state on, five times as large, but not within a step: J = U, 3 and 4 on the diagonal."""
-    spot = trial_with(trial, Remembering(EYE, [[3.0, 0.0], [0.0, 4.0]]), torch.rand(2, 5, 2))
+    spot = trial_with(Remembering(EYE, [[3.0, 0.0], [0.0, 4.0]]), torch.rand(2, 5, 2))
     found = JacobianSpectrum().measure(spot)
     assert (found["mean"], found["largest"]) == (pytest.approx(3.5), pytest.approx(4.0))
 
@@ -71,7 +71,7 @@ def test_the_memory_is_held(trial):
 def test_masked_weights_are_zero(trial):
     """U = (1 2; 3 4) without its first row has the singular values 5 and 0."""
     mask = {"kept": torch.tensor([[False, False], [True, True]])}
-    spot = trial_with(trial, Straight(EYE, [[1.0, 2.0], [3.0, 4.0]]), torch.rand(2, 5, 2), mask)
+    spot = trial_with(Straight(EYE, [[1.0, 2.0], [3.0, 4.0]]), torch.rand(2, 5, 2), mask)
     found = JacobianSpectrum().measure(spot)
     assert (found["largest"], found["near_zero"]) == (pytest.approx(5.0), 0.5)
 
@@ -104,7 +104,7 @@ def test_built_in_cells_against_finite_differences(trial, kind: type[SequenceMod
         for weight in module.parameters():
             weight.normal_(0, 0.7)
     inputs = torch.randn(3, 6, 3)
-    spot = trial_with(trial, module, inputs)
+    spot = trial_with(module, inputs)
     found = JacobianSpectrum(horizon=2).measure(spot)
     jacobians = differences(copy.deepcopy(module).double(), inputs.double(), 2)
     values = np.concatenate([np.linalg.svd(jacobian, compute_uv=False) for jacobian in jacobians])
@@ -118,11 +118,11 @@ def test_built_in_cells_against_finite_differences(trial, kind: type[SequenceMod
 
 def test_too_few_steps_are_said_with_the_way_out(trial):
     """Three steps have two transitions between states of the network; a single step has none."""
-    spot = trial_with(trial, Straight(EYE, EYE), torch.rand(2, 3, 2))
+    spot = trial_with(Straight(EYE, EYE), torch.rand(2, 3, 2))
     with pytest.raises(OptionError, match=r"cannot look at 4 transitions .* 3 steps, which have 2.*horizon = 2, or "):
         JacobianSpectrum().measure(spot)
     assert JacobianSpectrum(horizon=2).measure(spot)["mean"] == pytest.approx(1.0)
-    spot = trial_with(trial, Straight(EYE, EYE), torch.rand(2, 1, 2))
+    spot = trial_with(Straight(EYE, EYE), torch.rand(2, 1, 2))
     with pytest.raises(OptionError, match=r"which have 0\. What would work: sequences of 2 steps"):
         JacobianSpectrum(horizon=1).measure(spot)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ticketbench import OptionError, Split, Trial
-from ticketbench.engine.stack import Stack
+from ticketbench import OptionError, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, trial_for
 from ticketbench_probes.output_spread import OutputSpread
 
 PROBED = 'recipe = "plain"', 'recipe = "plain"\nprobes = ["output_spread"]'
@@ -28,22 +25,10 @@ class Tokens(nn.Module):
         return self.embed(x.long())
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of) -> Callable[..., Trial]:
+def trial_with(module: nn.Module, inputs: Tensor) -> Trial:
     """A trial of any small network with its own examples."""
-
-    def make(module: nn.Module, inputs: Tensor) -> Trial:
-        features = inputs[0].numel()
-        _, cells = cells_of(tiny_suite(('"blobs"', f'{{ name = "blobs", features = {features} }}')))
-        made = trial_of(cells[0])
-        bench = made._bench
-        parameters = {name: weight.detach().clone() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        bench.stage.network.module = copy.deepcopy(module)
-        bench.stage.data.train = Split(inputs, torch.zeros(len(inputs), dtype=torch.int64))
-        return made
-
-    return make
+    examples = GivenExamples(inputs, torch.zeros(len(inputs), dtype=torch.int64))
+    return trial_for(model=GivenNetwork(module), task=examples)
 
 
 def linear(*rows: tuple[float, ...]) -> nn.Module:
@@ -54,13 +39,13 @@ def linear(*rows: tuple[float, ...]) -> nn.Module:
     return module
 
 
-def test_by_hand(trial_with):
+def test_by_hand():
     """x = 1, 3 through (1, 2): outputs 1, 2, 3, 6 of mean 3 and variance 14/4; by class 1 and 2."""
     trial = trial_with(linear((1.0,), (2.0,)), torch.tensor([[1.0], [3.0]]))
     assert OutputSpread(inputs="training").measure(trial) == pytest.approx({"outputs": 3.5**0.5, "examples": 1.5})
 
 
-def test_a_constant_output_spreads_over_classes_only(trial_with):
+def test_a_constant_output_spreads_over_classes_only():
     """Biases 0 and 2 alone: a deviation of 1 over classes, of 0 over examples."""
     module = nn.Sequential(nn.Linear(1, 2))
     with torch.no_grad():
@@ -70,14 +55,14 @@ def test_a_constant_output_spreads_over_classes_only(trial_with):
     assert found == pytest.approx({"outputs": 1.0, "examples": 0.0})
 
 
-def test_noise_is_standard_normal_whatever_the_examples(trial_with):
+def test_noise_is_standard_normal_whatever_the_examples():
     """100 inputs of deviation 1 times 0.2: an output of deviation 2, from examples that are all zero."""
     trial = trial_with(linear((0.2,) * 100), torch.zeros(3, 100))
     found = OutputSpread(examples=20_000).measure(trial)
     assert found == pytest.approx({"outputs": 2.0, "examples": 2.0}, rel=0.02)
 
 
-def test_as_many_inputs_as_asked(trial_with, monkeypatch):
+def test_as_many_inputs_as_asked(monkeypatch):
     """500 of noise in the shape of an input; 2 of 3 examples."""
     trial = trial_with(nn.Sequential(nn.Flatten(), nn.Linear(6, 2)), torch.rand(3, 2, 3))
     seen: list[tuple[int, ...]] = []
@@ -88,14 +73,14 @@ def test_as_many_inputs_as_asked(trial_with, monkeypatch):
     assert seen == [(500, 2, 3), (2, 2, 3)]
 
 
-def test_batch_norm_takes_the_statistics_of_the_inputs(trial_with):
+def test_batch_norm_takes_the_statistics_of_the_inputs():
     """In training mode a normalised output has a deviation of one, whatever came before; nothing is kept of it."""
     trial = trial_with(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, affine=False)), torch.zeros(2, 4))
     assert OutputSpread().measure(trial) == pytest.approx({"outputs": 1.0, "examples": 1.0}, rel=1e-3)
-    assert int(trial._bench.stack.buffers["1.num_batches_tracked"][0]) == 0
+    assert int(trial.snapshot().buffers["1.num_batches_tracked"]) == 0
 
 
-def test_noise_of_tokens_is_refused_with_the_way_out(trial_with):
+def test_noise_of_tokens_is_refused_with_the_way_out():
     """Whole numbers are no place for noise."""
     trial = trial_with(Tokens(), torch.tensor([[1], [4]]))
     with pytest.raises(OptionError, match=r'noise of torch.int64 inputs.*inputs = "training"'):

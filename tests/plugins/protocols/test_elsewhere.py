@@ -13,14 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ticketbench import OptionError, Protocol, Shapes, Sizes, Split, Stages, Task, generator
-from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead
-from ticketbench.engine.member import Member
-from ticketbench.plan.cell import Choice, Setting, make_cell
-from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.options import canonical, configure, options_of
+from ticketbench.plugin.options import configure
 from ticketbench.suite.recipe import Recipe
-from ticketbench.suite.suite import Headline
+from ticketbench.testing import Outcome, optimizer_of, run_method, trial_for
 from ticketbench_initializers.default import Default
 from ticketbench_methods.oneshot import OneShot
 from ticketbench_models.recurrent_resnet import RecurrentResNet
@@ -170,57 +165,47 @@ SEEDS = (0, 1)
 MODEL = RecurrentResNet(width=8, iterations=2)
 
 
-def life(protocol: Protocol, other: Task) -> tuple[Bench, list[Member]]:
+def life(protocol: Protocol, other: Task) -> list[Outcome]:
     """Two seeds of a network with half of its weights, together."""
-    task, method, scorer = Stripes(), OneShot(), Magnitude()
-    nothing = Choice("test", "{}")
-    options = Choice(protocol.name, canonical(options_of(protocol)))
-    setting = Setting(
-        "test",
-        1,
-        "test",
-        "test",
-        nothing,
-        None,
-        nothing,
-        nothing,
-        options,
-        nothing,
-        (),
-        "test",
-        RECIPE.text(),
-        "fp32",
-        "cpu",
+    return run_method(
+        OneShot(),
+        Magnitude(),
+        model=MODEL,
+        task=Stripes(),
+        initializer=Default(),
+        stages=protocol.stages(Stripes(), finder(other)),
+        recipe=RECIPE,
+        densities=(0.5,),
+        seeds=SEEDS,
+        headline="confidence",
     )
-    cells = [make_cell(setting, setting.text(), 0.5, seed) for seed in SEEDS]
-    cast = Cast(method, scorer, MODEL, Default(), (), protocol.stages(task, finder(other)), RECIPE)
-    bench = Bench(cells, [cast] * len(cells), torch.device("cpu"))
-    return bench, lead(bench, Headline(metric="confidence"), lambda phase, steps: None, keep=True)
 
 
 @pytest.fixture(scope="module")
-def trained() -> tuple[Bench, list[Member]]:
+def trained() -> list[Outcome]:
     """Judged on both data sets: the weights that training left."""
     torch.set_num_threads(1)
     return life(OutOfDistribution(other="uprights", sweep=SWEEP), Uprights())
 
 
 @pytest.fixture(scope="module")
-def probed() -> tuple[Bench, list[Member]]:
+def probed() -> list[Outcome]:
     """The same training, and a probe of five steps."""
     torch.set_num_threads(1)
     return life(LinearProbe(other="uprights", epochs=5, sweep=SWEEP), Uprights())
 
 
-def network(bench: Bench, member: int) -> nn.Module:
+def network(member: Outcome) -> nn.Module:
     """A member as an ordinary module."""
-    module = MODEL.build(bench.stage.network.task.shapes())
-    state = bench.stack.parameters | bench.stack.buffers
-    module.load_state_dict({name: tensor.detach()[member] for name, tensor in state.items()})
-    return module.eval()
+    return member.trial.module.eval()
 
 
-def judged(member: Member) -> dict[tuple[str, float], float]:
+def statistics(member: Outcome) -> dict[str, Tensor]:
+    """What a member's network holds beside its parameters."""
+    return member.trial.snapshot().buffers
+
+
+def judged(member: Outcome) -> dict[tuple[str, float], float]:
     """(label, iterations) -> mean confidence on the test split."""
     return {
         (label, x): value
@@ -240,59 +225,56 @@ def confidence(module: nn.Module, task: Task, iterations: int) -> float:
 
 def test_both_data_sets_are_judged_at_every_budget(trained):
     """Judgements are those of the trained networks, run anew for each budget; the headline is the own last one."""
-    bench, members = trained
-    for index, member in enumerate(members):
+    for member in trained:
         assert member.status == "ok"
-        module = network(bench, index)
+        module = network(member)
         expected = {
             (task.name, float(at)): confidence(module, task, at) for task in (Stripes(), Uprights()) for at in SWEEP
         }
         assert judged(member) == pytest.approx(expected, rel=1e-5)
         assert member.headline == judged(member)["stripes", float(SWEEP[-1])]
-    every = sorted(value for member in members for value in judged(member).values())
+    every = sorted(value for member in trained for value in judged(member).values())
     assert len(every) == 2 * 2 * 3
     assert min(two - one for one, two in pairwise(every)) > 1e-5
 
 
 def test_everything_but_the_head_is_frozen_bit_for_bit(trained, probed):
     """The probe leaves every other weight and every batch-norm statistic as training left it, the head it moves."""
-    (before, _), (after, members) = trained, probed
-    assert [member.status for member in members] == ["ok", "ok"]
+    assert [member.status for member in probed] == ["ok", "ok"]
     start = dict(MODEL.build(Stripes().shapes()).named_buffers())
-    for name, tensor in before.stack.parameters.items():
-        assert torch.equal(after.stack.parameters[name], tensor) != name.startswith("linear."), name
-    for name, tensor in before.stack.buffers.items():
-        assert torch.equal(after.stack.buffers[name], tensor), name
-        assert not torch.equal(tensor[0], start[name]), name
-    assert set(after.stack.slots["momentum_buffer"]) == {"linear.weight", "linear.bias"}
+    for before, after in zip(trained, probed, strict=True):
+        for name, tensor in before.trial.parameters.items():
+            assert torch.equal(after.trial.parameters[name], tensor) != name.startswith("linear."), name
+        for name, tensor in statistics(before).items():
+            assert torch.equal(statistics(after)[name], tensor), name
+            assert not torch.equal(tensor, start[name]), name
+        assert set(optimizer_of(after.trial).slots["momentum_buffer"]) == {"linear.weight", "linear.bias"}
 
 
 def test_the_ticket_of_the_frozen_layers_holds(trained, probed):
     """Masks are those that were drawn, half of the weights, and nothing stands outside of them."""
-    (before, _), (after, members) = trained, probed
-    for index, member in enumerate(members):
+    for before, member in zip(trained, probed, strict=True):
         assert member.ticket is not None
-        masks = {name: mask[index] for name, mask in after.stack.masks.items()}
+        masks = member.trial.mask
         for name, mask in masks.items():
             assert torch.equal(mask, member.ticket.mask[name])
-            assert torch.equal(mask, before.stack.masks[name][index])
-            assert not bool(after.stack.parameters[name][index][~mask].any())
+            assert torch.equal(mask, before.trial.mask[name])
+            assert not bool(member.trial.parameters[name][~mask].any())
         total = sum(mask.numel() for mask in masks.values())
         assert sum(int(mask.sum()) for mask in masks.values()) == round(total / 2)
 
 
 def test_the_head_is_a_logistic_regression_on_frozen_features(trained, probed):
     """From a fresh head, five steps of momentum SGD on the features of the trained network, all by hand."""
-    (before, _), (after, members) = trained, probed
     split = Uprights().training()[0]
-    for index in range(len(members)):
-        module, features = network(before, index), []
+    for before, after in zip(trained, probed, strict=True):
+        module, features = network(before), []
         module.linear.register_forward_hook(lambda _, inputs, __, kept=features: kept.append(inputs[0]))
         with torch.no_grad():
             module(split.inputs)
         (frozen,) = features
-        mask = after.stack.masks["linear.weight"][index]
-        fresh, _ = after.build(Uprights())[1][index]
+        mask = after.trial.mask["linear.weight"]
+        fresh = trial_for(model=MODEL, task=Uprights(), initializer=Default(), seed=after.seed).parameters
         weight = (fresh["linear.weight"] * mask).requires_grad_(True)
         bias = fresh["linear.bias"].clone().requires_grad_(True)
         optimizer = torch.optim.SGD([weight, bias], lr=0.01, momentum=0.9, weight_decay=1e-3)
@@ -302,16 +284,15 @@ def test_the_head_is_a_logistic_regression_on_frozen_features(trained, probed):
             weight.grad.mul_(mask)
             optimizer.step()
         for name, expected in (("linear.weight", weight), ("linear.bias", bias)):
-            found = after.stack.parameters[name][index]
+            found = after.trial.parameters[name]
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
             assert not torch.allclose(found, fresh[name] * (mask if name == "linear.weight" else 1), atol=1e-4)
 
 
 def test_the_probe_reports_the_other_data_set_only(probed):
     """At every budget of the sweep, equal to the adapted network run anew; the headline is the last of them."""
-    bench, members = probed
-    for index, member in enumerate(members):
-        module = network(bench, index)
+    for member in probed:
+        module = network(member)
         expected = {("uprights", float(at)): confidence(module, Uprights(), at) for at in SWEEP}
         assert judged(member) == pytest.approx(expected, rel=1e-5)
         assert member.headline == judged(member)["uprights", float(SWEEP[-1])]
@@ -320,11 +301,12 @@ def test_the_probe_reports_the_other_data_set_only(probed):
 def test_a_head_for_other_classes_is_dense():
     """Six classes instead of three: another head, without the old one's mask; the rest is frozen all the same."""
     other = Uprights(classes=6)
-    bench, members = life(LinearProbe(other="uprights", epochs=1, sweep=()), other)
+    members = life(LinearProbe(other="uprights", epochs=1, sweep=()), other)
     assert [member.status for member in members] == ["ok", "ok"]
-    assert bench.stack.parameters["linear.weight"].shape == (2, 6, 8)
-    assert bool(bench.stack.masks["linear.weight"].all())
-    assert not bool(bench.stack.masks["layer1.0.conv1.weight"].all())
-    for index, member in enumerate(members):
+    assert len(members) == 2
+    for member in members:
+        assert member.trial.parameters["linear.weight"].shape == (6, 8)
+        assert bool(member.trial.mask["linear.weight"].all())
+        assert not bool(member.trial.mask["layer1.0.conv1.weight"].all())
         assert judged(member) == {}
-        assert member.headline == pytest.approx(confidence(network(bench, index), other, MODEL.iterations), rel=1e-5)
+        assert member.headline == pytest.approx(confidence(network(member), other, MODEL.iterations), rel=1e-5)

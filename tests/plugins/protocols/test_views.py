@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from ticketbench import DataError, OptionError, Remote, Shapes, Sizes, Split, Task, generator
-from ticketbench.engine.data import augmented
 from ticketbench.testing import Blobs
 from ticketbench_protocols.views import Half, Labels
 from ticketbench_tasks.cifar import Cifar10
@@ -208,7 +207,6 @@ def test_everything_else_is_the_tasks(view):
     assert (view.resident, view.contiguous) == (False, True)
     assert view.prepare(torch.tensor([[20.0]])).tolist() == [[2.0]]
     assert view.augment(torch.zeros(1, 1), torch.tensor([[0.5, 0.25]])).item() == 0.75
-    assert augmented(view, torch.zeros(2, 3, 1), (0, 1), 0).unique().numel() == 6
 
 
 def test_augmentation_follows_the_tasks_options():

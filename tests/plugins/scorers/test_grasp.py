@@ -7,34 +7,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from ticketbench import Split, Trial
+from ticketbench import Trial
+from ticketbench.testing import RECIPE, GivenExamples, GivenNetwork, trial_for
+from ticketbench_models.mlp import MLP
 from ticketbench_scorers.grasp import Grasp
 
 Weights = dict[str, Tensor]
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of):
-    """A trial with chosen weights and training examples, in float64."""
-
-    def make(weights: Weights, inputs: Tensor, targets: Tensor) -> Trial:
-        matrices = [weight for weight in weights.values() if weight.ndim == 2]
-        hidden = [weight.shape[0] for weight in matrices[:-1]]
-        bias = str("1.bias" in weights).lower()
-        path = tiny_suite(
-            ('"blobs"', f'{{ name = "blobs", features = {inputs.shape[1]}, classes = {matrices[-1].shape[0]} }}'),
-            ("hidden = [8]", f"hidden = {hidden}, bias = {bias}"),
-            ("batch = 20", "batch = 3"),
-        )
-        _, cells = cells_of(path)
-        trial = trial_of(cells[0])
-        stack = trial._bench.stack
-        assert stack.parameters.keys() == weights.keys()
-        stack.parameters = {name: weights[name].clone().unsqueeze(0).requires_grad_(True) for name in stack.parameters}
-        trial._bench.stage.data.train = Split(inputs, targets)
-        return trial
-
-    return make
+def trial_with(weights: Weights, inputs: Tensor, targets: Tensor) -> Trial:
+    """A trial with chosen weights and training examples, in float64; batches of three."""
+    matrices = [weight for weight in weights.values() if weight.ndim == 2]
+    hidden = tuple(weight.shape[0] for weight in matrices[:-1])
+    examples = GivenExamples(inputs, targets, outputs=matrices[-1].shape[0])
+    module = MLP(hidden=hidden, bias="1.bias" in weights).build(examples.shapes()).double()
+    module.load_state_dict(weights)
+    return trial_for(model=GivenNetwork(module), task=examples, recipe=RECIPE.model_copy(update={"batch": 3}))
 
 
 def drawn(bias: bool, examples: int = 7) -> tuple[Weights, Tensor, Tensor]:
@@ -73,7 +61,7 @@ def by_hessian(weights: Weights, inputs: Tensor, targets: Tensor, temperature: f
 
 
 @pytest.mark.parametrize("temperature", [1.0, 200.0])
-def test_the_score_by_hand(trial_with, temperature: float):
+def test_the_score_by_hand(temperature: float):
     """One layer, x = (2, 1), equal logits: Hg = (−¼, ¼)ᵀ(2, 1)·‖x‖² / T³, ‖x‖² = 5, times W = ((1, −1), (1, −1)).
 
     The error is e = (−½, ½)/T, the gradient exᵀ, and H applied to it (S·e)(x·x)xᵀ with the softmax's
@@ -93,7 +81,7 @@ def test_the_default_temperature_is_the_papers():
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("temperature", [1.0, 200.0])
-def test_the_score_equals_the_explicit_hessian(trial_with, bias: bool, temperature: float):
+def test_the_score_equals_the_explicit_hessian(bias: bool, temperature: float):
     """All seven examples in one batch: θ·Hg over the prunable weights alone, to 1e-6."""
     case = drawn(bias)
     scores = Grasp(batches=0, batch=7, temperature=temperature).score(trial_with(*case))
@@ -103,7 +91,7 @@ def test_the_score_equals_the_explicit_hessian(trial_with, bias: bool, temperatu
     np.testing.assert_allclose(found / largest, expected / largest, rtol=1e-6, atol=1e-9)
 
 
-def test_several_batches_are_one_large_one(trial_with):
+def test_several_batches_are_one_large_one():
     """Batches of 3, 3 and 1 give the Hessian and the gradient of the mean over all seven examples."""
     case = drawn(True)
     scores = Grasp(batches=0, batch=3, temperature=1.0).score(trial_with(*case))
@@ -113,7 +101,7 @@ def test_several_batches_are_one_large_one(trial_with):
     )
 
 
-def test_the_weights_whose_removal_raises_the_gradient_flow_most_go_first(trial_with):
+def test_the_weights_whose_removal_raises_the_gradient_flow_most_go_first():
     """‖g(θ − ε·θ_q·e_q)‖² − ‖g(θ)‖² ≈ −2ε·score: the lowest score is the largest rise, and it is pruned first."""
     weights, inputs, targets = drawn(False)
     trial = trial_with(weights, inputs, targets)
@@ -137,7 +125,7 @@ def test_the_weights_whose_removal_raises_the_gradient_flow_most_go_first(trial_
     assert gone == [int(np.argmax(rises))]
 
 
-def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_with):
+def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it():
     """The Hessian and the gradient of the pruned network, over all places."""
     weights, inputs, targets = drawn(False)
     trial = trial_with(weights, inputs, targets)
@@ -152,7 +140,7 @@ def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
-def test_scoring_changes_nothing(trial_with):
+def test_scoring_changes_nothing():
     """Weights, masks and step are what they were."""
     trial = trial_with(*drawn(True))
     before = {name: weight.clone() for name, weight in trial.parameters.items()}

@@ -14,12 +14,12 @@ from recurrences import (
     KINDS,
     STEPS,
     Array,
-    Given,
     Weights,
     arrays,
     differences,
     examples_of,
     gammas,
+    given,
     jacobian,
     network,
     sequences,
@@ -261,7 +261,7 @@ def test_too_few_steps_are_refused(trial_with):
 def test_jacobian_keeps_the_contract(kind: str, product: str):
     """Finite, right shapes, deterministic, leaves the network alone; the models as they are, in float32."""
     module = KINDS[kind](hidden=18).build(Shapes((STEPS, FEATURES), 2))
-    check_scorer(Jacobian(product=product), model=Given(module), task=examples_of(sequences().float()))
+    check_scorer(Jacobian(product=product), model=given(module), task=examples_of(sequences().float()))
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -269,7 +269,7 @@ def test_language_models_are_scored(cell: str):
     """The contract on windows of words."""
     model = LanguageModel(cell=cell, hidden=6, embedding=3)
     words = examples_of(torch.arange(6 * STEPS).view(6, STEPS) % 7)
-    check_scorer(Jacobian(), model=Given(model.build(Shapes((STEPS,), 7))), task=words)
+    check_scorer(Jacobian(), model=given(model.build(Shapes((STEPS,), 7))), task=words)
 
 
 def test_the_bill(trial_with):

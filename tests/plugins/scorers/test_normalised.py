@@ -10,12 +10,12 @@ from recurrences import (
     KINDS,
     STEPS,
     Array,
-    Given,
     Weights,
     arrays,
     differences,
     examples_of,
     gammas,
+    given,
     network,
     sequences,
     states,
@@ -107,8 +107,9 @@ def test_gamma_is_of_noise_by_default(trial_with, scorer: Scorer):
 def test_as_many_examples_are_scored_as_asked(trial_with):
     """One batch of `batch` sequences for the loss, twice for GraSP, and as many for γ: 3 of 4, 5 steps, 45 weights."""
     for scorer, passes in ((SnipNormalised(batch=3), 1), (GraspNormalised(batch=3), 2)):
-        trial = trial_with(network("gru"), sequences(), scorer)
-        forward = trial._bench.stage.flops(trial.mask, 3)
+        trial, once = (trial_with(network("gru"), sequences(), scorer) for _ in range(2))
+        once.outputs(sequences()[:3])
+        forward = once.spent.flops
         scorer.score(trial)
         assert trial.spent.flops == passes * forward + 2 * 45 * 3 * (3 * STEPS)
 
@@ -136,7 +137,7 @@ def test_what_is_not_recurrent_is_refused(scorer: Scorer):
 def test_normalised_scorers_keep_the_contract(kind: str, scorer: Scorer):
     """Finite, right shapes, deterministic, leaves the network alone; the models as they are, in float32."""
     module = KINDS[kind](hidden=8).build(Shapes((STEPS, FEATURES), 2))
-    check_scorer(scorer, model=Given(module), task=examples_of(sequences().float()))
+    check_scorer(scorer, model=given(module), task=examples_of(sequences().float()))
 
 
 def test_the_defaults_are_the_papers():

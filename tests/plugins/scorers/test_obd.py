@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import pytest
@@ -11,9 +10,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from ticketbench import OptionError, Split, Trial
-from ticketbench.engine.stack import Stack
-from ticketbench.testing import check_scorer
+from ticketbench import OptionError, Trial
+from ticketbench.testing import GivenExamples, GivenNetwork, check_scorer, trial_for
 from ticketbench_scorers.obd import OptimalBrainDamage
 
 
@@ -57,22 +55,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of):
+def trial_with(module: nn.Module, inputs: Tensor, targets: Tensor) -> Trial:
     """A trial of any small network in float64, with its own examples."""
-
-    def make(module: nn.Module, inputs: Tensor, targets: Tensor) -> Trial:
-        _, cells = cells_of(tiny_suite(('"blobs"', f'{{ name = "blobs", features = {inputs.shape[1]} }}')))
-        trial = trial_of(cells[0])
-        bench, module = trial._bench, module.double()
-        parameters = {name: weight.detach() for name, weight in module.named_parameters()}
-        bench.stack = Stack.of([(parameters, dict(module.named_buffers()))], bench.stage.network.model.prunable(module))
-        # where costs are counted; the weights are the stack's
-        bench.stage.network.module = copy.deepcopy(module).float()
-        bench.stage.data.train = Split(inputs, targets)
-        return trial
-
-    return make
+    return trial_for(model=GivenNetwork(module.double()), task=GivenExamples(inputs, targets))
 
 
 def drawn(kind: str, examples: int = 5) -> tuple[nn.Module, Tensor, Tensor]:
@@ -135,7 +120,7 @@ def close(found: dict[str, Tensor], expected: Tensor) -> None:
 
 
 @pytest.mark.parametrize("curvature", ["exact", "gauss_newton"])
-def test_the_score_by_hand(trial_with, curvature: str):
+def test_the_score_by_hand(curvature: str):
     """One layer, x = (2, 1), equal logits: h = p(1 − p)·x² = (1, ¼) in both rows, times θ²/2 of ((1, −1), (3, −5))."""
     module = nn.Sequential(nn.Linear(2, 2, bias=False))
     with torch.no_grad():
@@ -147,7 +132,7 @@ def test_the_score_by_hand(trial_with, curvature: str):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_exact_equals_the_explicit_hessian(trial_with, kind: str):
+def test_exact_equals_the_explicit_hessian(kind: str):
     """h·θ²/2 with the whole Hessian written out, in training mode."""
     case = drawn(kind)
     expected = explicit_hessian(*case) * laid_out(matrices(case[0])).square() / 2
@@ -155,7 +140,7 @@ def test_exact_equals_the_explicit_hessian(trial_with, kind: str):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_gauss_newton_equals_jacobians_and_criterion_written_out(trial_with, kind: str):
+def test_gauss_newton_equals_jacobians_and_criterion_written_out(kind: str):
     """diag(JᵀAJ)·θ²/2, which is never negative, also where outputs have positions or examples meet in a norm."""
     case = drawn(kind)
     expected = explicit_gauss_newton(*case) * laid_out(matrices(case[0])).square() / 2
@@ -164,7 +149,7 @@ def test_gauss_newton_equals_jacobians_and_criterion_written_out(trial_with, kin
     assert all(bool((score >= 0).all()) for score in scores.values())
 
 
-def test_exact_equals_second_differences_of_the_loss(trial_with):
+def test_exact_equals_second_differences_of_the_loss():
     """(L(θ + ε) − 2L(θ) + L(θ − ε)) / ε² of one weight at a time."""
     module, inputs, targets = drawn("tanh")
     outputs, point, step = as_function(module, inputs), laid_out(matrices(module)), 1e-4
@@ -180,7 +165,7 @@ def test_exact_equals_second_differences_of_the_loss(trial_with):
 
 
 @pytest.mark.parametrize(("kind", "same"), [("relu", True), ("convolution", True), ("tanh", False), ("loop", False)])
-def test_both_agree_where_the_output_is_piecewise_linear_in_each_weight(trial_with, kind: str, same: bool):
+def test_both_agree_where_the_output_is_piecewise_linear_in_each_weight(kind: str, same: bool):
     """ReLU networks without loops; tanh and loops have a curvature of their own."""
     case = drawn(kind)
     exact, approximate = (
@@ -190,7 +175,7 @@ def test_both_agree_where_the_output_is_piecewise_linear_in_each_weight(trial_wi
     assert torch.allclose(exact, approximate, rtol=1e-9, atol=1e-12) is same
 
 
-def test_a_negative_saliency_goes_first(trial_with):
+def test_a_negative_saliency_goes_first():
     """Below zero as it is, not by its size: what is kept at one weight less has lost the lowest."""
     trial = trial_with(*drawn("tanh"))
     scores = OptimalBrainDamage(curvature="exact", batches=0).score(trial)
@@ -201,7 +186,7 @@ def test_a_negative_saliency_goes_first(trial_with):
 
 
 @pytest.mark.parametrize("curvature", ["exact", "gauss_newton"])
-def test_several_batches_are_one_large_one(trial_with, curvature: str):
+def test_several_batches_are_one_large_one(curvature: str):
     """Batches of 2, 2 and 1 give the mean over five examples."""
     case = drawn("tanh")
     whole = explicit_hessian if curvature == "exact" else explicit_gauss_newton
@@ -210,7 +195,7 @@ def test_several_batches_are_one_large_one(trial_with, curvature: str):
 
 
 @pytest.mark.parametrize("curvature", ["exact", "gauss_newton"])
-def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_with, curvature: str):
+def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(curvature: str):
     """The curvature of the network with zeros in these places."""
     module, inputs, targets = drawn("tanh")
     trial = trial_with(module, inputs, targets)
@@ -225,7 +210,7 @@ def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_
     close(scores, whole(module, inputs, targets) * laid_out(matrices(module)).square() / 2)
 
 
-def test_more_weights_than_one_batched_pass_takes(trial_with):
+def test_more_weights_than_one_batched_pass_takes():
     """45 weights in a layer and 26 outputs: several passes for each curvature."""
     module = nn.Sequential(nn.Linear(3, 15), nn.Tanh(), nn.Linear(15, 26)).double()
     _, inputs, _ = drawn("relu")
@@ -235,7 +220,7 @@ def test_more_weights_than_one_batched_pass_takes(trial_with):
         close(OptimalBrainDamage(curvature=curvature, batches=0).score(trial_with(*case)), whole(*case) * squares)
 
 
-def test_a_layer_that_the_loss_does_not_read_scores_zero(trial_with):
+def test_a_layer_that_the_loss_does_not_read_scores_zero():
     """Its curvature is zero, whichever it is."""
     _, inputs, targets = drawn("relu")
     module = Spare()
@@ -245,7 +230,7 @@ def test_a_layer_that_the_loss_does_not_read_scores_zero(trial_with):
         assert int(scores["read.weight"].count_nonzero()) > 0
 
 
-def test_what_would_take_too_long_is_refused_with_the_ways_out(trial_with):
+def test_what_would_take_too_long_is_refused_with_the_ways_out():
     """20 weights and two batches are 40 passes; 3 outputs of 2 batches of up to 3 examples are 12."""
     module, inputs, targets = drawn("tanh")
     trial = trial_with(module, inputs, targets)
@@ -258,7 +243,7 @@ def test_what_would_take_too_long_is_refused_with_the_ways_out(trial_with):
     assert OptimalBrainDamage().passes == 50_000
 
 
-def test_pruned_weights_cost_no_pass(trial_with):
+def test_pruned_weights_cost_no_pass():
     """With half of the 20 weights gone, ten passes are enough."""
     trial = trial_with(*drawn("tanh"))
     trial.prune(0.5, scores=trial.weights)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from ticketbench import Trial
+from ticketbench.plan.cell import Cell
 from ticketbench_scorers.random import Random
 
 
 @pytest.fixture
-def trials(tiny_suite, cells_of, trial_of) -> list[Trial]:
+def cells(tiny_suite, cells_of) -> Sequence[Cell]:
     """Two seeds of a network with 6,100 weights."""
-    _, cells = cells_of(tiny_suite(("hidden = [8]", "hidden = [100, 50]"), ('["dense", "magnitude"]', '["dense"]')))
+    return cells_of(tiny_suite(("hidden = [8]", "hidden = [100, 50]"), ('["dense", "magnitude"]', '["dense"]')))[1]
+
+
+@pytest.fixture
+def trials(cells, trial_of) -> list[Trial]:
+    """Their trials."""
     return [trial_of(cell) for cell in cells]
 
 
@@ -38,10 +46,10 @@ def test_scores_have_the_grain_of_float64(trials):
     assert float((draws == draws.round()).double().mean()) < 0.01
 
 
-def test_scores_belong_to_the_seed(trials, tiny_suite, cells_of, trial_of):
+def test_scores_belong_to_the_seed(trials, cells, trial_of):
     """The same cell draws the same scores again; another seed draws others; layers differ from each other."""
     first, other = (Random().score(trial)["3.weight"] for trial in trials)
-    again = Random().score(trial_of(trials[0]._bench.cells[0]))["3.weight"]
+    again = Random().score(trial_of(cells[0]))["3.weight"]
     assert first.equal(again)
     assert not first.equal(other)
     assert abs(float(torch.corrcoef(torch.stack([first.flatten(), other.flatten()]))[0, 1])) < 0.06
@@ -53,9 +61,9 @@ def test_a_second_call_goes_on_drawing(trials):
     assert not first["1.weight"].equal(second["1.weight"])
 
 
-def test_the_scores_know_nothing_of_weights_and_mask(trials, trial_of):
+def test_the_scores_know_nothing_of_weights_and_mask(trials, cells, trial_of):
     """A pruned network with other weights gets the scores of the untouched one."""
-    changed = trial_of(trials[0]._bench.cells[0])
+    changed = trial_of(cells[0])
     changed.prune(0.5, scores={name: weight.abs() for name, weight in changed.weights.items()})
     changed.set_weights({"1.weight": changed.parameters["1.weight"] * 3})
     assert Random().score(changed)["1.weight"].equal(Random().score(trials[0])["1.weight"])

@@ -10,36 +10,21 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ticketbench import Model, Shapes, Split, Trial
-from ticketbench.testing import trial_of_cell
+from ticketbench import Model, Shapes, Trial
+from ticketbench.testing import RECIPE, GivenExamples, GivenNetwork, trial_for, trial_of_cell
+from ticketbench_models.mlp import MLP
 from ticketbench_scorers.snip import Snip
 
 Array = NDArray[np.float64]
 
 
-@pytest.fixture
-def trial_with(tiny_suite, cells_of, trial_of):
-    """A trial of two classes with chosen weights and training examples, in float64."""
-
-    def make(weights: dict[str, Array], inputs: Array, targets: NDArray[np.int64]) -> Trial:
-        hidden, features = weights["1.weight"].shape
-        bias = str("1.bias" in weights).lower()
-        path = tiny_suite(
-            ('"blobs"', f'{{ name = "blobs", features = {features}, classes = 2 }}'),
-            ("hidden = [8]", f"hidden = [{hidden}], bias = {bias}"),
-            ("batch = 20", "batch = 3"),
-        )
-        _, cells = cells_of(path)
-        trial = trial_of(cells[0])
-        stack = trial._bench.stack
-        assert stack.parameters.keys() == weights.keys()
-        stack.parameters = {
-            name: torch.tensor(weights[name]).unsqueeze(0).requires_grad_(True) for name in stack.parameters
-        }
-        trial._bench.stage.data.train = Split(torch.tensor(inputs), torch.tensor(targets))
-        return trial
-
-    return make
+def trial_with(weights: dict[str, Array], inputs: Array, targets: NDArray[np.int64]) -> Trial:
+    """A trial of two classes with chosen weights and training examples, in float64; batches of three."""
+    examples = GivenExamples(torch.tensor(inputs), torch.tensor(targets), outputs=2)
+    hidden = (len(weights["1.weight"]),)
+    module = MLP(hidden=hidden, bias="1.bias" in weights).build(examples.shapes()).double()
+    module.load_state_dict({name: torch.tensor(weight) for name, weight in weights.items()})
+    return trial_for(model=GivenNetwork(module), task=examples, recipe=RECIPE.model_copy(update={"batch": 3}))
 
 
 def loss(weights: dict[str, Array], inputs: Array, targets: NDArray[np.int64]) -> float:
@@ -86,7 +71,7 @@ def hand() -> tuple[dict[str, Array], Array, NDArray[np.int64]]:
     return weights, np.array([[1.0, 2.0]]), np.array([0])
 
 
-def test_the_score_by_hand(trial_with):
+def test_the_score_by_hand():
     """∂L/∂W₂ = (−½, ½)ᵀ(1, 1); ∂L/∂h = (½, −½), ∂L/∂W₁ = (½, −½)ᵀ(1, 2); times the weights, without sign."""
     scores = Snip(batches=0).score(trial_with(*hand()))
     assert scores["1.weight"].tolist() == [[0.5, 0.0], [0.25, 0.25]]
@@ -94,7 +79,7 @@ def test_the_score_by_hand(trial_with):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_the_score_equals_the_derivative_in_the_connection(trial_with, bias: bool):
+def test_the_score_equals_the_derivative_in_the_connection(bias: bool):
     """Seven examples in batches of 3, 3 and 1: |∂L/∂c| of the mean loss over all of them, to 1e-6."""
     case = drawn(bias)
     scores, expected = Snip(batches=0).score(trial_with(*case)), sensitivities(*case)
@@ -103,14 +88,14 @@ def test_the_score_equals_the_derivative_in_the_connection(trial_with, bias: boo
         np.testing.assert_allclose(score.numpy(), expected[name], rtol=1e-6, atol=1e-10)
 
 
-def test_signs_cancel_before_the_absolute_value(trial_with):
+def test_signs_cancel_before_the_absolute_value():
     """The same example with both targets: the errors cancel, and no connection matters."""
     weights, inputs, _ = hand()
     scores = Snip(batches=0, batch=1).score(trial_with(weights, np.repeat(inputs, 2, axis=0), np.array([0, 1])))
     assert all(not score.any() for score in scores.values())
 
 
-def test_as_many_examples_are_scored_as_asked(trial_with, monkeypatch):
+def test_as_many_examples_are_scored_as_asked(monkeypatch):
     """Default: one batch of the recipe's size; options: two batches of four."""
     trial = trial_with(*drawn(False, examples=40))
     seen: list[int] = []
@@ -121,7 +106,7 @@ def test_as_many_examples_are_scored_as_asked(trial_with, monkeypatch):
     assert seen == [3, 4, 4]
 
 
-def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_with):
+def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it():
     """The derivative of the pruned network."""
     weights, inputs, targets = drawn(False)
     trial = trial_with(weights, inputs, targets)
@@ -135,7 +120,7 @@ def test_a_pruned_weight_scores_zero_and_the_others_are_scored_without_it(trial_
         np.testing.assert_allclose(score.numpy(), expected[name], rtol=1e-6, atol=1e-10)
 
 
-def test_scoring_changes_nothing(trial_with):
+def test_scoring_changes_nothing():
     """Weights, masks and step are what they were."""
     trial = trial_with(*drawn(True))
     before = {name: weight.clone() for name, weight in trial.parameters.items()}
@@ -161,14 +146,14 @@ def test_batch_norm_sees_the_batch_and_forgets_it(plugins, tiny_suite, cells_of)
     """The gradient is that of torch in training mode; running statistics and the module's mode stay as they were."""
     _, cells = cells_of(tiny_suite())
     trial = trial_of_cell(cells[0], plugins, model=Normed())
-    module, split = Normed().build(Shapes((6,), 3)).train(), trial._bench.stage.data.train
-    module.load_state_dict({**trial.parameters, **{name: part[0] for name, part in trial._bench.stack.buffers.items()}})
+    module, before = Normed().build(Shapes((6,), 3)).train(), trial.snapshot().buffers
+    module.load_state_dict({**trial.parameters, **before})
+    (split,) = trial.batches(0, 1000)
     module(split.inputs)  # other statistics than those at initialization change no gradient in training mode
     nn.functional.cross_entropy(module(split.inputs), split.targets).backward()
-    before = {name: buffer.clone() for name, buffer in trial._bench.stack.buffers.items()}
     scores = Snip(batches=0, batch=len(split)).score(trial)
     assert list(scores) == ["0.weight", "3.weight"]
     for name, score in scores.items():
         part = module.get_parameter(name)
         torch.testing.assert_close(score, (part.detach() * part.grad).abs())
-    assert all(buffer.equal(before[name]) for name, buffer in trial._bench.stack.buffers.items())
+    assert all(buffer.equal(before[name]) for name, buffer in trial.snapshot().buffers.items())

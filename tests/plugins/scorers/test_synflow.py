@@ -211,7 +211,7 @@ def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_a
     _, cells = cells_of(tiny_suite())
     trial = trial_of_cell(cells[0], plugins, model=Normed())
     parameters = {name: part.clone() for name, part in trial.parameters.items()}
-    buffers = {name: part.clone() for name, part in trial._bench.stack.buffers.items()}
+    buffers = trial.snapshot().buffers
     scores = Synflow(biases=biases).score(trial)
     first, second = (np.abs(parameters[name].double().numpy()) for name in ("0.weight", "3.weight"))
     scale = np.array([2.0, 1.0, 0.5]) / np.sqrt(np.array([4.0, 1.0, 0.25]) + 1e-5)
@@ -222,7 +222,7 @@ def test_batch_norm_is_read_in_evaluation_mode_and_its_statistics_stay_as_they_a
     np.testing.assert_allclose(scores["3.weight"].numpy(), second * hidden, rtol=1e-9)
     np.testing.assert_allclose(scores["0.weight"].numpy(), first * (second.sum(axis=0) * scale)[:, None], rtol=1e-9)
     assert all(part.equal(parameters[name]) for name, part in trial.parameters.items())
-    assert all(part.equal(buffers[name]) for name, part in trial._bench.stack.buffers.items())
+    assert all(part.equal(buffers[name]) for name, part in trial.snapshot().buffers.items())
 
 
 def test_the_flow_of_the_papers_network_leaves_float32_within_seven_iterations(thinker_of):

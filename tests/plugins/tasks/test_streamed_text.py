@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ticketbench import DataError
-from ticketbench.engine.data import placed
+from ticketbench.testing import trial_for
 from ticketbench_tasks.streamed_text import StreamedText
 from ticketbench_tasks.text import Counts, LanguageModelling
 
@@ -106,16 +106,18 @@ def test_another_text_has_other_files(monkeypatch: pytest.MonkeyPatch):
 def test_batches_are_read_from_the_disk_as_the_engine_asks(folder: Path):
     """A changed file changes the next batch; it comes as int64."""
     task = Streamed(window=3)
-    train = placed(task, task.training()[0], torch.device("cpu"))
-    before = train.inputs[torch.tensor([2, 0])]
+    trial, again = (trial_for(task=task) for _ in range(2))
+    (before,) = (batch.inputs for batch in trial.batches(1, len(task.training()[0])))
     assert before.dtype == torch.int64
     (path,) = folder.glob("*.train.npy")
     with path.open("r+b") as file:
         file.seek(128 + 4 * 6)
         file.write(b"\x05\0\0\0")
-    after = train.inputs[torch.tensor([2, 0])]
-    assert after[0].tolist() == [5, *before[0, 1:].tolist()]
-    assert torch.equal(after[1], before[1])
+    (after,) = (batch.inputs for batch in again.batches(1, len(task.training()[0])))  # drawn in the same order
+    ((place, column),) = (after != before).nonzero().tolist()
+    assert (int(after[place, column]), column) == (5, 0)
+    (in_order,) = (batch.inputs for batch in again.batches(0, len(task.training()[0])))
+    assert in_order[2].tolist() == after[place].tolist() == [5, *before[place, 1:].tolist()]
 
 
 def test_a_broken_text_leaves_no_file_of_tokens(folder: Path, monkeypatch: pytest.MonkeyPatch):
