@@ -15,8 +15,8 @@ from paper_store import PAPER, curve, fill, plain_record
 
 from ticketbench.errors import StoreError
 from ticketbench.plan.plan import Selection
+from ticketbench.render.chart_code import chart_library
 from ticketbench.render.labels import short, telling
-from ticketbench.render.library import chart_library
 from ticketbench.render.numbers import number, quantity
 from ticketbench.report.build import build_report, write_report
 from ticketbench.results.results import gather_results

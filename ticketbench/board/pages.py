@@ -16,7 +16,7 @@ from ticketbench.board.costs import COSTS
 from ticketbench.board.page_data import page_table
 from ticketbench.board.table import Table
 from ticketbench.board.words import clean_long
-from ticketbench.render.library import chart_library
+from ticketbench.render.chart_code import chart_library
 
 
 def board_page(

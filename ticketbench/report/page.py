@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ticketbench.render.library import chart_library
+from ticketbench.render.chart_code import chart_library
 from ticketbench.report.contents import Report
 from ticketbench.report.grids import PAPER
 
