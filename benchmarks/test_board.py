@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "tests" / "helpers"))
 from chrome import BROWSER, Browser
 
 from ticketbench.store.schema import Environment
@@ -31,10 +29,10 @@ ENVIRONMENT = Environment(environment="bench", cores=1, memory=1, threads=1)
 BUILD = """
 import resource, sys, time
 from pathlib import Path
-from ticketbench.board.build import build
+from ticketbench.board.build import build_boards
 from ticketbench.board.suites import Suites
 start = time.process_time()
-build(Path(sys.argv[1]), Suites())
+build_boards(Path(sys.argv[1]), Suites())
 print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 

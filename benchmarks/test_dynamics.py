@@ -18,10 +18,11 @@ from ticketbench import Probe
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
 from ticketbench.engine.train import Goal, train_stack
+from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.plan import Plan, Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
-from ticketbench.plugin.trial import Trial
+from ticketbench.plugin.request import Train
 from ticketbench.suite.suite import read_suite
 from ticketbench_methods.dynamic import DropAndGrow
 from ticketbench_methods.rigl import Rigl
@@ -94,7 +95,7 @@ class Cell:
         cell, self.plugins = plan.cells[0], load_plugins([PICTURES])
         cast = Resolver(self.plugins).cast(cell.setting)
         self.bench = Bench([cell], [cast], torch.device("cpu"))
-        self.trial = Trial(self.bench, 0, cell.seed, cell.density, cast.scorer)
+        self.trial = MemberTrial(self.bench, 0)
         self.trial.prune(scope="erk")
         self.trial.set_out()
         self.trial.keep("another end")
@@ -104,7 +105,7 @@ class Cell:
         """Training steps, with an average of the dense gradient or without."""
 
         def work() -> int:
-            stepper, _ = self.bench.stepper([0])
+            stepper, _ = self.bench.steppers.for_members([0], [Train(average=average)])
             stepper.keep_average(average)
             self.trial.restart()
             train_stack(stepper, self.bench.stage.data, [self.trial.seed], STEPS, Goal("accuracy", True))

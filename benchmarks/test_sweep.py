@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from ticketbench.engine.judge import evaluate
-from ticketbench.engine.network import Network, State
+from ticketbench.engine.network import Network
+from ticketbench.engine.state import State
 from ticketbench.plugin.contracts import Model, Split, Task
 from ticketbench_models.dtnet import DTNet1D, DTNet2D
 from ticketbench_tasks.mazes import Mazes
