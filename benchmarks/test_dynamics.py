@@ -17,13 +17,12 @@ import torch
 from ticketbench import Probe
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
-from ticketbench.engine.train import Goal, train_stack
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.plan import Plan, Selection, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
-from ticketbench.plugin.request import Train
 from ticketbench.suite.suite import read_suite
+from ticketbench.testing.fleet import carry_out
 from ticketbench_methods.dynamic import DropAndGrow
 from ticketbench_methods.rigl import Rigl
 from ticketbench_methods.set import Set
@@ -105,10 +104,8 @@ class Cell:
         """Training steps, with an average of the dense gradient or without."""
 
         def work() -> int:
-            stepper, _ = self.bench.steppers.for_members([0], [Train(average=average)])
-            stepper.keep_average(average)
             self.trial.restart()
-            train_stack(stepper, self.bench.stage.data, [self.trial.seed], STEPS, Goal("accuracy", True))
+            carry_out(self.trial, self.trial.train(STEPS, average))
             return STEPS
 
         return work

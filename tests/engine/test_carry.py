@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from stepping import train_members
 from torch import Tensor, nn
 from walk import Walk
 
-from ticketbench import Model, OptionError, Shapes, Sizes, Split, Stages, Task, Ticket, Train
+from ticketbench import Model, OptionError, Shapes, Sizes, Split, Stages, Task, Ticket
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import Order, in_streams
 from ticketbench.engine.judge import evaluate
 from ticketbench.engine.network import Network
-from ticketbench.engine.train import Goal, train_stack
+from ticketbench.engine.train import Goal
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.suite.recipe import Recipe
 from ticketbench.testing import Blobs, Untrained, bench_for, train
@@ -123,10 +124,7 @@ def bench_of(members: int, task: Task | None = None) -> Bench:
 def go(bench: Bench, until: int, members: Sequence[int] = ()) -> None:
     """Train some members as the engine would."""
     chosen = list(members or range(len(bench.stack)))
-    stepper, part = bench.steppers.for_members(list(chosen), [Train()])
-    train_stack(stepper, bench.stage.data, chosen, until, GOAL)
-    if part is not bench.stack:
-        bench.stack.put(chosen, part)
+    train_members(bench, chosen, until, GOAL)
 
 
 def read(weights: Pair, inputs: Tensor, state: Tensor) -> Pair:
@@ -258,7 +256,7 @@ def test_validating_in_an_epoch_does_not_disturb_it():
     """A validation an epoch, and the best one kept: the training is that of the loop, and what is kept has no state."""
     bench = bench_of(2)
     recipe = RECIPE.model_copy(update={"validate_every": 1, "select": "best"})
-    bench.use(replace(bench.stage, recipe=recipe), bench.stack)
+    bench.recipes = [recipe, recipe]
     starts = [weights_of(bench, member) for member in range(2)]
     go(bench, 8)
     assert_trained(bench, starts, 8)

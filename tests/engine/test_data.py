@@ -182,4 +182,4 @@ def test_batches_on_a_gpu(task: type[Bytes]):
 @pytest.mark.parametrize("view", [Half(Shifted(), "first"), Labels(Shifted(), (0, 2))], ids=lambda view: view.name)
 def test_a_view_of_a_task_is_augmented_as_the_task_is(view: Task):
     """Each of six examples has uniform numbers of its own, also through a part of the task's examples."""
-    assert augmented(view, torch.zeros(2, 3, 1), (0, 1), 0).unique().numel() == 6
+    assert augmented(view, torch.zeros(2, 3, 1), (0, 1), (0, 0)).unique().numel() == 6

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from stepping import train_members
 from torch import Tensor, nn
 
 from ticketbench import Model, Shapes, Train
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.train import Goal, train_stack
 from ticketbench.plan.resolve import Resolver
 
 MEMBERS = 8
@@ -127,8 +127,7 @@ def normed_bench(plugins, cells) -> Bench:
 
 def trained(bench: Bench, until: int) -> list[list[float]]:
     """The losses of every member over some steps."""
-    stepper, _ = bench.steppers.for_members(list(range(len(bench.cells))), [Train()])
-    log = train_stack(stepper, bench.stage.data, [cell.seed for cell in bench.cells], until, Goal("accuracy", True))
+    log = train_members(bench, range(len(bench.cells)), until)
     losses: list[list[float]] = [[] for _ in bench.cells]
     for member, metric, _, value in log.points:
         assert metric == "train/loss"
@@ -162,7 +161,7 @@ def test_batch_norm_statistics_are_those_of_torch(plugins, tiny_suite, cells_of)
     _, cells = cells_of(path)
     bench = normed_bench(plugins, cells)
     weights = bench.stack.parameters["0.weight"].detach().clone()
-    stepper, _ = bench.steppers.for_members(list(range(2)), [Train()])
+    stepper, *_ = bench.steppers.for_members(range(2), [Train()] * 2, [bench.course(0), bench.course(1)])
     inputs = torch.randn(2, 20, 6, generator=torch.Generator().manual_seed(0))
     with bench.stage.network.mode(training=True):
         stepper.step(inputs, torch.zeros(2, 20, dtype=torch.int64), 0.0, {})

@@ -106,16 +106,16 @@ def test_an_offer_that_diverges_is_no_point_of_the_curve(members_of, monkeypatch
     """It is found beside the probes, with the step; the points of the others stay."""
     import ticketbench.engine.fleet_run as life
 
-    real = life.train_stack
+    real = life.train_to_the_end
 
-    def broken(stepper, data, seeds, until, goal, *rest):
-        log = real(stepper, data, seeds, until, goal, *rest)
+    def broken(stepper, *rest):
+        log = real(stepper, *rest)
         half = 0.4 < density_of(stepper.stack.mask(0)) < 0.6
         if half and stepper.recipe.optimizer == "sgd":  # the second pair of offers
             log.diverged[0] = 7
         return log
 
-    monkeypatch.setattr(life, "train_stack", broken)
+    monkeypatch.setattr(life, "train_to_the_end", broken)
     both = members_of("other_optimizer", '["imp"]', "[0.25]", "[0, 1]")
     lost = [finding for member in both.values() for finding in member.trial.findings if finding[0] == "engine"]
     assert [finding[1:3] for finding in lost] == [("trained", "offer diverged at density 0.5")]

@@ -159,10 +159,10 @@ def test_steps_are_those_written_out_for_one_network(optimizer: str):
     inputs, targets = split.inputs.double()[:24].view(3, 2, 4, 6), split.targets[:24].view(3, 2, 4)
     with network.mode(training=True):
         for step in range(3):
-            drawn = stepper.drawn(inputs[step], {}, [11, 12], step, 3)
+            drawn = stepper.drawn(inputs[step], {}, [11, 12], [step, step], [3, 3])
             drawn = {name: part.double() for name, part in drawn.items()}
             stepper.step(inputs[step], targets[step], 0.05, {}, drawn)
-        stepper.moved(3)
+        stepper.took(3)
     for member, module in enumerate(modules):
         expected, a = by_hand(module, masks[member], inputs[:, member], targets[:, member], 11 + member, recipe)
         for name, weight in stack.weights(member).items():

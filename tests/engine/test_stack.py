@@ -226,13 +226,13 @@ def test_the_best_validation_is_judged_member_by_member(higher: bool):
     stack = stack_of(2)
     start = [first_weight(stack, member) for member in range(2)]
     sign = 1.0 if higher else -1.0
-    stack.keep_best([sign * 0.5, sign * 0.5], higher)
+    stack.keep_best(dict(enumerate([sign * 0.5, sign * 0.5])), higher)
     for member in range(2):
         scribble(stack, member)
-    stack.keep_best([sign * 0.5, sign * 0.9], higher)
+    stack.keep_best(dict(enumerate([sign * 0.5, sign * 0.9])), higher)
     for member in range(2):
         scribble(stack, member)
-    stack.keep_best([sign * 0.4, sign * 0.7], higher)
+    stack.keep_best(dict(enumerate([sign * 0.4, sign * 0.7])), higher)
     assert first_weight(stack, 0) == start[0]
     assert first_weight(stack, 1) == pytest.approx(start[1] + 1)
     assert stack.judged(1)[1]["mean"].equal(stack.buffers["mean"][1] - 1)
@@ -253,7 +253,7 @@ def test_the_best_is_forgotten_when_the_mask_or_the_training_changes(change: str
     """A best validation belongs to one mask and one training; the other members keep theirs."""
     stack = stack_of()
     start, best = stack.snapshot(1), first_weight(stack, 0)
-    stack.keep_best([0.9, 0.9, 0.9], True)
+    stack.keep_best(dict(enumerate([0.9, 0.9, 0.9])), True)
     for member in range(3):
         scribble(stack, member)
     if change == "mask":
@@ -265,7 +265,7 @@ def test_the_best_is_forgotten_when_the_mask_or_the_training_changes(change: str
     now = float(stack.weights(1)["b"][0])
     assert first_weight(stack, 1) == now
     assert first_weight(stack, 0) == best
-    stack.keep_best([0.1, 0.1, 0.1], True)  # a worse one: the first under the new mask
+    stack.keep_best(dict(enumerate([0.1, 0.1, 0.1])), True)  # a worse one: the first under the new mask
     scribble(stack, 1)
     assert first_weight(stack, 1) == now
     assert first_weight(stack, 0) == best
@@ -275,11 +275,11 @@ def test_the_best_travels_with_a_part():
     """Taken, validated again and put back, a member's best is that of its own history."""
     stack = stack_of()
     start = [first_weight(stack, member) for member in range(3)]
-    stack.keep_best([0.5, 0.5, 0.5], True)
+    stack.keep_best(dict(enumerate([0.5, 0.5, 0.5])), True)
     for member in range(3):
         scribble(stack, member)
     part = stack.take([2, 0])
-    part.keep_best([0.9, 0.1], True)
+    part.keep_best(dict(enumerate([0.9, 0.1])), True)
     scribble(part, 0)
     stack.put([2, 0], part)
     found = [first_weight(stack, member) for member in range(3)]
@@ -290,7 +290,7 @@ def test_a_best_that_only_the_part_knows_is_no_best_of_the_others():
     """A part validated first: the members outside it are judged by their present weights."""
     stack = stack_of()
     part = stack.take([1])
-    part.keep_best([0.5], True)
+    part.keep_best(dict(enumerate([0.5])), True)
     scribble(part, 0)
     best = first_weight(part, 0)
     stack.put([1], part)

@@ -110,7 +110,7 @@ def test_a_stack_equals_single_networks_under_torchs_optimizers(name: str, maske
         stack.set_mask(member, mask)
     stepper = stepper_of(stack, recipe)
     found = torch.stack([stepper.step(*batch, rate(step), {}) for step, batch in enumerate(batches())])
-    stepper.moved(STEPS)
+    stepper.took(STEPS)
     for member, one in enumerate(singles):
         mask = masks()[member] if masked else None
         losses = torch.tensor(reference(one, recipe, mask, member), dtype=torch.float64)
@@ -152,7 +152,7 @@ def test_a_rewound_member_trains_as_it_did_the_first_time(name: str):
     curves = []
     for _ in range(2):
         curves.append(torch.stack([stepper.step(*batch, 0.05, {}) for batch in batches()[:10]]))
-        stepper.moved(10)
+        stepper.took(10)
         for member, start in enumerate(starts):
             stack.rewind(member, start)
         stepper.refresh()
@@ -161,7 +161,7 @@ def test_a_rewound_member_trains_as_it_did_the_first_time(name: str):
 
 def test_clipping_is_a_members_own():
     """Gradients of norms 5 and 13 are clipped at 10: the first stays, the second is scaled by 10 / 13."""
-    from ticketbench.engine.stepper import clip_by_member
+    from ticketbench.engine.by_class import clip_by_member
 
     gradients = [
         torch.tensor([[3.0, 0.0], [5.0, 0.0]], dtype=torch.float64),

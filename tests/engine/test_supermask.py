@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from stepping import BATCH, MEMBERS, CrossEntropy, batches, networks, stack_of
 
 from ticketbench import Shapes, TicketError
+from ticketbench.engine.course import Course
+from ticketbench.engine.data import TaskData
 from ticketbench.engine.network import Network
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.supermask import MaskStepper, Supermasks, pool_of, pools_of, top
 from ticketbench.suite.recipe import Recipe
+from ticketbench.testing import Blobs
 from ticketbench_models.mlp import MLP
 
 Array = NDArray[np.float64]
@@ -69,7 +72,8 @@ def run(stepper: MaskStepper, first: int, last: int) -> torch.Tensor:
     """As the training loop would: the losses before each step."""
     stepper.refresh()
     losses = [stepper.step(*batches()[step], rate(step), {}) for step in range(first, last)]
-    stepper.moved(last - first)
+    stepper.took(last - first)
+    stepper.settle()
     return torch.stack(losses)
 
 
@@ -189,7 +193,8 @@ def test_a_part_of_the_fleet_is_trained_as_the_whole(name: str):
         for step in range(first, last):
             inputs, targets = batches()[step]
             stepper.step(inputs[1::2], targets[1::2], rate(step), {})
-        stepper.moved(last - first)
+        stepper.took(last - first)
+        stepper.settle()
         parts.put([1, 3], part)
     for member in (1, 3):
         for scores, others in ((both[0].scores, both[1].scores), (whole, parts)):
@@ -219,7 +224,7 @@ def test_all_scores_alike_keep_the_first_of_each_layer():
     stepper = begin(stack, recipe_of("sgd"), masks=masks)
     for scores in masks.scores.parameters.values():
         scores.detach().fill_(-0.1)
-    stepper.moved(0)
+    stepper.settle()
     for name, count in zip(NAMES, (9, 5), strict=True):
         kept = stack.mask(1)[name].flatten()
         assert kept.nonzero().flatten().tolist() == list(range(count))
@@ -309,10 +314,10 @@ def test_scores_end_with_their_training(change: str):
 
 def test_no_average_of_the_gradient_is_kept():
     """The gradient of scores is not that of weights, and is not passed off as it."""
-    stepper = begin(stack_of(networks()), recipe_of("sgd"))
-    stepper.keep_average(None)
+    stepper, task = begin(stack_of(networks()), recipe_of("sgd")), TaskData(Blobs(), torch.device("cpu"))
+    course = Course(recipe_of("sgd"), len(task.train), 0, STEPS, average=0.9)
     with pytest.raises(TicketError, match="drop `average`"):
-        stepper.keep_average(0.9)
+        stepper.enter(task, [course] * MEMBERS)
 
 
 def test_the_gradient_is_that_of_a_finite_difference_of_the_weights():
@@ -321,7 +326,7 @@ def test_the_gradient_is_that_of_a_finite_difference_of_the_weights():
     masks = Supermasks(stack, SEEDS)
     stepper = begin(stack, recipe_of("sgd"), masks=masks)
     full, before = stack.snapshot(2), {name: part.clone() for name, part in masks.scores.weights(2).items()}
-    stepper.moved(0)
+    stepper.settle()
     inputs, targets = batches()[0]
     present = {name: part.clone() for name, part in stack.weights(2).items()}
 
@@ -354,7 +359,7 @@ def test_a_weight_that_is_left_comes_before_any_that_is_not():
     stepper = begin(stack, recipe_of("sgd"), masks=masks)
     for scores in masks.scores.parameters.values():
         scores.detach().zero_()
-    stepper.moved(0)
+    stepper.settle()
     assert stack.mask(1)["1.weight"].flatten().nonzero().flatten().tolist() == list(range(1, 19, 2))
 
 
@@ -362,16 +367,16 @@ def test_the_whole_fleet_follows_other_densities_and_other_starts():
     """Counts anew where the densities change, and where a member began again with fewer weights left."""
     stack, recipe = stack_of(networks()), recipe_of("sgd")
     masks = Supermasks(stack, SEEDS)
-    begin(stack, recipe, masks=masks).moved(0)
+    begin(stack, recipe, masks=masks).settle()
     stepper, _ = masks.stepper(network(), recipe, range(MEMBERS), "layerwise", (0.1, 0.25, 0.9, 0.25))
-    stepper.moved(0)
+    stepper.settle()
     assert [int(mask.sum()) for mask in stack.mask(0).values()] == [4, 2]
     first = torch.zeros(7, 5, dtype=torch.bool)
     first[0, :2] = True
     stack.set_mask(3, {"1.weight": first, "3.weight": torch.ones(3, 7, dtype=torch.bool)})
     alone, part = masks.stepper(network(), recipe, [3], "layerwise", [0.25])
-    alone.moved(0)
+    alone.settle()
     stack.put([3], part)
     assert [int(mask.sum()) for mask in stack.mask(3).values()] == [2, 12]
-    masks.stepper(network(), recipe, range(MEMBERS), "layerwise", (0.1, 0.25, 0.9, 0.25))[0].moved(0)
+    masks.stepper(network(), recipe, range(MEMBERS), "layerwise", (0.1, 0.25, 0.9, 0.25))[0].settle()
     assert [int(mask.sum()) for mask in stack.mask(3).values()] == [2, 12]

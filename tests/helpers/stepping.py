@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ticketbench.engine.bench import Bench
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.train import Goal, Log, train_to_the_end
+from ticketbench.plugin.request import Train
+
+GOAL = Goal("accuracy", higher_is_better=True)
 
 STEPS = 30
 
@@ -59,3 +66,13 @@ def stack_of(singles: list[nn.Sequential]) -> Stack:
     """Copies of the networks as a stack."""
     states = [({name: part.detach().clone() for name, part in one.named_parameters()}, {}) for one in singles]
     return Stack.of(states, ["1.weight", "3.weight"])
+
+
+def train_members(bench: Bench, members: Sequence[int], until: int, goal: Goal = GOAL) -> Log:
+    """Train some members of a bench until a step, as the engine would."""
+    courses = [bench.course(member, until=until) for member in members]
+    stepper, given, copied = bench.steppers.for_members(members, [Train()] * len(members), courses)
+    log = train_to_the_end(stepper, bench.stage.data, given, goal)
+    if copied:
+        bench.stack.put(members, stepper.stack)
+    return log

@@ -106,7 +106,7 @@ def test_stacked_members_draw_their_own():
     """`vmap` over three members' numbers gives what each gives alone."""
     module = Noisy()
     inputs = torch.randn(3, 5, 3, generator=generator("inputs"))
-    numbers = step_numbers(31, [1, 2, 3], 0, torch.device("cpu"))
+    numbers = step_numbers(31, [1, 2, 3], [0, 0, 0], torch.device("cpu"))
 
     def one(batch: Tensor, own: Tensor) -> Tensor:
         with answering(own):
@@ -120,7 +120,7 @@ def test_stacked_members_draw_their_own():
 
 def test_a_stacked_forward_draws_every_members_numbers():
     """Written with a fleet axis, the same three draws in the same order give the same."""
-    numbers = step_numbers(6, [1, 2], 0, torch.device("cpu"))
+    numbers = step_numbers(6, [1, 2], [0, 0], torch.device("cpu"))
     values = torch.ones(2, 2, 3)
     with answering(numbers, stacked=True):
         together = functional.dropout(values, 0.5)
@@ -139,10 +139,10 @@ def test_a_forward_that_draws_more_than_it_did_is_refused():
 
 def test_numbers_of_a_step_are_the_cells():
     """Another seed or step has others; the fleet does not matter."""
-    whole = step_numbers(7, [5, 6], 3, torch.device("cpu"))
-    assert whole[1].equal(step_numbers(7, [6], 3, torch.device("cpu"))[0])
+    whole = step_numbers(7, [5, 6], [3, 3], torch.device("cpu"))
+    assert whole[1].equal(step_numbers(7, [6], [3], torch.device("cpu"))[0])
     assert whole[1].equal(torch.rand(7, generator=generator(6, "model", 3)))
-    assert not whole[1].equal(step_numbers(7, [6], 4, torch.device("cpu"))[0])
+    assert not whole[1].equal(step_numbers(7, [6], [4], torch.device("cpu"))[0])
 
 
 class Doing(nn.Module):

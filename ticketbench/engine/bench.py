@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import torch
 from torch import nn
 
+from ticketbench.engine.course import Course
 from ticketbench.engine.judge import Candidate, Judge
 from ticketbench.engine.offers import Arrived, Offer
 from ticketbench.engine.regimes import seen
@@ -17,14 +19,14 @@ from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.state import State, cloned, member_of, states_of
 from ticketbench.engine.stepper import Stepper
-from ticketbench.engine.steppers import Steppers
+from ticketbench.engine.steppers import Recording, Steppers
 from ticketbench.errors import SuiteError
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.fresh import fresh_module
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.contracts import Adaptation, Task
 from ticketbench.plugin.trial import Snapshot
-from ticketbench.seeds import generator
+from ticketbench.seeds import generator, seed_of
 from ticketbench.suite.recipe import Recipe
 from ticketbench.units.compaction import Cuts, expanded
 
@@ -33,12 +35,16 @@ Carried = tuple[State, State, State]
 
 
 class Bench:
-    """What the members of a fleet share."""
+    """What the members of a fleet share: a place in the stack for each, and what stands around it."""
 
-    def __init__(self, cells: Sequence[Cell], casts: Sequence[Cast], device: torch.device) -> None:
-        self.cells = cells
-        self.casts = casts
+    def __init__(
+        self, cells: Sequence[Cell], casts: Sequence[Cast], device: torch.device, recording: Recording | None = None
+    ) -> None:
+        self.cells = list(cells)
+        """The cell at each place."""
+        self.casts = list(casts)
         self.device = device
+        self.recording = recording
         self.stages = casts[0].stages
         self.judge = Judge(self.stages, device)
         self.cuts: list[Cuts] = []
@@ -48,21 +54,53 @@ class Bench:
         self.fresh_patterns: Sequence[str] = ()
         """Parameters that the stage at hand started anew."""
         self.ahead = self.stages_ahead()
+        self.moved_on = False
+        """Whether the fleet has left its first stage, or its networks their first shapes."""
+        self.recipes = self.recipes_with(self.stages.draw_recipe)
+        """Every member's recipe at the stage at hand."""
         module, members = self.build(self.stages.draw_on)
-        self.stage = self.stage_at(self.stages.draw_on, casts[0].changed_recipe(self.stages.draw_recipe), module)
-        self.use(self.stage, Stack.of(members, self.stage.network.prunable))
+        self.stage = self.stage_at(self.stages.draw_on, module)
+        self.stack = Stack.of(members, self.stage.network.prunable)
+        self.steppers = self.steppers_for(self.stage, self.stack)
+
+    def recipes_with(self, changes: Mapping[str, Any]) -> list[Recipe]:
+        """Every member's recipe with the changes that a stage makes."""
+        return [cast.changed_recipe(changes) for cast in self.casts]
+
+    def steppers_for(self, stage: Stage, stack: Stack) -> Steppers:
+        """The steppers of a stack that all members are in."""
+        return Steppers(stage, stack, [cell.seed for cell in self.cells], self.recording)
 
     def use(self, stage: Stage, stack: Stack) -> None:
         """From here on the fleet stands at this stage, with this stack."""
+        self.close()
+        self.moved_on = True
         self.stage = stage
         self.stack = stack
-        self.steppers = Steppers(stage, stack, [cell.seed for cell in self.cells])
+        self.steppers = self.steppers_for(stage, stack)
+
+    def take_in(self, place: int, cell: Cell, cast: Cast) -> None:
+        """Another cell at a place that has become free, freshly initialized, with everything dense."""
+        if self.moved_on:
+            raise SuiteError("a fleet that has moved on takes no other cells in")
+        self.cells[place], self.casts[place] = cell, cast
+        self.recipes[place] = cast.changed_recipe(self.stages.draw_recipe)
+        self.steppers.seeds[place] = cell.seed
+        full = {name: torch.ones_like(mask) for name, mask in self.stack.mask(place).items()}
+        self.stack.set_mask(place, full)
+        weights, buffers = states_of(self.fresh(place, self.stage.data.task))
+        self.stack.rewind(place, Snapshot(weights, buffers, 0))
+
+    def close(self) -> None:
+        """Let go of what is held for steps to come."""
+        self.steppers.close()
 
     # -- networks ------------------------------------------------------------------------------------------
 
-    def stage_at(self, task: Task, recipe: Recipe, module: nn.Module) -> Stage:
-        """The stage where this fleet trains on a task by a recipe: its data, and the network to stack."""
-        return Stage.of(task, recipe, self.casts[0].model, module, self.cells[0].setting.precision, self.device)
+    def stage_at(self, task: Task, module: nn.Module) -> Stage:
+        """The stage where this fleet trains on a task: its data, the network to stack, and what its recipes share."""
+        shared = next((recipe for recipe in self.recipes if recipe.select == "best"), self.recipes[0])
+        return Stage.of(task, shared, self.casts[0].model, module, self.cells[0].setting.precision, self.device)
 
     def build(self, task: Task) -> tuple[nn.Module, list[tuple[State, State]]]:
         """A module for its forward, and every member's freshly initialized parameters and buffers."""
@@ -129,7 +167,8 @@ class Bench:
         """
         old, ahead = self.stack, self.ahead.pop(0)
         module, members = self.build(ahead.task)
-        stage = self.stage_at(ahead.task, self.casts[0].changed_recipe(ahead.recipe), module)
+        self.recipes = self.recipes_with(ahead.recipe)
+        stage = self.stage_at(ahead.task, module)
         for pattern in ahead.fresh:
             if not any(fnmatchcase(name, pattern) for name in (*members[0][0], *members[0][1])):
                 known = ", ".join(members[0][0])
@@ -149,7 +188,14 @@ class Bench:
             self.offers.append(Offer(member, density, self.stack.mask(member), start))
         return self.stages.trains_elsewhere
 
-    def take_offers(self) -> Iterator[tuple[list[Offer], Stepper, Stack]]:
+    def course(self, member: int, order: int = 0, until: int | None = None) -> Course:
+        """The whole schedule of a member at the stage at hand, or up to a step of it."""
+        data, recipe = self.stage.data, self.recipes[member]
+        end = recipe.total_steps(len(data.train)) if until is None else until
+        seed = order_seed(self.cells[member].seed, order)
+        return Course(recipe, len(data.train), seed, end, validates=len(data.validation) > 0)
+
+    def take_offers(self) -> Iterator[tuple[list[Offer], Stepper]]:
         """The tickets that were offered while drawing, as stacks no larger than the fleet, at the stage at hand."""
         waiting, self.arrived = self.arrived, []
         for at in range(0, len(waiting), len(self.stack)):
@@ -158,7 +204,7 @@ class Bench:
             carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
             prunable = self.stage.network.prunable
             stack = carried_over([one.fresh for one in part], carried, self.fresh_patterns, prunable)
-            yield offers, Stepper(self.stage.network, stack, self.stage.recipe), stack
+            yield offers, Stepper(self.stage.network, stack, self.stage.recipe)
 
     # -- judging -------------------------------------------------------------------------------------------
 
@@ -184,6 +230,11 @@ class Bench:
         """How the fleet was computed, for the record."""
         how = self.steppers.how
         return self.stage.network.engine(len(self.stack)) + (f"+{how}" if how else "")
+
+
+def order_seed(seed: int, order: int) -> int:
+    """What the order of a training's examples is drawn from."""
+    return seed if not order else seed_of(seed, "another order", order)
 
 
 def carried_over(

@@ -82,19 +82,39 @@ class Order:
         self.per_epoch = max(1, examples // self.batch)
         self.device = device
         self.contiguous = contiguous
-        self._epoch = -1
+        self._epochs = [-1] * len(seeds)
         self._order = torch.empty(0)
 
-    def batch_at(self, step: int) -> Tensor:
-        """The examples of a step, (fleet, batch)."""
-        epoch, at = divmod(step, self.per_epoch)
+    def batch_at(self, steps: int | Sequence[int]) -> Tensor:
+        """The examples of a step, (fleet, batch): of one for all members, or of one for each."""
+        steps = [steps] * len(self.seeds) if isinstance(steps, int) else steps
+        places = [step % self.per_epoch for step in steps]
+        together = len(set(places)) == 1
         if self.contiguous:
             starts = torch.arange(0, self.batch * self.per_epoch, self.per_epoch, device=self.device)
-            return (starts + at).expand(len(self.seeds), -1)
-        if epoch != self._epoch:
-            each = [torch.randperm(self.examples, generator=generator(seed, "order", epoch)) for seed in self.seeds]
-            self._order, self._epoch = torch.stack(each).to(self.device), epoch
-        return self._order[:, at * self.batch : (at + 1) * self.batch]
+            if together:
+                return (starts + places[0]).expand(len(self.seeds), -1)
+            return starts + torch.tensor(places, device=self.device).unsqueeze(1)
+        self._draw([step // self.per_epoch for step in steps])
+        if together:
+            return self._order[:, places[0] * self.batch : (places[0] + 1) * self.batch]
+        rows = zip(self._order, places, strict=True)
+        return torch.stack([row[place * self.batch : (place + 1) * self.batch] for row, place in rows])
+
+    def _draw(self, epochs: list[int]) -> None:
+        """Have every member's order of its epoch at hand."""
+        if epochs == self._epochs:
+            return
+        rows = list(self._order) if len(self._order) else [torch.empty(0)] * len(self.seeds)
+        for at, (seed, epoch) in enumerate(zip(self.seeds, epochs, strict=True)):
+            if epoch != self._epochs[at]:
+                rows[at] = permutation(self.examples, seed, epoch).to(self.device)
+        self._order, self._epochs = torch.stack(rows), epochs
+
+
+def permutation(examples: int, seed: int, epoch: int) -> Tensor:
+    """The order of the examples in an epoch, of whoever has this seed."""
+    return torch.randperm(examples, generator=generator(seed, "order", epoch))
 
 
 def in_streams(examples: int, batch: int, device: torch.device) -> Iterator[Tensor]:
@@ -118,15 +138,25 @@ def gather(split: Split, index_fb: Tensor) -> tuple[Tensor, Tensor]:
     return inputs.view(*index_fb.shape, *inputs.shape[1:]), targets.view(*index_fb.shape, *targets.shape[1:])
 
 
-def augmented(task: Task, inputs_fb: Tensor, seeds: Sequence[int], step: int) -> Tensor:
+def augmented(task: Task, inputs_fb: Tensor, seeds: Sequence[int], steps: Sequence[int]) -> Tensor:
     """The batches augmented, each member with its own uniform numbers."""
     if not task.augment_draws:
         return inputs_fb
-    size = (inputs_fb.shape[1], task.augment_draws)
-    each = [torch.rand(size, generator=generator(seed, "augment", step)) for seed in seeds]
-    return torch.stack(
-        [task.augment(inputs, draws.to(inputs.device)) for inputs, draws in zip(inputs_fb, each, strict=True)]
-    )
+    draws = augment_draws(task, seeds, steps, inputs_fb.shape[1]).to(inputs_fb.device)
+    return augmented_by(task, inputs_fb, draws)
+
+
+def augment_draws(task: Task, seeds: Sequence[int], steps: Sequence[int], batch: int) -> Tensor:
+    """Each member's uniform numbers for the augmentation of a step, (fleet, batch, draws)."""
+    size = (batch, task.augment_draws)
+    each = zip(seeds, steps, strict=True)
+    return torch.stack([torch.rand(size, generator=generator(seed, "augment", step)) for seed, step in each])
+
+
+def augmented_by(task: Task, inputs_fb: Tensor, draws_fb: Tensor) -> Tensor:
+    """The batches augmented by given numbers, all members' examples as one batch."""
+    flat = task.augment(inputs_fb.flatten(0, 1), draws_fb.flatten(0, 1))
+    return flat.view(*inputs_fb.shape[:2], *flat.shape[1:])
 
 
 def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -> Iterator[Split]:

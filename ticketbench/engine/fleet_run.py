@@ -7,22 +7,25 @@ the same stretch are trained together, what they reported is judged, and so on u
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ticketbench.engine.bench import Bench, synchronize
+from ticketbench.engine.course import Course
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
 from ticketbench.engine.shrinking import shrink, silence
-from ticketbench.engine.stack import Stack
-from ticketbench.engine.train import Goal, Log, train_stack
+from ticketbench.engine.steppers import steps_can_be_replayed
+from ticketbench.engine.train import Goal, Log, Training, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.request import Train
-from ticketbench.seeds import seed_of
 from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.suite import Headline
 
@@ -32,49 +35,92 @@ Begin = Callable[[Bench, Member], Life]
 """Makes the life that a member leads."""
 
 
+Leave = Callable[[Member], None]
+
+
 def silent(phase: str, steps: int) -> None:
     """Progress that nobody is told of."""
 
 
+def remain(member: Member) -> None:
+    """Nobody asks about a member that leaves."""
+
+
 @dataclass
 class FleetRun:
-    """The lives of a fleet's cells, on one bench."""
+    """The lives of a fleet's cells, on one bench. Cells that find no place at first wait until one becomes free."""
 
     bench: Bench
     headline: Headline
     progress: Progress = silent
+    waiting: deque[tuple[Cell, Cast]] = field(default_factory=deque)
+    """Cells without a place yet."""
+    leave: Leave = remain
+    """Told of every member whose life has ended and who was judged, while its network is still in its place."""
     members: list[Member] = field(default_factory=list)
+    """Everyone who has a place, or had one."""
+    occupants: dict[int, Member] = field(default_factory=dict)
+    """Whoever has each place now, or had it last."""
+    _gone: set[int] = field(default_factory=set)
 
     def lead(self, begin: Begin) -> list[Member]:
         """Begin every cell's life and lead all of them to their end, training together whoever waits for it."""
         for index, (cell, cast) in enumerate(zip(self.bench.cells, self.bench.casts, strict=True)):
-            member = Member(index, cell, cast, MemberTrial(self.bench, index))
-            member.life = begin(self.bench, member)
-            self.members.append(member)
-        while True:
-            for member in self.living():
-                if member.request is None:
-                    self.advance(member)
-            self.judge_what_waits()
-            self.enter_trainings()
-            living = self.living()
-            if not living:
-                return self.members
-            groups = self.groups(living)
-            for members, until in groups:
-                with guarded(*members) if self.under_a_regime(members) else nullcontext():
-                    self.train_together(members, until)
-            if not groups:
-                self.go_on_together(living)
+            self.begin_life(begin, index, cell, cast)
+        try:
+            while True:
+                for member in self.living():
+                    if member.request is None:
+                        self.advance(member)
+                self.judge_what_waits()
+                if self.hand_over(begin):
+                    continue
+                self.enter_trainings()
+                living = self.living()
+                if not living:
+                    if self.hand_over(begin):
+                        continue
+                    return self.members
+                groups = self.groups(living)
+                for members in groups:
+                    with guarded(*members) if self.under_a_regime(members) else nullcontext():
+                        self.train_together(members)
+                if not groups:
+                    self.go_on_together(living)
+        finally:
+            self.bench.close()
+
+    def begin_life(self, begin: Begin, index: int, cell: Cell, cast: Cast) -> None:
+        """A cell's life begins at a place."""
+        member = Member(index, cell, cast, MemberTrial(self.bench, index))
+        member.life = begin(self.bench, member)
+        self.members.append(member)
+        self.occupants[index] = member
+
+    def hand_over(self, begin: Begin) -> bool:
+        """Let those go whose lives have ended, and give their places to cells that wait; whether any began."""
+        begun = False
+        for at, member in enumerate(self.members):
+            if not member.status or at in self._gone:
+                continue
+            self._gone.add(at)
+            self.leave(member)
+            if self.waiting and not self.bench.moved_on:
+                cell, cast = self.waiting.popleft()
+                self.bench.take_in(member.index, cell, cast)
+                self.begin_life(begin, member.index, cell, cast)
+                begun = True
+        return begun
 
     def living(self) -> list[Member]:
-        """The members whose lives have not ended."""
-        return [member for member in self.members if not member.status]
+        """The members whose lives have not ended, by their places."""
+        return sorted((member for member in self.members if not member.status), key=lambda member: member.index)
 
     def advance(self, member: Member) -> None:
         """Run one life up to its next request. What a plugin raises ends this life and no other."""
         synchronize(self.bench.device)
         member.clock = time.perf_counter()
+        member.under_way = False
         try:
             member.request = next(member.life)
         except StopIteration:
@@ -95,7 +141,7 @@ class FleetRun:
             self.progress("judging", 0)
         stage = self.bench.stage
         for candidate, found in self.bench.judge.judge(stage.network, stage.recipe.judge_batch):
-            member = self.members[candidate.member]
+            member = self.occupants[candidate.member]
             note_judgement(member, candidate, found, self.headline, self.bench)
             if candidate.final:
                 self.look_back(member, candidate)
@@ -119,65 +165,78 @@ class FleetRun:
                     member.trial.enter(member.request.regime)
                 spend(member, time.perf_counter() - start)
 
-    def groups(self, living: list[Member]) -> list[tuple[list[Member], int]]:
-        """The members that can be trained together: same start, same end, same way, optimizers of the same age."""
-        groups: dict[tuple[int, int, int, float | None, str, bool, int, tuple[int, ...]], list[Member]] = {}
+    def groups(self, living: list[Member]) -> list[list[Member]]:
+        """The members that are trained together.
+
+        Plain trainings are, wherever their members stand. Where a forward has keywords that are drawn for a step, they
+        have to be at the same one; and so have those under a regime or with masks that are trained, whose ways
+        and ends must be the same, too.
+        """
+        groups: dict[object, list[Member]] = {}
         for member in living:
-            request = member.request
-            if isinstance(request, Train):
-                until = member.trial.total_steps if request.until is None else request.until
-                age = self.bench.stack.updates[member.index]
+            request, trial = member.request, member.trial
+            if not isinstance(request, Train):
+                continue
+            way: tuple[object, ...] = ("plain",)
+            if not steps_can_be_replayed(member.cast.model):
+                way = ("plain", trial.step)
+            regime = self.bench.stack.regimes[member.index]
+            if request.masks or regime is not None:
                 goes_on = bool(request.masks) and self.bench.steppers.supermasks.goes_on(member.index)
-                regime = id(self.bench.stack.regimes[member.index])  # equal ones are one object by now
-                way = (request.average, request.masks, goes_on, regime, self.bench.stack.ages(member.index))
-                groups.setdefault((member.trial.step, until, age, *way), []).append(member)
-        return [(members, until) for (_, until, *_), members in groups.items()]
+                ages = (self.bench.stack.updates[member.index], self.bench.stack.ages(member.index))
+                # equal regimes are one object by now
+                way = (id(regime), trial.step, until_of(member), ages, request.average, request.masks, goes_on)
+            groups.setdefault(way, []).append(member)
+        return list(groups.values())
 
     def under_a_regime(self, members: list[Member]) -> bool:
         """Whether a group's steps are partly a plugin's: what that raises is no fault of the rest of the fleet."""
         return self.bench.stack.regimes[members[0].index] is not None
 
-    def train_together(self, mine: list[Member], until: int) -> None:
-        """Train a group to a step, let probes look on the way, and hand each member its curves."""
+    def train_together(self, mine: list[Member]) -> None:
+        """Train a group until one of its members arrives, let probes look on the way, and hand out the curves."""
         start = time.perf_counter()
         requests = [request for member in mine if isinstance(request := member.request, Train)]
-        together = [member.index for member in mine]
-        stepper, part = self.bench.steppers.for_members(together, requests)
-        stepper.keep_average(requests[0].average)
-        first = part.steps[0]
+        places = [member.index for member in mine]
+        courses = [self.course(member, request) for member, request in zip(mine, requests, strict=True)]
+        stepper, given, copied = self.bench.steppers.for_members(places, requests, courses)
         for member in mine:
-            member.trial.set_out()
-        seeds = [order_seed(member.cell.seed, request.order) for member, request in zip(mine, requests, strict=True)]
+            if not member.under_way:
+                member.trial.set_out()
+                member.under_way = True
+        # where the stack of the stepper has a member: in the order of a copy, or where the fleet's has it
+        at = {place: number for number, place in enumerate(places)} if copied else {place: place for place in places}
+        owners = {at[member.index]: member for member in mine}
         phase = "drawing" if mine[0].drawing else "training"
 
-        def look(step: int) -> None:
-            self.put_back(together, part)
-            for member in mine:
-                self.look_on(member)
+        def look(members: Sequence[int]) -> None:
+            if copied:
+                self.bench.stack.put(places, stepper.stack)
+            for number in members:
+                self.look_on(owners[number])
 
-        log = train_stack(
-            stepper,
-            self.bench.stage.data,
-            seeds,
-            until,
-            Goal(self.headline.metric, self.headline.higher_is_better),
-            lambda steps: self.progress(phase, steps * len(mine)),
-            {step for member in mine for step in member.trial.steps_to_look_at()},
-            look,
-        )
-        self.put_back(together, part)
+        def advanced(steps: int) -> None:
+            self.progress(phase, steps)
+
+        goal = Goal(self.headline.metric, self.headline.higher_is_better)
+        before = {number: stepper.stack.steps[number] for number in owners}
+        log = Training(stepper, self.bench.stage.data, given, goal, advanced, look).go()
+        if copied:
+            self.bench.stack.put(places, stepper.stack)
         synchronize(self.bench.device)
         looking = sum(member.trial.spent.looking for member in mine)
         share = (time.perf_counter() - start - looking) / len(mine)
-        for at, member in enumerate(mine):
-            member.request, member.trial.spent.looking = None, 0.0
-            book_training(self.bench, member, part.steps[at] - first, share)
-        hand_out(log, mine)
+        for number, member in owners.items():
+            member.trial.spent.looking = 0.0
+            if number in log.arrived or number in log.diverged:
+                member.request = None
+            book_training(self.bench, member, stepper.stack.steps[number] - before[number], share)
+        hand_out(log, owners)
 
-    def put_back(self, together: list[int], part: Stack) -> None:
-        """Copy a part of the stack that was trained on its own back to its place."""
-        if part is not self.bench.stack:
-            self.bench.stack.put(together, part)
+    def course(self, member: Member, request: Train) -> Course:
+        """The way that a member's request is carried out on."""
+        plain = self.bench.course(member.index, request.order, until_of(member))
+        return replace(plain, average=request.average, stops=frozenset(member.trial.steps_to_look_at()))
 
     def look_on(self, member: Member) -> None:
         """Let a member's probes look while it is trained."""
@@ -206,17 +265,20 @@ class FleetRun:
             member.request = None
             spend(member, (time.perf_counter() - start) / len(living))
 
+    def trained(self, steps: int) -> None:
+        """Steps were taken, added up over members."""
+        self.progress("training", steps)
+
     def train_offers(self) -> None:
         """Train and judge the offered tickets: points of their cells' curves over densities."""
         bench, goal = self.bench, Goal(self.headline.metric, self.headline.higher_is_better)
-        for offers, stepper, stack in bench.take_offers():
-            owners = [self.members[offer.member] for offer in offers]
-            seeds, count = [owner.cell.seed for owner in owners], len(owners)
-
-            def advanced(done: int, count: int = count) -> None:
-                self.progress("training", done * count)
-
-            log = train_stack(stepper, bench.stage.data, seeds, bench.stage.total_steps, goal, advanced)
+        for offers, stepper in bench.take_offers():
+            owners = [self.occupants[offer.member] for offer in offers]
+            courses: list[Course | None] = [bench.course(offer.member) for offer in offers]
+            log = train_to_the_end(
+                stepper, bench.stage.data, courses, goal, lambda steps: self.progress("training", steps)
+            )
+            stack = stepper.stack
             for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
                 book_training(bench, owner, stack.steps[at], 0.0, offer.mask)
                 if at in log.diverged:
@@ -225,7 +287,7 @@ class FleetRun:
                 else:
                     bench.judge.take(Candidate(offer.member, offer.density, *stack.judged(at)))
             for candidate, found in bench.judge.judge(bench.stage.network, bench.stage.recipe.judge_batch):
-                note_judgement(self.members[candidate.member], candidate, found, self.headline, bench)
+                note_judgement(self.occupants[candidate.member], candidate, found, self.headline, bench)
 
 
 @contextmanager
@@ -241,7 +303,13 @@ def guarded(*members: Member) -> Iterator[None]:
                 member.fail(error)
 
 
-def hand_out(log: Log, members: list[Member]) -> None:
+def until_of(member: Member) -> int:
+    """The step that a member asks to be trained until."""
+    assert isinstance(member.request, Train)
+    return member.trial.total_steps if member.request.until is None else member.request.until
+
+
+def hand_out(log: Log, members: Mapping[int, Member]) -> None:
     """Each member's points of the curves of a training, and whether it diverged."""
     for at, metric, step, value in log.points:
         split, _, name = metric.partition("/")
@@ -250,11 +318,6 @@ def hand_out(log: Log, members: list[Member]) -> None:
     for at, step in log.diverged.items():
         members[at].status = "diverged"
         members[at].reason = f"the training loss was not finite by step {step}"
-
-
-def order_seed(seed: int, order: int) -> int:
-    """What the order of a training's examples is drawn from."""
-    return seed if not order else seed_of(seed, "another order", order)
 
 
 def out_of_memory(error: BaseException) -> bool:

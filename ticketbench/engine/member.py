@@ -38,6 +38,8 @@ class Member:
     trial: MemberTrial
     life: Iterator[Train | Together] = field(default_factory=lambda: iter(()))
     request: Train | Together | None = None
+    under_way: bool = False
+    """Whether the training that it asks for has begun."""
     status: str = ""
     reason: str = ""
     error: str = ""

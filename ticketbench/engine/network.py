@@ -60,10 +60,12 @@ class Network:
             self._random = self._random or self._numbers[form] > 0
         return self._numbers[form]
 
-    def chance(self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], step: int) -> Tensor | None:
-        """What members draw at random in a training step on these batches; None where nothing is."""
+    def chance(
+        self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], steps: Sequence[int]
+    ) -> Tensor | None:
+        """What members draw at random in the training steps that they are at on these batches; None if nothing."""
         count = self.numbers(inputs[0], call)
-        return step_numbers(count, seeds, step, inputs.device) if count else None
+        return step_numbers(count, seeds, steps, inputs.device) if count else None
 
     def single(
         self, parameters: State, buffers: State, inputs: Tensor, call: Mapping[str, Any], chance: Tensor | None = None

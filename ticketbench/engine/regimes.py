@@ -55,10 +55,12 @@ class StackedRegime:
         """All extras, by their own names, with a leading fleet axis."""
         return {name: self.stack.extras[key] for name, key in self.keys.items()}
 
-    def drawn(self, seeds: Sequence[int], step: int, total: int, device: torch.device) -> State:
-        """What differs from step to step: every member's random numbers, and how far the schedule is."""
-        drawn = {PROGRESS: torch.tensor(step / total, dtype=torch.float32).to(device)}
-        sources = [generator(seed, "regime", step) for seed in seeds] if self.noises else []
+    def drawn(self, seeds: Sequence[int], steps: Sequence[int], totals: Sequence[int], device: torch.device) -> State:
+        """What differs from step to step: every member's random numbers, and how far its schedule is."""
+        shares = [step / total for step, total in zip(steps, totals, strict=True)]
+        drawn = {PROGRESS: torch.tensor(shares, dtype=torch.float32).to(device)}
+        each = zip(seeds, steps, strict=True)
+        sources = [generator(seed, "regime", step) for seed, step in each] if self.noises else []
         for name, noise in self.noises.items():
             drawn[NOISE + name] = torch.stack([numbers(noise, source) for source in sources]).to(device)
         return drawn
@@ -101,11 +103,11 @@ class StackedRegime:
     ) -> State:
         noise = None if drawn is None else {name: drawn[NOISE + name] for name in self.noises}
         first = next(iter(parameters.values()))
-        progress = torch.ones((), device=first.device) if drawn is None else drawn[PROGRESS]
+        progress = torch.ones(len(first), device=first.device) if drawn is None else drawn[PROGRESS]
         states = (parameters, self.stack.masks, self.extras())
         given = [*before, *(unwritable(state) for state in states), noise, progress]
         axes = tuple(0 if value else None for value in given[:-1])
-        found: State = vmap(one, in_dims=(*axes, None))(*given)
+        found: State = vmap(one, in_dims=(*axes, 0))(*given)
         return found
 
 

@@ -50,9 +50,16 @@ class Stack:
     regimes: list[Regime | None] = field(default_factory=list)
     """What is different about each member's steps; equal ones are one object."""
     best: Best | None = None
+    totals: Tensor = field(default_factory=lambda: torch.empty(0))
+    """Each member's losses since its training curve had its last point, added up."""
+    noted: list[int] = field(default_factory=list)
+    """The step of each member at which its curve had that point, or at which its training began."""
 
     def __post_init__(self) -> None:
         self.regimes = self.regimes or [None] * len(self.steps)
+        if not self.noted:
+            self.totals = torch.zeros(len(self), device=next(iter(self.parameters.values())).device)
+            self.noted = list(self.steps)
 
     @classmethod
     def of(cls, members: Sequence[tuple[State, State]], prunable: Sequence[str]) -> Stack:
@@ -103,8 +110,9 @@ class Stack:
     def restart(self, member: int, step: int) -> None:
         """A fresh optimizer at a step of the schedule; the weights stay, what a regime trained beside them does not."""
         self.end(member)
-        self.steps[member] = step
+        self.steps[member] = self.noted[member] = step
         self.updates[member] = 0
+        self.totals[member] = 0
         for state in (*self.slots.values(), self.averages, self.carried):
             for tensor in state.values():
                 tensor[member].zero_()
@@ -224,7 +232,7 @@ class Stack:
         if self.best is not None:
             self.best.values[member] = None
 
-    def keep_best(self, values: Sequence[float], higher_is_better: bool, seen: State | None = None) -> None:
+    def keep_best(self, values: Mapping[int, float], higher_is_better: bool, seen: State | None = None) -> None:
         """Remember the members whose validation is the best since their mask last changed.
 
         `seen` are the parameters as the forward saw them, where a regime computes some of them.
@@ -232,13 +240,17 @@ class Stack:
         seen = self.parameters if seen is None else seen
         if self.best is None:
             self.best = Best(cloned(seen), cloned(self.buffers), [None] * len(self))
-        for member, value in enumerate(values):
+        better = []
+        for member, value in values.items():
             known = self.best.values[member]
             if known is None or (value > known if higher_is_better else value < known):
                 self.best.values[member] = value
-                for mine, theirs in ((self.best.parameters, seen), (self.best.buffers, self.buffers)):
-                    for name, tensor in mine.items():
-                        tensor[member].copy_(theirs[name].detach()[member])
+                better.append(member)
+        if better:
+            for mine, theirs in ((self.best.parameters, seen), (self.best.buffers, self.buffers)):
+                for name, tensor in mine.items():
+                    index = torch.tensor(better, device=tensor.device)
+                    tensor.index_copy_(0, index, theirs[name].detach().index_select(0, index))
 
     def judged(self, member: int, seen: State | None = None) -> tuple[State, State]:
         """Copies of the weights and statistics to judge: the best validated, else the present ones.
@@ -268,6 +280,8 @@ class Stack:
             {key: tensor.requires_grad_(self.extras[key].requires_grad) for key, tensor in pick(self.extras).items()},
             {key: [updates[member] for member in members] for key, updates in self.born.items()},
             [self.regimes[member] for member in members],
+            totals=self.totals[index],
+            noted=[self.noted[member] for member in members],
         )
         if self.best is not None:
             values = [self.best.values[member] for member in members]
@@ -301,6 +315,8 @@ class Stack:
                 for name, tensor in theirs.items():
                     mine[name].detach()[member].copy_(tensor.detach()[at])
             self.steps[member], self.updates[member] = part.steps[at], part.updates[at]
+            self.noted[member] = part.noted[at]
+            self.totals[member] = part.totals[at]
             self.regimes[member] = part.regimes[at]
             for key, updates in part.born.items():
                 self.born[key][member] = updates[at]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ticketbench.engine.course import Course
+from ticketbench.engine.replay import Recorder
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.supermask import MaskStepper, Supermasks
+from ticketbench.plugin.contracts import Model
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 
+Recording = Callable[[], Recorder]
+"""Makes a recorder for a stepper."""
+
 
 class Steppers:
-    """Makes steppers, and keeps the one for the whole fleet: a captured step is worth keeping."""
+    """Makes steppers, and keeps the one for the whole fleet: what it has recorded is worth keeping."""
 
-    def __init__(self, stage: Stage, stack: Stack, seeds: Sequence[int]) -> None:
+    def __init__(self, stage: Stage, stack: Stack, seeds: Sequence[int], recording: Recording | None = None) -> None:
         self.stage = stage
         self.stack = stack
-        self.seeds = seeds
+        self.seeds = list(seeds)
+        """Of each place's cell."""
+        self.recording = recording if steps_can_be_replayed(stage.network.model) else None
+        """How steps are recorded; None where they are launched one by one."""
         self._whole: Stepper | None = None
+        self._how = ""
         self._supermasks: Supermasks | None = None
 
     @property
@@ -32,29 +42,56 @@ class Steppers:
     @property
     def how(self) -> str:
         """How steps of the whole fleet were computed, for the record."""
-        return self._whole.how if self._whole is not None else ""
+        return self._whole.how if self._whole is not None else self._how
 
-    def for_members(self, members: Sequence[int], requests: Sequence[Train]) -> tuple[Stepper | MaskStepper, Stack]:
-        """A stepper for members that ask for the same, and the stack that it moves: the fleet's, or a copy of a part.
+    def for_members(
+        self, members: Sequence[int], requests: Sequence[Train], courses: Sequence[Course]
+    ) -> tuple[Stepper | MaskStepper, list[Course | None], bool]:
+        """A stepper for members that are trained in the same way, the courses of its stack, and whether it is a copy.
 
         Of their weights, or, where the requests name a scope, of masks in it at each member's density.
         """
         network, recipe, first = self.stage.network, self.stage.recipe, requests[0]
         regime = self.stack.regimes[members[0]]
+        everyone = list(members) == list(range(len(self.stack)))
+        given: list[Course | None] = list(courses)
         if first.masks:
             densities = [request.density for request in requests]
-            return self.supermasks.stepper(network, recipe, members, first.masks, densities)
-        if list(members) != list(range(len(self.stack))):
-            part = self.stack.take(members)
-            return Stepper(network, part, recipe, regime=regime), part
+            made = self.supermasks.stepper(network, recipe, members, first.masks, densities, self.recording)
+            return made[0], given, not everyone
+        if not everyone and (self.recording is None or regime is not None):
+            return Stepper(network, self.stack.take(members), recipe, regime), given, True
         if self._whole is None or not self._fits(self._whole, regime):
-            self._whole = Stepper(network, self.stack, recipe, regime=regime)
-        return self._whole, self.stack
+            self.let_go()
+            recorder = None if self.recording is None else self.recording()
+            self._whole = Stepper(network, self.stack, recipe, regime, recorder=recorder)
+        at = dict(zip(members, courses, strict=True))
+        return self._whole, [at.get(place) for place in range(len(self.stack))], False
+
+    def let_go(self) -> None:
+        """Let go of what the stepper of the whole fleet holds: graphs, threads, tables."""
+        if self._whole is not None:
+            self._how = self._whole.how
+            self._whole.close()
+            self._whole = None
+
+    def close(self) -> None:
+        """The fleet is somewhere else, or at its end."""
+        self.let_go()
+        if self._supermasks is not None:
+            self._supermasks.close()
 
     def _fits(self, stepper: Stepper, regime: Regime | None) -> bool:
         if stepper.regime is None or regime is None:
             return stepper.regime is None and regime is None
-        extras = stepper.trained[len(stepper.weights) :]
-        now = [extra for _, extra in stepper.beside()]  # others, where a regime has ended and begun again
+        extras = [part.tensor for part in stepper.parts if not part.decays]
+        keys = stepper.regime.keys
+        trained = [keys[name] for name in stepper.regime.trained]
+        now = [self.stack.extras[key] for key in trained if key in self.stack.extras]  # others, if it began again
         same = len(now) == len(extras) and all(one is other for one, other in zip(now, extras, strict=True))
-        return stepper.regime.regime is regime and stepper.regime.keys == self.stack.extra_keys(regime) and same
+        return stepper.regime.regime is regime and keys == self.stack.extra_keys(regime) and same
+
+
+def steps_can_be_replayed(model: Model) -> bool:
+    """Whether every training step of a model is the same computation: no keywords are drawn for its forward."""
+    return type(model).training_call is Model.training_call

@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ticketbench.engine.accelerate import Compiled
+from ticketbench.engine.course import Course
+from ticketbench.engine.data import TaskData
 from ticketbench.engine.network import Network
+from ticketbench.engine.replay import Recorder
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.engine.stepper import Stepper
@@ -69,6 +71,7 @@ class MaskStepper:
         scores: Stack,
         pools: Sequence[Pool],
         home: tuple[Supermasks, Sequence[int]] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.network = network
         self.stack = stack
@@ -78,28 +81,50 @@ class MaskStepper:
         self.pools = pools
         self.home = home
         """Where stack and scores were copied from, and which members they are; None if they are no copies."""
-        on_cuda = next(iter(stack.parameters.values())).is_cuda
-        self.plain: Callable[..., Tensor] = Compiled(network.losses) if on_cuda else network.losses
-        self.steps = Stepper(network, scores, recipe, accelerate=False, losses=self.losses_of_scores)
+        self.moved = scores
+        self.steps = Stepper(
+            network, scores, recipe, losses=self.losses_of_scores, recorder=recorder, held_beside=self.held
+        )
 
     @property
     def how(self) -> str:
         """How steps are computed, for the record."""
-        plain = self.plain.how if isinstance(self.plain, Compiled) else ""
-        return "+".join(way for way in (plain, self.steps.how) if way)
+        return self.steps.how
 
-    def keep_average(self, decay: float | None) -> None:
-        """There is no gradient of weights here to average."""
-        if decay is not None:
+    def enter(self, data: TaskData, courses: Sequence[Course | None]) -> None:
+        """Take up the members' courses; what moves along them are the scores."""
+        if any(course is not None and course.average is not None for course in courses):
             raise TicketError("where masks are trained, no average of the weights' gradient is kept: drop `average`")
+        self.steps.enter(data, courses)
 
     def refresh(self) -> None:
         """Take up optimizer states of the scores that changed since the last step."""
         self.steps.refresh()
 
-    def drawn(self, inputs: Tensor, call: Mapping[str, Any], seeds: Sequence[int], step: int, total: int) -> State:
-        """What models draw at random in a step."""
-        return self.steps.drawn(inputs, call, seeds, step, total)
+    def run(self, count: int) -> None:
+        """So many steps of everyone who has a course."""
+        self.steps.run(count)
+        self._took(count)
+
+    def held(self) -> list[Tensor]:
+        """What the losses of scores are computed from beside the scores."""
+        states = (self.stack.parameters, self.stack.buffers, self.stack.carried, self.scores.buffers, self.scores.masks)
+        found = [tensor.detach() for state in states for tensor in state.values()]
+        for pool in self.pools:
+            found += [pool.counts_f1, *(members for _, members in pool.groups)]
+        return found
+
+    def took(self, steps: int) -> None:
+        """Note steps of everyone who has a course, or of all where nobody has one."""
+        self.steps.took(steps)
+        self._took(steps)
+
+    def _took(self, steps: int) -> None:
+        courses = self.steps.courses
+        for member in range(len(self.stack)):
+            if not courses or courses[member] is not None:
+                self.stack.steps[member] += steps
+                self.stack.updates[member] += steps
 
     def step(
         self,
@@ -111,6 +136,10 @@ class MaskStepper:
     ) -> Tensor:
         """One step of every member's scores on its own batch; returns the losses before it."""
         return self.steps.step(inputs, targets, learning_rate, call, drawn)
+
+    def close(self) -> None:
+        """Let go of graphs and threads."""
+        self.steps.close()
 
     def seen(self) -> State:
         """The stacked parameters as the forward sees them when they are judged."""
@@ -133,7 +162,7 @@ class MaskStepper:
         }
         frozen = {name: tensor.detach() for name, tensor in self.stack.parameters.items() if name not in chosen}
         buffers = {**self.stack.buffers, **self.stack.carried}
-        return self.plain({**frozen, **chosen}, buffers, inputs, targets, call, *chance)
+        return self.network.losses({**frozen, **chosen}, buffers, inputs, targets, call, *chance)
 
     @torch.no_grad()
     def best(self) -> State:
@@ -146,12 +175,8 @@ class MaskStepper:
             masks |= {name: part.view_as(score) for (name, score), part in zip(scores.items(), parts, strict=True)}
         return masks
 
-    def moved(self, steps: int) -> None:
-        """Note steps that were taken, and give the stack the mask that they led to."""
-        self.steps.moved(steps)
-        for member in range(len(self.stack)):
-            self.stack.steps[member] += steps
-            self.stack.updates[member] += steps
+    def settle(self) -> None:
+        """Give the stack the mask that the steps have led to."""
         masks = self.best()
         for member in range(len(self.stack)):
             self.stack.set_mask(member, {name: mask[member] for name, mask in masks.items()})
@@ -185,7 +210,13 @@ class Supermasks:
         self._whole: tuple[str, MaskStepper] | None = None
 
     def stepper(
-        self, network: Network, recipe: Recipe, members: Sequence[int], scope: str, densities: Sequence[float]
+        self,
+        network: Network,
+        recipe: Recipe,
+        members: Sequence[int],
+        scope: str,
+        densities: Sequence[float],
+        recorder: Callable[[], Recorder] | None = None,
     ) -> tuple[MaskStepper, Stack]:
         """A stepper for some members at their densities: on the whole stack in place, or on a copy of a part."""
         for member in members:
@@ -198,12 +229,21 @@ class Supermasks:
         if list(members) == list(range(len(self.stack))):
             form = f"{scope} {kept}"
             if self._whole is None or self._whole[0] != form:
+                self.close()
                 pools = pools_of(self.scores.masks, scope, kept)
-                self._whole = form, MaskStepper(network, self.stack, recipe, self.scores, pools)
+                fresh = None if recorder is None else recorder()
+                made = MaskStepper(network, self.stack, recipe, self.scores, pools, recorder=fresh)
+                self._whole = form, made
             return self._whole[1], self.stack
         part, scores = self.stack.take(members), self.scores.take(members)
         pools = pools_of(scores.masks, scope, kept)
         return MaskStepper(network, part, recipe, scores, pools, (self, members)), part
+
+    def close(self) -> None:
+        """Let go of what the stepper of the whole fleet holds."""
+        if self._whole is not None:
+            self._whole[1].close()
+            self._whole = None
 
     def goes_on(self, member: int) -> bool:
         """Whether a member's scores are those of its present training: nothing has changed what they left."""
@@ -220,7 +260,7 @@ class Supermasks:
         """Freeze a member's present weights and draw its scores."""
         self.stack.restart(member, self.stack.steps[member])
         self.scores.restart(member, self.stack.steps[member])
-        self._whole = None
+        self.close()
         source = generator(self.seeds[member], "scores of masks")
         for name, scores in self.scores.weights(member).items():
             self.scores.buffers[name][member].copy_(self.stack.parameters[name].detach()[member])

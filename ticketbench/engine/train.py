@@ -1,38 +1,38 @@
-"""The only training loop."""
+"""The only training loop: run to the nearest event of any member, attend to it, and on."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
-from ticketbench.engine.carry import forget, take_up
-from ticketbench.engine.data import Order, TaskData, augmented, gather
+from ticketbench.engine.carry import take_up
+from ticketbench.engine.course import Course, after
+from ticketbench.engine.data import TaskData
 from ticketbench.engine.judge import evaluate
-from ticketbench.engine.network import Network
 from ticketbench.engine.stack import Stack
-from ticketbench.engine.state import State
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.supermask import MaskStepper
-from ticketbench.plugin.calls import placed_on
 from ticketbench.plugin.chance import unmoved
-from ticketbench.seeds import common
-from ticketbench.suite.recipe import Recipe
 
 StepProgress = Callable[[int], None]
+"""Told of steps, added up over members."""
+Look = Callable[[Sequence[int]], None]
+"""Told of the members (by their place in the stack) at whom somebody looks at the step where they are."""
 
 
 @dataclass
 class Log:
-    """What training leaves: points of curves, and the members that diverged."""
+    """What training leaves: points of curves, and the members that arrived or diverged."""
 
     points: list[tuple[int, str, int, float]] = field(default_factory=list)
     """(member of the stack, metric, step, value)."""
     diverged: dict[int, int] = field(default_factory=dict)
     """Member -> the step at which its loss was found not to be finite."""
+    arrived: list[int] = field(default_factory=list)
+    """The members whose courses are at their end."""
 
 
 @dataclass(frozen=True)
@@ -43,78 +43,155 @@ class Goal:
     higher_is_better: bool
 
 
-def train_stack(
+class Training:
+    """Members of one stack on their courses; those without a course stay as they are."""
+
+    def __init__(
+        self,
+        stepper: Stepper | MaskStepper,
+        data: TaskData,
+        courses: Sequence[Course | None],
+        goal: Goal,
+        progress: StepProgress = lambda steps: None,
+        look: Look = lambda members: None,
+    ) -> None:
+        self.stepper = stepper
+        self.stack: Stack = stepper.stack
+        self.data = data
+        self.courses = {member: course for member, course in enumerate(courses) if course is not None}
+        self.goal = goal
+        self.progress = progress
+        self.look = look
+        self.log = Log()
+        self._told = 0
+        """Steps of each member that progress has heard of."""
+        self._taken = 0
+        batch = min(stepper.recipe.batch, len(data.train))
+        take_up(self.stack.carried, stepper.network.carried, self.stack.buffers, batch)
+        stepper.enter(data, courses)
+
+    def go(self, patience: int = 0) -> Log:
+        """Train until a member arrives or diverges, or after so many steps (0: no matter how many)."""
+        network, recipe = self.stepper.network, self.stepper.recipe
+        self.log.arrived = self._at_their_end()
+        with unmoved(f"model '{network.model.name}' or its task"), network.mode(training=not recipe.train_only):
+            while not self.log.arrived and not self.log.diverged:
+                self._to_the_next_event()
+                if patience and self._taken >= patience:
+                    break
+        self.stepper.settle()
+        self._tell()
+        return self.log
+
+    def step(self, member: int) -> int:
+        """The step that a member has reached."""
+        return self.stack.steps[member]
+
+    def _to_the_next_event(self) -> None:
+        self._look(list(self.courses))
+        self._begin_epochs()
+        gap = min(self._next_event(member) - self.step(member) for member in self.courses)
+        if not self._taken:
+            self.stepper.run(1)
+            self.progress(0)  # whoever waits for the first step hears of it
+            self.stepper.run(gap - 1)
+        else:
+            self.stepper.run(gap)
+        self._taken += gap
+        self._note_losses([member for member, course in self.courses.items() if course.is_logged(self.step(member))])
+        sound = [member for member in self.courses if member not in self.log.diverged]
+        self._validate([member for member in sound if self.courses[member].is_validated(self.step(member))])
+        self.log.arrived = self._at_their_end()
+        self._look([member for member in sound if self.step(member) == self.courses[member].total])
+
+    def _at_their_end(self) -> list[int]:
+        return [member for member, course in self.courses.items() if self.step(member) >= course.until]
+
+    def _next_event(self, member: int) -> int:
+        course, step = self.courses[member], self.step(member)
+        due = course.next_event(step)
+        return min(due, after(step, course.per_epoch)) if self.stack.carried else due
+
+    def _begin_epochs(self) -> None:
+        """At the start of an epoch every stream of a sequence begins anew: nothing is carried over."""
+        for member, course in self.courses.items():
+            if self.step(member) % course.per_epoch == 0:
+                for state in self.stack.carried.values():
+                    state[member] = 0
+
+    def _note_losses(self, members: Sequence[int]) -> None:
+        """A point of the training curve of these members; a loss that is not finite ends a curve."""
+        if not members:
+            return
+        moved = self.stepper.moved
+        totals = moved.totals.tolist()
+        for member in members:
+            step, count = self.step(member), self.step(member) - moved.noted[member]
+            if math.isfinite(totals[member]):
+                self.log.points.append((member, "train/loss", step, totals[member] / count))
+            else:
+                self.log.diverged[member] = step
+            moved.noted[member] = step
+        moved.totals[torch.tensor(members, device=moved.totals.device)] = 0
+        self._tell()
+
+    def _validate(self, members: Sequence[int]) -> None:
+        """Validate these members, and keep the best where their recipes say so."""
+        if not members:
+            return
+        self.stepper.settle()
+        network, recipe, seen, buffers = (
+            self.stepper.network,
+            self.stepper.recipe,
+            self.stepper.seen(),
+            self.stack.buffers,
+        )
+        if len(members) < len(self.stack):
+            index = torch.tensor(members, device=self.stack.totals.device)
+            parameters, statistics = (
+                {name: tensor.detach().index_select(0, index) for name, tensor in state.items()}
+                for state in (seen, buffers)
+            )
+        else:
+            parameters, statistics = seen, buffers
+        found = evaluate(network, parameters, statistics, self.data.validation, recipe.judge_batch)
+        for member, scores in zip(members, found, strict=True):
+            for name, values in scores.items():
+                self.log.points.append((member, f"validation/{name}", self.step(member), values[-1]))
+        best = {
+            member: scores[self.goal.metric][-1]
+            for member, scores in zip(members, found, strict=True)
+            if self.courses[member].recipe.select == "best"
+        }
+        if best:
+            self.stack.keep_best(best, self.goal.higher_is_better, seen)
+
+    def _look(self, members: Sequence[int]) -> None:
+        """Let those look on who wanted to at the steps where these members are."""
+        watched = [member for member in members if self.step(member) in self.courses[member].stops]
+        if watched:
+            self.stepper.settle()
+            self.look(watched)
+
+    def _tell(self) -> None:
+        if self._taken > self._told:
+            self.progress((self._taken - self._told) * len(self.courses))
+            self._told = self._taken
+
+
+def train_to_the_end(
     stepper: Stepper | MaskStepper,
     data: TaskData,
-    seeds: Sequence[int],
-    until: int,
+    courses: Sequence[Course | None],
     goal: Goal,
     progress: StepProgress = lambda steps: None,
-    stops: Collection[int] = (),
-    look: StepProgress = lambda step: None,
 ) -> Log:
-    """Train all members of the stepper's stack from their common step to step `until`.
-
-    `look` is called at each of the steps `stops`, before it is taken, and after the last one of the schedule.
-    """
-    stack, recipe, network = stepper.stack, stepper.recipe, stepper.network
-    log, examples, start = Log(), len(data.train), stack.steps[0]
-    total = recipe.total_steps(examples)
-    order = Order(seeds, examples, recipe.batch, data.device, data.task.contiguous)
-    take_up(stack.carried, network.carried, stack.buffers, order.batch)
-    losses = torch.zeros(len(stack), device=data.device)
-    noted = start
-    stepper.refresh()
-    with unmoved(f"model '{network.model.name}' or its task"), network.mode(training=not recipe.train_only):
-        for step in range(start, until):
-            if step in stops:
-                stepper.moved(step - stack.steps[0])
-                look(step)
-            if step % order.per_epoch == 0:
-                forget(stack.carried)
-            inputs, targets = gather(data.train, order.batch_at(step))
-            inputs = augmented(data.task, inputs, seeds, step)
-            call = placed_on(data.device, network.model.training_call(common("training call", step)))
-            drawn = stepper.drawn(inputs, call, seeds, step, total)
-            losses += stepper.step(inputs, targets, recipe.learning_rate_at(step, examples), call, drawn)
-            if step == start:
-                progress(0)  # whoever waits for the first step hears of it
-            done = step + 1
-            if done % recipe.log_every == 0 or done == until:
-                note_losses(log, losses, done, done - noted)
-                progress(done - noted)
-                noted = done
-                if len(log.diverged) == len(stack):
-                    break
-            if validation_is_due(recipe, done, order.per_epoch) and len(data.validation):
-                stepper.moved(done - stack.steps[0])
-                validate(stack, stepper.seen(), network, recipe, data, goal, log)
-    stepper.moved(noted - stack.steps[0])
-    if until > start and until == total and until in stops:
-        look(until)
+    """Train all members of a stack until each has arrived or diverged."""
+    log, left = Log(), list(courses)
+    while any(course is not None for course in left):
+        part = Training(stepper, data, left, goal, progress).go()
+        log.points += part.points
+        log.diverged |= part.diverged
+        log.arrived += part.arrived
+        left = [None if at in (*part.arrived, *part.diverged) else course for at, course in enumerate(left)]
     return log
-
-
-def note_losses(log: Log, losses: Tensor, step: int, count: int) -> None:
-    """A point of the training curve for each member; a loss that is not finite ends its curve."""
-    for member, total in enumerate(losses.tolist()):
-        if math.isfinite(total):
-            log.points.append((member, "train/loss", step, total / count))
-        else:
-            log.diverged.setdefault(member, step)
-    losses.zero_()
-
-
-def validation_is_due(recipe: Recipe, done: int, per_epoch: int) -> bool:
-    """Whether a validation comes after this many steps."""
-    return bool(recipe.validate_every) and done % (recipe.validate_every * per_epoch) == 0
-
-
-def validate(stack: Stack, seen: State, network: Network, recipe: Recipe, data: TaskData, goal: Goal, log: Log) -> None:
-    """Validate every member, and keep the best if the recipe says so."""
-    found = evaluate(network, seen, stack.buffers, data.validation, recipe.judge_batch)
-    for member, scores in enumerate(found):
-        for name, values in scores.items():
-            log.points.append((member, f"validation/{name}", stack.steps[member], values[-1]))
-    if recipe.select == "best":
-        stack.keep_best([scores[goal.metric][-1] for scores in found], goal.higher_is_better, seen)

@@ -29,6 +29,7 @@ from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
 from ticketbench.store.schema import Finding
+from ticketbench.suite.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,10 @@ class MemberTrial(Trial):
     # -- the schedule ------------------------------------------------------------------------------------
 
     @property
+    def _recipe(self) -> Recipe:
+        return self._bench.recipes[self._member]
+
+    @property
     @override
     def step(self) -> int:
         return self._bench.stack.steps[self._member]
@@ -255,12 +260,12 @@ class MemberTrial(Trial):
     @property
     @override
     def total_steps(self) -> int:
-        return self._bench.stage.total_steps
+        return self._recipe.total_steps(len(self._bench.stage.data.train))
 
     @property
     @override
     def steps_per_epoch(self) -> int:
-        return self._bench.stage.recipe.steps_per_epoch(len(self._bench.stage.data.train))
+        return self._recipe.steps_per_epoch(len(self._bench.stage.data.train))
 
     @property
     @override
@@ -274,8 +279,7 @@ class MemberTrial(Trial):
 
     @override
     def learning_rate(self, step: int | None = None) -> float:
-        stage = self._bench.stage
-        return stage.recipe.learning_rate_at(self.step if step is None else step, len(stage.data.train))
+        return self._recipe.learning_rate_at(self.step if step is None else step, len(self._bench.stage.data.train))
 
     @override
     def train(

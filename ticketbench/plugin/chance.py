@@ -152,7 +152,8 @@ def unmoved(owner: str) -> Iterator[None]:
         )
 
 
-def step_numbers(count: int, seeds: Sequence[int], step: int, device: torch.device) -> Tensor:
-    """Each member's uniform numbers for a training step, (fleet, count)."""
-    each = [torch.rand(count, generator=generator(seed, "model", step)) for seed in seeds]
-    return torch.stack(each).to(device)
+def step_numbers(count: int, seeds: Sequence[int], steps: Sequence[int], device: torch.device) -> Tensor:
+    """Each member's uniform numbers for the training step that it is at, (fleet, count)."""
+    each = zip(seeds, steps, strict=True)
+    drawn = [torch.rand(count, generator=generator(seed, "model", step)) for seed, step in each]
+    return torch.stack(drawn).to(device)

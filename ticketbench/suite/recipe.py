@@ -14,6 +14,36 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 
 
+SCHEDULE = (
+    "learning_rate",
+    "epochs",
+    "steps",
+    "schedule",
+    "schedule_every",
+    "milestones",
+    "gamma",
+    "warmup",
+    "warmup_epochs",
+)
+"""The fields that, with the batch, decide the learning rate of every step."""
+OWN = frozenset((*SCHEDULE, "weight_decay", "select", "validate_every", "log_every"))
+"""The fields in which members of one stack may differ."""
+PLAIN = {
+    "optimizer": "sgd",
+    "momentum": 0.0,
+    "nesterov": False,
+    "weight_decay": 0.0,
+    "decoupled": False,
+    "clip": None,
+    "learning_rate_factors": {},
+    "train_only": (),
+    "select": "last",
+    "validate_every": 0,
+    "log_every": 1,
+}
+"""Fields that do not decide any learning rate, at one value for all."""
+
+
 class Recipe(BaseModel):
     """How a network is trained. Times are in epochs unless they say steps."""
 
@@ -113,6 +143,18 @@ class Recipe(BaseModel):
     def trains(self, parameter: str) -> bool:
         """Whether a parameter is trained at all."""
         return not self.train_only or any(fnmatchcase(parameter, pattern) for pattern in self.train_only)
+
+    def learning_rates_text(self) -> str:
+        """What decides the learning rates, as JSON that a recipe can be made from again: all other fields are plain."""
+        return self.model_copy(update=PLAIN).model_dump_json()
+
+    def shared_text(self) -> str:
+        """What recipes must agree in for their cells to be trained as one stack, as canonical JSON.
+
+        Learning rates, decay, schedules, lengths, and when somebody looks may differ from cell to cell.
+        """
+        fields = self.model_dump(mode="json")
+        return canonical({name: value for name, value in fields.items() if name not in OWN})
 
     def text(self) -> str:
         """The recipe as canonical JSON, defaults included: the text that keys of cells are made from."""

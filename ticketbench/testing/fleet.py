@@ -6,7 +6,7 @@ What it hands to plugins' tests names no part of the engine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.fleet_run import lead, order_seed
+from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import cloned, member_of
-from ticketbench.engine.train import Goal, train_stack
+from ticketbench.engine.train import Goal, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
@@ -99,13 +99,12 @@ def carry_out(trial: Trial, request: Train) -> None:
     7
     """
     bench, member = behind(trial)
-    stepper, part = bench.steppers.for_members([member], [request])
-    stepper.keep_average(request.average)
-    until = trial.total_steps if request.until is None else request.until
-    seed = order_seed(bench.cells[member].seed, request.order)
-    train_stack(stepper, bench.stage.data, [seed], until, Goal("accuracy", higher_is_better=True))
-    if part is not bench.stack:
-        bench.stack.put([member], part)
+    plain = bench.course(member, request.order, trial.total_steps if request.until is None else request.until)
+    course = replace(plain, average=request.average)
+    stepper, courses, copied = bench.steppers.for_members([member], [request], [course])
+    train_to_the_end(stepper, bench.stage.data, courses, Goal("accuracy", higher_is_better=True))
+    if copied:
+        bench.stack.put([member], stepper.stack)
 
 
 def optimizer_of(trial: Trial) -> OptimizerState:

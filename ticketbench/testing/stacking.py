@@ -107,7 +107,7 @@ def chances(model: Model, module: nn.Module, inputs: Tensor, call: Mapping[str, 
         count = numbers_of(module, inputs, call)
     except OptionError as error:
         raise AssertionError(f"model '{model.name}': {error}") from None
-    return step_numbers(count, range(MEMBERS), 0, inputs.device) if count else None
+    return step_numbers(count, range(MEMBERS), [0] * MEMBERS, inputs.device) if count else None
 
 
 def single(
