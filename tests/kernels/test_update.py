@@ -16,7 +16,7 @@ from ticketbench.kernels.update import BLOCK, adam_, adam_twin_, sgd_, sgd_twin_
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 SIZES = (1, 7, 1023, 4097)
 FLEETS = (1, 3)
-DECAYS = ({}, {"decay": True}, {"shrink": True})
+DECAYS: tuple[dict[str, bool], ...] = ({}, {"decay": True}, {"shrink": True}, {"decay": True, "shrink": True})
 
 
 def nearly(found: Tensor, expected: Tensor) -> None:
@@ -102,6 +102,27 @@ def test_a_member_that_is_not_live_keeps_every_bit(interpreted, where: str):
             same_bits(after[at][1], before[at][1])
             assert not torch.equal(after[at][0], before[at][0])
             assert not torch.equal(after[at][2], before[at][2])
+
+
+@pytest.mark.parametrize("where", ["kernel", "twin"])
+def test_outside_the_mask_weights_and_slots_become_zero(interpreted, where: str):
+    """Whatever they were before, so that a mask never leaks; 0.0, not -0.0."""
+    for function, twin, slots, keywords in (
+        (adam_, adam_twin_, 2, {"betas": BETAS, "epsilon": EPSILON}),
+        (sgd_, sgd_twin_, 1, {"momentum": 0.9}),
+    ):
+        given = drawn(3, 37)
+        mask, pace = given.mask, pace_of(3)
+        stray = [torch.full_like(given.weight, -1.5) for _ in range(slots)]
+        state = (torch.full_like(given.weight, -2.0), given.gradient, mask, *[tensor.abs() for tensor in stray])
+        if where == "kernel":
+            _, state = interpreted(function, *state, pace, **keywords)
+        else:
+            twin(*state, pace, **keywords)
+        for at in {0, *range(3, 3 + slots)}:
+            same_bits(state[at][~mask], torch.zeros_like(state[at][~mask]))
+            assert bool(state[at][mask].isfinite().all())
+            assert bool((state[at][mask] != 0).all())
 
 
 def test_an_update_by_hand():

@@ -24,6 +24,19 @@ def check_stacked(tensors: dict[str, Tensor], mask: Tensor | None) -> None:
         _check(name, tensor, dtype, weight.shape, weight.device)
 
 
+def check_product(weight: Tensor, inputs: Tensor, output_gradients: Tensor) -> None:
+    """Refuse inputs and gradients of outputs that are not those of these linear layers, on one batch."""
+    if weight.ndim != 3 or inputs.ndim != 3:
+        raise ValueError(
+            f"stacked linear layers have weights (fleet, out, in) and inputs (fleet, batch, in), "
+            f"not {tuple(weight.shape)} and {tuple(inputs.shape)}"
+        )
+    fleet, outs, ins = weight.shape
+    batch = inputs.shape[1]
+    _check("inputs", inputs, torch.float32, torch.Size((fleet, batch, ins)), weight.device)
+    _check("output_gradients", output_gradients, torch.float32, torch.Size((fleet, batch, outs)), weight.device)
+
+
 def check_pace(pace: Pace, weight: Tensor, others: dict[str, Tensor] | None = None) -> None:
     """Refuse a pace of another fleet, device or type."""
     numbers = {"rate": pace.rate, "decay": pace.decay, "shrink": pace.shrink, **(others or {})}
