@@ -28,7 +28,7 @@ def test_a_tile_multiplies_as_it_is_asked_to(name: str, precision: str, capabili
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
     from ticketbench.kernels import tiles
 
-    constants = {"rows": ROWS, "columns": COLUMNS, "depth": DEPTH, "precision": precision}
+    constants = {"steps": 2, "rows": ROWS, "columns": COLUMNS, "depth": DEPTH, "precision": precision}
     if name == "sgd_tile":
         constants["nesterov"] = True
     code = compiled(getattr(tiles, name), constants, capability, TILE_WARPS)

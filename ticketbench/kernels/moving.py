@@ -13,11 +13,30 @@ def across(numbers: Tensor, weight: Tensor) -> Tensor:
     return numbers.view(-1, *[1] * (weight.ndim - 1))
 
 
-def move(pace: Pace, mask: Tensor | None, *changed: tuple[Tensor, Tensor]) -> None:
-    """Put new values in the place of old ones: zero outside the mask, and only where a member is live."""
+def bits_of(mask: Tensor | None, weight: Tensor) -> Tensor | None:
+    """A mask as integers as wide as the weight's numbers: all bits where it keeps, none where it does not."""
+    return None if mask is None else mask.to(_integers(weight)).neg_()
+
+
+def kept_by(tensor: Tensor, bits: Tensor | None) -> Tensor:
+    """A tensor's values where bits are set, and 0.0 elsewhere, whatever is there.
+
+    As `where` would have it, which takes several times as long on a CPU.
+    """
+    if bits is None:
+        return tensor
+    return tensor.view(bits.dtype).bitwise_and(bits).view(tensor.dtype)
+
+
+def move(pace: Pace, bits: Tensor | None, *changed: tuple[Tensor, Tensor]) -> None:
+    """Put new values in the place of old ones: zero where bits are not set, and only where a member is live."""
     for old, new in changed:
-        new = new if mask is None else new.where(mask, 0)
-        old.copy_(new.where(across(pace.live, old), old))
+        old.copy_(kept_by(new, bits).where(across(pace.live, old), old))
+
+
+def _integers(tensor: Tensor) -> torch.dtype:
+    """The integers that are as wide as a tensor's numbers."""
+    return torch.int64 if tensor.dtype == torch.float64 else torch.int32
 
 
 def as_bytes(flags: Tensor | None) -> Tensor | None:

@@ -22,15 +22,16 @@ def gradient_tile(
     batch: tl.tensor,
     outs: tl.tensor,
     ins: tl.tensor,
+    steps: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
     depth: tl.constexpr,
     precision: tl.constexpr,
 ) -> tl.tensor:
-    """Σ over examples b of g[b, row]·x[b, column], accumulated in fp32, `depth` examples at a time."""
+    """Σ over examples b of g[b, row]·x[b, column], accumulated in fp32, `depth` examples a step."""
     tile = tl.zeros((rows, columns), dtype=tl.float32)
-    for begin in range(0, batch, depth):
-        example = begin + tl.arange(0, depth)
+    for step in range(steps):
+        example = step * depth + tl.arange(0, depth)
         line = member.to(tl.int64) * batch + example
         left = tl.load(
             output_gradients + line[None, :] * outs + row[:, None],
@@ -67,6 +68,7 @@ def adam_tile(
     keep_second: tl.tensor,
     fresh_second: tl.tensor,
     epsilon: tl.tensor,
+    steps: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
     depth: tl.constexpr,
@@ -79,7 +81,7 @@ def adam_tile(
     column = tl.program_id(0) % across * columns + tl.arange(0, columns)
     if tl.load(live + member) != 0:
         gradient = gradient_tile(
-            inputs, output_gradients, member, row, column, batch, outs, ins, rows, columns, depth, precision
+            inputs, output_gradients, member, row, column, batch, outs, ins, steps, rows, columns, depth, precision
         )
         at = (member.to(tl.int64) * outs + row)[:, None] * ins + column[None, :]
         moves = (row < outs)[:, None] & (column < ins)[None, :]
@@ -121,6 +123,7 @@ def sgd_tile(
     ins: tl.tensor,
     momentum: tl.tensor,
     nesterov: tl.constexpr,
+    steps: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
     depth: tl.constexpr,
@@ -133,7 +136,7 @@ def sgd_tile(
     column = tl.program_id(0) % across * columns + tl.arange(0, columns)
     if tl.load(live + member) != 0:
         gradient = gradient_tile(
-            inputs, output_gradients, member, row, column, batch, outs, ins, rows, columns, depth, precision
+            inputs, output_gradients, member, row, column, batch, outs, ins, steps, rows, columns, depth, precision
         )
         at = (member.to(tl.int64) * outs + row)[:, None] * ins + column[None, :]
         moves = (row < outs)[:, None] & (column < ins)[None, :]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ticketbench.kernels.checks import check_momentum, check_pace, check_stacked
-from ticketbench.kernels.moving import across, as_bytes, move, on_device_of
+from ticketbench.kernels.moving import across, as_bytes, bits_of, kept_by, move, on_device_of
 from ticketbench.kernels.pace import Corrections, Pace, corrections_of
 from ticketbench.kernels.presence import runs_kernels
 
@@ -103,14 +103,14 @@ def adam_twin_(
         across(numbers, weight)
         for numbers in (pace.rate / corrections.first, corrections.root, pace.decay, pace.shrink)
     )
-    gradient = gradient if mask is None else gradient.where(mask, 0)
-    gradient = gradient + decay * weight
+    bits = bits_of(mask, weight)
+    gradient = kept_by(gradient, bits) + decay * weight
     new_first = (gradient - first).mul_(1 - betas[0]).add_(first)
     new_second = (1 - betas[1]) * gradient
     new_second = new_second.mul_(gradient).add_(betas[1] * second)
     scale = new_second.sqrt().div_(root).add_(epsilon)
     new_weight = shrink * weight - (step * new_first).div_(scale)
-    move(pace, mask, (weight, new_weight), (first, new_first), (second, new_second))
+    move(pace, bits, (weight, new_weight), (first, new_first), (second, new_second))
 
 
 @torch.no_grad()
@@ -175,11 +175,11 @@ def sgd_twin_(
     """What `sgd_` computes, in torch's operations."""
     check_momentum(momentum_buffer, momentum, nesterov)
     rate, decay, shrink = (across(numbers, weight) for numbers in (pace.rate, pace.decay, pace.shrink))
-    gradient = gradient if mask is None else gradient.where(mask, 0)
-    gradient = gradient + decay * weight
+    bits = bits_of(mask, weight)
+    gradient = kept_by(gradient, bits) + decay * weight
     changed: list[tuple[Tensor, Tensor]] = []
     if momentum_buffer is not None:
         new_buffer = momentum * momentum_buffer + gradient
         changed.append((momentum_buffer, new_buffer))
         gradient = gradient + momentum * new_buffer if nesterov else new_buffer
-    move(pace, mask, (weight, shrink * weight - rate * gradient), *changed)
+    move(pace, bits, (weight, shrink * weight - rate * gradient), *changed)
