@@ -1,0 +1,35 @@
+"""Kernels compiled for a GPU that need not be there, as PTX."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NUMBERS, FLAGS = "*fp32", "*u8"
+KINDS = (
+    {"mask": FLAGS, "live": FLAGS}
+    | dict.fromkeys(("size", "batch", "outs", "ins"), "i32")
+    | dict.fromkeys(("fresh_first", "keep_second", "fresh_second", "epsilon", "momentum"), "fp32")
+)
+"""The types of arguments that are not tensors of fp32, by name."""
+
+
+def compiled(kernel: Any, constants: dict[str, Any], capability: int, warps: int) -> str:
+    """The PTX of a kernel as the updates start it: addresses and sizes that are multiples of 16, nothing fused."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    names = kernel.arg_names
+    signature = {name: "constexpr" if name in constants else KINDS.get(name, NUMBERS) for name in names}
+    aligned = [
+        at for at, name in enumerate(names) if signature[name].startswith("*") or name in ("size", "outs", "ins")
+    ]
+    source = ASTSource(
+        kernel,
+        signature,
+        {(names.index(name),): value for name, value in constants.items()},
+        {(at,): [["tt.divisibility", 16]] for at in aligned},
+    )
+    options = {"enable_fp_fusion": False, "num_warps": warps}
+    code: str = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options).asm["ptx"]
+    return code
