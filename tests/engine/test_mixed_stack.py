@@ -1,0 +1,252 @@
+"""Cells of many methods, schedules and lengths in one stack: each is what it would be on its own, bit for bit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from previous_loop import carry_on
+
+from ticketbench.engine import replay
+from ticketbench.engine.bench import Bench
+from ticketbench.engine.fleet_run import FleetRun, until_of
+from ticketbench.engine.life import whole_life
+from ticketbench.engine.member import Member
+from ticketbench.engine.rehearsal import Rehearsal
+from ticketbench.engine.replay import Recorder
+from ticketbench.plan.cell import Cell
+from ticketbench.plan.plan import make_plan
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.loading import load_plugins
+from ticketbench.plugin.request import Train
+from ticketbench.suite.suite import Headline, read_suite
+
+CPU = torch.device("cpu")
+HEADLINE = Headline(metric="accuracy")
+SUITE = """
+schema = 1
+name = "mixed"
+version = 1
+title = "What shares a stack"
+reference = "none"
+scorers_run_as = "oneshot"
+headline = {{ metric = "accuracy" }}
+
+[methods]
+dense = {{ method = "dense" }}
+snip = {{ method = "oneshot", scorer = "snip" }}
+imp = {{ method = {{ name = "imp", fraction = 0.5 }}, scorer = "magnitude" }}
+rigl = {{ method = {{ name = "rigl", every = 7 }}, scorer = "random" }}
+snfs = {{ method = {{ name = "snfs", every = 9 }}, scorer = "random" }}
+gradual = {{ method = {{ name = "gradual", every = 8 }}, scorer = "magnitude" }}
+
+[recipes.first]
+{optimizer}
+learning_rate = 2e-2
+batch = 50
+steps = 60
+log_every = 20
+schedule = "step"
+milestones = [1, 2]
+
+[recipes.second]
+{optimizer}
+learning_rate = 1e-2
+weight_decay = 3e-3
+batch = 50
+epochs = 3
+log_every = 13
+schedule = "cosine"
+warmup = "linear"
+warmup_epochs = 1
+select = "best"
+validate_every = 1
+
+[recipes.bursting]
+{optimizer}
+learning_rate = 1e30
+batch = 50
+steps = 40
+log_every = 10
+
+[tiers.smoke]
+about = "seconds"
+seeds = [0]
+timeout = 60
+
+[[tiers.smoke.blocks]]
+tasks = ["digits"]
+models = [{{ name = "mlp", hidden = [17, 9] }}]
+protocols = ["same"]
+initializers = ["default"]
+methods = ["dense", "snip", "imp", "rigl", "snfs", "gradual"]
+densities = [0.25]
+recipe = "first"
+
+[[tiers.smoke.blocks]]
+tasks = ["digits"]
+models = [{{ name = "mlp", hidden = [17, 9] }}]
+protocols = ["same"]
+initializers = [{{ name = "he", distribution = "normal" }}]
+methods = ["imp", "rigl", "snfs", "gradual", "snip"]
+densities = [0.1]
+recipe = "second"
+
+[[tiers.smoke.blocks]]
+tasks = ["digits"]
+models = [{{ name = "mlp", hidden = [17, 9] }}]
+protocols = ["same"]
+initializers = ["default"]
+methods = ["dense"]
+densities = [1.0]
+recipe = "bursting"
+"""
+OPTIMIZERS = {
+    "sgd": 'optimizer = "sgd"',
+    "momentum": 'optimizer = "sgd"\nmomentum = 0.9\nnesterov = true',
+    "adam": 'optimizer = "adam"',
+    "clipped adam": 'optimizer = "adam"\nclip = 0.5',
+}
+
+
+def cells_of(folder: Path, optimizer: str) -> tuple[Cell, ...]:
+    """Twelve cells of six methods, of different densities, initializers, rates, decays, schedules and lengths."""
+    path = folder / "mixed.toml"
+    path.write_text(SUITE.format(optimizer=OPTIMIZERS[optimizer]), encoding="utf-8")
+    return make_plan(read_suite(path), "smoke", load_plugins()).cells
+
+
+def bench_of(cells: Sequence[Cell], recording: type[Recorder] | None = None) -> Bench:
+    """A bench with a place for each cell."""
+    resolver = Resolver(load_plugins())
+    return Bench(cells, [resolver.cast(cell.setting) for cell in cells], CPU, recording)
+
+
+class Ended:
+    """What is left of a life."""
+
+    def __init__(self, member: Member, bench: Bench) -> None:
+        stack, at = bench.stack, member.index
+        self.status = member.status
+        self.curves = [(point.split, point.metric, point.x, point.value) for point in member.curves]
+        self.headline = member.headline
+        self.findings = list(member.trial.findings)
+        self.tensors = {name: weight.clone() for name, weight in stack.weights(at).items()}
+        self.tensors |= {f"mask of {name}": mask for name, mask in stack.mask(at).items()}
+        for slot, state in stack.slots.items():
+            self.tensors |= {f"{slot} of {name}": tensor[at].clone() for name, tensor in state.items()}
+
+
+def together(cells: Sequence[Cell], places: int = 0, recording: type[Recorder] | None = None) -> dict[str, Ended]:
+    """All cells in one stack of so many places (0: one for each), by the engine."""
+    left: dict[str, Ended] = {}
+    count = places or len(cells)
+    bench, resolver = bench_of(cells[:count], recording), Resolver(load_plugins())
+    run = FleetRun(
+        bench,
+        HEADLINE,
+        waiting=deque((cell, resolver.cast(cell.setting)) for cell in cells[count:]),
+        leave=lambda member: left.__setitem__(member.cell.key, Ended(member, bench)),
+    )
+    run.lead(lambda at, member: whole_life(at, member, False))
+    assert len(bench.stack) == count
+    return left
+
+
+def alone(cell: Cell) -> Ended:
+    """One cell on its own, trained by the loop that anyone would write."""
+    bench = bench_of([cell])
+    run = FleetRun(bench, HEADLINE)
+    run.begin_life(lambda at, member: whole_life(at, member, False), 0, cell, bench.casts[0])
+    (member,) = run.members
+    while not member.status:
+        run.advance(member)
+        run.judge_what_waits()
+        if isinstance(member.request, Train):
+            member.trial.enter(None)
+            member.trial.set_out()
+            assert until_of(member) <= member.trial.total_steps
+            points, burst = carry_on(bench, member.request)
+            for split, metric, step, value in points:
+                member.curves.append(type_of_point(split, metric, member.round, step, value))
+            member.request = None
+            if burst:
+                member.status = "diverged"
+    return Ended(member, bench)
+
+
+def type_of_point(split: str, metric: str, training: int, step: int, value: float):
+    """A point of a curve over training steps."""
+    from ticketbench.store.schema import CurvePoint
+
+    return CurvePoint(split, "", metric, training, "step", float(step), value)
+
+
+def assert_equal(mine: Ended, theirs: Ended, where: str) -> None:
+    """The same to the last bit: weights, masks, slots, validations, headline, findings.
+
+    The mean of a batch's losses is taken in an order that depends on how many members there are: the last digit of a
+    point of the training curve is its own.
+    """
+    assert mine.status == theirs.status, where
+    for (*point, value), (*expected, other) in zip(mine.curves, theirs.curves, strict=True):
+        assert point == expected, where
+        assert value == (pytest.approx(other, rel=1e-6) if point[1] == "loss" else other), f"{where}: {point}"
+    assert mine.headline == theirs.headline or mine.headline != mine.headline, where
+    assert mine.findings == theirs.findings, where
+    if mine.status == "ok":  # what is not finite is no result
+        for name, tensor in theirs.tensors.items():
+            assert mine.tensors[name].equal(tensor), f"{where}: {name}"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_mixed_stack_is_what_each_of_its_cells_is_alone(tmp_path: Path, optimizer: str):
+    """12 cells of 6 methods, one of which bursts: all as in a plain loop of one network, to the last bit."""
+    cells = cells_of(tmp_path, optimizer)
+    assert (len(cells), len({cell.setting.method.name for cell in cells})) == (12, 6)
+    found = together(cells)
+    assert sorted(found) == sorted(cell.key for cell in cells)
+    assert [one.status for one in found.values()].count("diverged") == 1
+    for cell in cells:
+        assert_equal(found[cell.key], alone(cell), f"{cell.setting.row} at {cell.density}")
+
+
+def assert_close(mine: Ended, theirs: Ended, where: str) -> None:
+    """The same up to rounding: masks to the last place, and numbers nearly."""
+    assert mine.status == theirs.status, where
+    assert [point[:3] for point in mine.curves] == [point[:3] for point in theirs.curves], where
+    for (*_, value), (*point, expected) in zip(mine.curves, theirs.curves, strict=True):
+        tolerance = 0.01 if point[1] == "accuracy" else 2e-4 * abs(expected) + 1e-6  # a hundredth: two of 200 images
+        assert abs(value - expected) <= tolerance, f"{where}: {point}"
+    if mine.status == "ok":
+        for name, tensor in theirs.tensors.items():
+            if tensor.dtype == torch.bool:
+                assert mine.tensors[name].equal(tensor), f"{where}: {name}"
+            else:
+                torch.testing.assert_close(mine.tensors[name], tensor, rtol=2e-3, atol=2e-4, msg=f"{where}: {name}")
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "clipped adam"])
+def test_a_cell_does_not_depend_on_its_place_or_its_neighbours(tmp_path: Path, optimizer: str):
+    """Three places for twelve cells, in another order: who ends makes room, and nothing but rounding changes."""
+    cells = cells_of(tmp_path, optimizer)
+    expected = together(cells)
+    found = together([*reversed(cells)], places=3)
+    assert sorted(found) == sorted(expected)
+    for cell in cells:
+        assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")
+
+
+@pytest.mark.parametrize(("optimizer", "places"), [("momentum", 5), ("clipped adam", 0), ("adam", 5)])
+def test_replayed_steps_are_those_that_are_launched(tmp_path: Path, optimizer: str, places: int, monkeypatch):
+    """Recorded once as operations on the device alone and replayed: the same cells, up to rounding."""
+    monkeypatch.setattr(replay, "SEVERAL", 3)
+    cells = cells_of(tmp_path, optimizer)
+    expected = together(cells)
+    found = together(cells, places, Rehearsal)
+    assert sorted(found) == sorted(expected)
+    for cell in cells:
+        assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")
