@@ -95,3 +95,19 @@ def test_what_a_kernel_would_misread_is_refused():
         state_forward(torch.zeros(2, 3).double(), torch.zeros(2, 3).double())
     with pytest.raises(ValueError, match=r"in strides of \(1, 2\): take the functions of gates\.py"):
         state_forward(torch.zeros(3, 2).mT, torch.zeros(2, 3))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available() or find_spec("triton") is None, reason="no GPU, or no Triton")
+@pytest.mark.parametrize("size", [*SIZES.values(), (5, 2, 64, 400)], ids=str)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_on_a_gpu_a_kernel_computes_what_its_twin_does(name: str, size: tuple[int, ...]):
+    """Compiled; all other steps keep every bit."""
+    *lead, units = size
+    buffers = [drawn(*lead, blocks * units, scale=2.0).cuda() + 0.1 * at for at, blocks in enumerate(BLOCKS[name])]
+    found, twins = ([buffer.clone() for buffer in buffers] for _ in range(2))
+    at_step(name, True, 1, *found)
+    at_step(name, False, 1, *twins)
+    for before, one, other in zip(buffers, found, twins, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-5)
+        assert one.select(-3, 0).equal(before.select(-3, 0))

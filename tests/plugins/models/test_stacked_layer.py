@@ -23,14 +23,14 @@ from ticketbench_models.sequence import written_sequence
 from ticketbench_models.sequence_buffers import Lender
 from ticketbench_models.stacked_layer import layer_states
 
-MEMBERS, BATCH, STEPS, FEATURES, CLASSES = 3, 4, 5, 2, 6
+MEMBERS, BATCH, STEPS, FEATURES, HIDDEN, CLASSES = 3, 4, 5, 2, 7, 6
 MODELS: tuple[Model, ...] = (
-    RNN(hidden=7),
-    LSTM(hidden=7),
-    Peephole(hidden=7),
-    GRU(hidden=7),
-    *(LanguageModel(cell=cell, hidden=7, embedding=3) for cell in ("lstm", "gru")),
-    LanguageModel(cell="gru", hidden=7, embedding=3, softmax="sampled", samples=4),
+    RNN(hidden=HIDDEN),
+    LSTM(hidden=HIDDEN),
+    Peephole(hidden=HIDDEN),
+    GRU(hidden=HIDDEN),
+    *(LanguageModel(cell=cell, hidden=HIDDEN, embedding=3) for cell in ("lstm", "gru")),
+    LanguageModel(cell="gru", hidden=HIDDEN, embedding=3, softmax="sampled", samples=4),
 )
 
 
@@ -39,39 +39,37 @@ def named(model: Model) -> str:
     return " ".join([model.name, *([model.cell, model.softmax] if isinstance(model, LanguageModel) else [])])
 
 
-def training_step(model: Model) -> tuple[Callable[[], None], dict[str, Tensor], dict[str, Tensor]]:
-    """A step of plain gradient descent on a fleet with masks, with the parameters and the buffers that it changes."""
+def training_step(model: Model, device: str = "cpu") -> tuple[Callable[[], None], dict[str, Tensor], dict[str, Tensor]]:
+    """A step of plain gradient descent on a fleet with masks; beside it what it changes, and the masks."""
     torch.manual_seed(0)
     texts = isinstance(model, LanguageModel)
     shapes = Shapes((STEPS,) if texts else (STEPS, FEATURES), CLASSES)
     modules = [model.build(shapes) for _ in range(MEMBERS)]
-    parameters = stacked([dict(module.named_parameters()) for module in modules])
-    masks = {name: torch.rand(parameters[name].shape) < 0.5 for name in model.prunable(modules[0])}
-    buffers = {name: torch.zeros(MEMBERS, BATCH, 7) for name in model.carried(modules[0])}
-    call = model.training_call(random.Random(0))
-    inputs, targets = torch.randn(MEMBERS, BATCH, STEPS, FEATURES), torch.randint(0, CLASSES, (MEMBERS, BATCH))
-    if texts:
-        inputs, targets = (torch.randint(0, CLASSES, (MEMBERS, BATCH, STEPS)) for _ in range(2))
-    forward = model.stacked(modules[0])
-    assert forward is not None
+    each = [{name: part.detach() for name, part in module.named_parameters()} for module in modules]
+    parameters = {name: torch.stack([one[name] for one in each]).to(device) for name in each[0]}
+    masks = {name: (torch.rand(parameters[name].shape) < 0.5).to(device) for name in model.prunable(modules[0])}
+    for name, mask in masks.items():
+        parameters[name] *= mask
     trained = {name: part.requires_grad_() for name, part in parameters.items() if name != "embedding.weight"}
+    buffers = {name: torch.zeros(MEMBERS, BATCH, HIDDEN, device=device) for name in model.carried(modules[0])}
+    call = {name: value.to(device) for name, value in model.training_call(random.Random(0)).items()}
+    inputs = (
+        torch.randint(0, CLASSES, (MEMBERS, BATCH, STEPS)) if texts else torch.randn(MEMBERS, BATCH, *shapes.inputs)
+    )
+    targets = torch.randint(0, CLASSES, inputs.shape if texts else (MEMBERS, BATCH)).to(device)
+    inputs, forward = inputs.to(device), model.stacked(modules[0])
+    assert forward is not None
 
     def loss(outputs: Any, target: Tensor, batch: Tensor) -> Tensor:
         return model.loss(outputs, target, batch, lambda scores, labels, _: functional.cross_entropy(scores, labels))
 
     def step() -> None:
         losses = vmap(loss)(forward(parameters, buffers, inputs, **call), targets, inputs)
-        for (name, part), gradient in zip(
-            trained.items(), torch.autograd.grad(losses.sum(), list(trained.values())), strict=True
-        ):
+        found = torch.autograd.grad(losses.sum(), list(trained.values()))
+        for (name, part), gradient in zip(trained.items(), found, strict=True):
             part.detach().sub_(0.1 * gradient * masks[name] if name in masks else 0.1 * gradient)
 
-    return step, parameters, buffers
-
-
-def stacked(each: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """With a leading axis."""
-    return {name: torch.stack([one[name].detach() for one in each]) for name in each[0]}
+    return step, {**parameters, **buffers}, masks
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
@@ -79,15 +77,43 @@ def stacked(each: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 def test_a_training_step_asks_the_host_for_nothing(model: Model, together: bool, monkeypatch):
     """No value is read, nothing is sought by value, and nothing moves to another device; weights and states change."""
     monkeypatch.setattr(stacked_layer, "written_sequence", partial(written_sequence, together=together))
-    step, parameters, buffers = training_step(model)
+    step, state, masks = training_step(model)
     step()
-    before = {name: part.detach().clone() for name, part in {**parameters, **buffers}.items()}
+    before = {name: part.detach().clone() for name, part in state.items()}
     with NothingForTheHost() as watch:
         step()
     assert watch.seen > 100
-    for name, part in {**parameters, **buffers}.items():
+    for name, part in state.items():
         assert bool(part.isfinite().all())
         assert part.equal(before[name]) == (name == "embedding.weight")
+    for name, mask in masks.items():
+        assert not bool(state[name][~mask].any())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("model", MODELS, ids=named)
+def test_a_captured_training_step_does_what_a_cpu_does(model: Model):
+    """Five steps: three eager ones on a GPU, and two replays of a graph."""
+    step, expected, _ = training_step(model)
+    for _ in range(5):
+        step()
+    step, state, masks = training_step(model, "cuda")
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    for _ in range(2):
+        graph.replay()
+    for name, part in state.items():
+        torch.testing.assert_close(part.detach().cpu(), expected[name].detach(), rtol=1e-4, atol=1e-5)
+    for name, mask in masks.items():
+        assert not bool(state[name][~mask].any())
 
 
 @pytest.mark.parametrize(
