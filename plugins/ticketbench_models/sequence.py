@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,8 +17,9 @@ from torch.autograd.function import once_differentiable
 
 from ticketbench_models.cells import Cell
 from ticketbench_models.pointwise import pointwise_for
+from ticketbench_models.products import Products
 from ticketbench_models.sequence_buffers import Buffers, Form, Index, Lender
-from ticketbench_models.written_steps import Weights, WrittenStep, add_product, put_affine, put_product, rows
+from ticketbench_models.written_steps import Tools, Weights, WrittenStep, rows
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Call:
     together: bool
     """Whether all members are computed in batched products, or one after the other."""
     lender: Lender | None
+    products: Products
+
+    def tools(self, like: Tensor) -> Tools:
+        """What to compute with, for values like these."""
+        return Tools(pointwise_for(like), self.products)
 
     def members(self, count: int) -> Sequence[Index]:
         """Whom to compute, one after the other."""
@@ -55,11 +60,14 @@ class WrittenSequence(torch.autograd.Function):
         buffers = form.fresh(bias) if call.lender is None else call.lender.lend(form, bias)
         for place, states in enumerate(buffers.states):
             states[:, 0] = initial[place] if initial else 0
-        pointwise, blank = pointwise_for(bias), not initial
+        tools, blank = call.tools(bias), not initial
         for index in call.members(form.members):
-            part, own = buffers.part(index), {role: weight[index] for role, weight in weights.items()}
-            put_affine(rows(part.gates), rows(inputs_fsbi[index]), own["input"].mT, bias[index])
-            follow(step, part, own, blank, pointwise)
+            part, own = (
+                buffers.part(index),
+                {role: call.products.factor(weight[index]) for role, weight in weights.items()},
+            )
+            call.products.put_affine(rows(part.gates), rows(inputs_fsbi[index]), own["input"].mT, bias[index])
+            follow(step, part, own, blank, tools)
         ctx.save_for_backward(inputs_fsbi, *weights.values())
         ctx.set_materialize_grads(False)
         ctx.call, ctx.form, ctx.lent, ctx.blank = call, form, buffers, blank
@@ -81,16 +89,19 @@ class WrittenSequence(torch.autograd.Function):
         to_weights = {role: torch.empty_like(weight) for role, weight in weights.items()}
         to_bias = saved[0].new_empty(form.members, form.gates * form.hidden)
         to_inputs = inputs_fsbi.new_empty(inputs_fsbi.shape) if ctx.needs_input_grad[1] else None
-        pointwise, first = pointwise_for(to_bias), int(ctx.blank)
+        tools, first = call.tools(to_bias), int(ctx.blank)
         for index in call.members(form.members):
-            part, own = buffers.part(index), {role: weight[index] for role, weight in weights.items()}
+            part, own = (
+                buffers.part(index),
+                {role: call.products.factor(weight[index]) for role, weight in weights.items()},
+            )
             each = None if to_every is None else to_every[index]
-            unroll(step, part, own, [state[index] for state in to_states], each, ctx.blank, pointwise)
+            unroll(step, part, own, [state[index] for state in to_states], each, ctx.blank, tools)
             out = {role: gradient[index] for role, gradient in to_weights.items()}
-            step.weight_gradients(part, first, out)
-            gather(step, part, inputs_fsbi[index], out["input"], to_bias[index])
+            step.weight_gradients(part, first, out, call.products)
+            gather(step, part, inputs_fsbi[index], out["input"], to_bias[index], call.products)
             if to_inputs is not None:
-                send(step, part, own["input"], to_inputs[index])
+                send(step, part, own["input"], to_inputs[index], call.products)
         if call.lender is not None:
             call.lender.take_back(buffers, form)
         return (None, to_inputs, to_bias, *to_weights.values(), *(() if ctx.blank else to_states))
@@ -103,19 +114,19 @@ def start_of(gradient: Tensor | None, buffers: Buffers) -> Tensor:
     return gradient.clone(memory_format=torch.contiguous_format)
 
 
-def follow(step: WrittenStep, part: Buffers, weights: Weights, blank: bool, pointwise: ModuleType) -> None:
+def follow(step: WrittenStep, part: Buffers, weights: Weights, blank: bool, tools: Tools) -> None:
     """All steps, from sums that have the inputs' part."""
     added = part.gates.shape[-1] - part.loops.shape[-1]
     to_sum, to_loop = torch.split(weights["hidden"].mT, [added, part.loops.shape[-1]], dim=-1)
     for at in range(part.gates.shape[-3]):
         view = part.step(at, blank)
         if not view.blank:
-            add_product(view.gates[..., :added], view.before[0], to_sum)
+            tools.products.add(view.gates[..., :added], view.before[0], to_sum)
             if step.apart:
-                put_product(view.loop, view.before[0], to_loop)
+                tools.products.put(view.loop, view.before[0], to_loop)
         elif step.apart:
             view.loop.zero_()
-        step.forward(view, weights, pointwise)
+        step.forward(view, weights, tools)
 
 
 def unroll(
@@ -125,7 +136,7 @@ def unroll(
     to_states: Sequence[Tensor],
     to_every: Tensor | None,
     blank: bool,
-    pointwise: ModuleType,
+    tools: Tools,
 ) -> None:
     """Gradients of all sums in place, and in `to_states` those of the states at first.
 
@@ -135,9 +146,10 @@ def unroll(
         view = part.step(at, blank)
         if to_every is not None:
             to_states[0].add_(to_every.select(-3, at))
-        step.backward(view, weights, to_states, pointwise)
+        step.backward(view, weights, to_states, tools)
         if not view.blank:
-            (add_product if step.leaks else put_product)(to_states[0], view.gates, weights["hidden"])
+            into = tools.products.add if step.leaks else tools.products.put
+            into(to_states[0], view.gates, weights["hidden"])
 
 
 def sums(step: WrittenStep, part: Buffers, whole: Tensor, axis: int) -> list[tuple[Tensor, Tensor]]:
@@ -149,20 +161,22 @@ def sums(step: WrittenStep, part: Buffers, whole: Tensor, axis: int) -> list[tup
     return [(rows(part.gates)[..., :kept], first), (rows(part.loops), last)]
 
 
-def gather(step: WrittenStep, part: Buffers, inputs_sbi: Tensor, to_weight: Tensor, to_bias: Tensor) -> None:
+def gather(
+    step: WrittenStep, part: Buffers, inputs_sbi: Tensor, to_weight: Tensor, to_bias: Tensor, products: Products
+) -> None:
     """The gradients of the input's weight and of the bias, over all steps."""
     for gradients, block in sums(step, part, to_weight, -2):
-        put_product(block, gradients.mT, rows(inputs_sbi))
+        products.put(block, gradients.mT, rows(inputs_sbi))
     for gradients, block in sums(step, part, to_bias, -1):
         torch.sum(gradients, dim=-2, out=block)
 
 
-def send(step: WrittenStep, part: Buffers, weight: Tensor, to_inputs: Tensor) -> None:
+def send(step: WrittenStep, part: Buffers, weight: Tensor, to_inputs: Tensor, products: Products) -> None:
     """The gradient of the inputs of all steps."""
     (gradients, block), *others = sums(step, part, weight, -2)
-    put_product(rows(to_inputs), gradients, block)
+    products.put(rows(to_inputs), gradients, block)
     for gradients, block in others:
-        add_product(rows(to_inputs), gradients, block)
+        products.add(rows(to_inputs), gradients, block)
 
 
 def written_sequence(
@@ -177,12 +191,17 @@ def written_sequence(
 ) -> tuple[Tensor, ...]:
     """The last states, (fleet, batch, hidden) each, and if asked for every hidden state; differentiable once.
 
-    Without states at first the sequence starts from zeros. `together` is for tests: a CPU takes a member at a time.
+    Without states at first the sequence starts from zeros. Under autocast the factors and results of products are in
+    its type, and all else, states included, in that of the weights. `together` is for tests: a CPU takes a member at a
+    time.
     """
-    cpu = inputs_fsbi.device.type == "cpu"
-    call = Call(cell, every, (not cpu) if together is None else together, lender if cpu else None)
+    device = inputs_fsbi.device.type
+    cpu = device == "cpu"
+    low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    call = Call(cell, every, (not cpu) if together is None else together, lender if cpu else None, Products(low))
     ordered = [weights[role] for role in cell.roles]
-    states: tuple[Tensor, ...] = WrittenSequence.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
-        call, inputs_fsbi.contiguous(), bias, *ordered, *initial
-    )
+    with torch.autocast(device, enabled=False):
+        states: tuple[Tensor, ...] = WrittenSequence.apply(  # type: ignore[no-untyped-call]  # torch has no types for it
+            call, inputs_fsbi.contiguous(), bias, *ordered, *initial
+        )
     return states

@@ -32,14 +32,13 @@ def layer_states(
 
 
 def is_written(inputs: Tensor) -> bool:
-    """Whether the written pass is taken: wherever a gradient will be asked for, and always beside a CPU.
+    """Whether the written pass is taken: always beside a CPU, and on one wherever a gradient will be asked for.
 
-    Not under autocast, where products have fewer bits than states, nor where torch compiles what it is given.
+    Not where torch compiles what it is given; on a CPU not under autocast, either.
     """
-    device = inputs.device.type
-    if torch.is_autocast_enabled(device) or torch.compiler.is_compiling():
+    if torch.compiler.is_compiling():
         return False
-    return torch.is_grad_enabled() or device != "cpu"
+    return inputs.device.type != "cpu" or (torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu"))
 
 
 def stepwise(

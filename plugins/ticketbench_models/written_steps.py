@@ -9,15 +9,24 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ticketbench_models.products import Products
 from ticketbench_models.sequence_buffers import Buffers, Step
 
 Weights = Mapping[str, Tensor]
 """Role -> weight, (rows, columns) of a member or (fleet, rows, columns)."""
+
+
+class Tools(NamedTuple):
+    """What a pass computes with."""
+
+    pointwise: ModuleType
+    """The functions of `gates.py`, or kernels with their names."""
+    products: Products
 
 
 class WrittenStep(ABC):
@@ -29,32 +38,32 @@ class WrittenStep(ABC):
     """Whether a hidden state holds some of the one before without a weight."""
 
     @abstractmethod
-    def forward(self, step: Step, weights: Weights, pointwise: ModuleType) -> None:
+    def forward(self, step: Step, weights: Weights, tools: Tools) -> None:
         """The states after a step, from sums that have the input and hidden products."""
 
     @abstractmethod
-    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], pointwise: ModuleType) -> None:
+    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], tools: Tools) -> None:
         """From gradients of the states after a step those of the sums, and of the states before it in `to_states`.
 
         The gradient that reaches a hidden state through its weight is not there yet; unless the cell leaks, what is
         left in its place means nothing.
         """
 
-    def weight_gradients(self, part: Buffers, first: int, out: Weights) -> None:
+    def weight_gradients(self, part: Buffers, first: int, out: Weights, products: Products) -> None:
         """Those of the weights that read states, over all steps from `first` on in one product."""
-        put_product(out["hidden"], rows(part.gates, first).mT, rows(part.states[0], first, -1))
+        products.put(out["hidden"], rows(part.gates, first).mT, rows(part.states[0], first, -1))
 
 
 class StateStep(WrittenStep):
     """h' = tanh(a)."""
 
-    def forward(self, step: Step, weights: Weights, pointwise: ModuleType) -> None:
+    def forward(self, step: Step, weights: Weights, tools: Tools) -> None:
         """The hidden state."""
-        pointwise.state_forward(step.gates, step.after[0])
+        tools.pointwise.state_forward(step.gates, step.after[0])
 
-    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], pointwise: ModuleType) -> None:
+    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], tools: Tools) -> None:
         """Through tanh."""
-        pointwise.state_backward(step.gates, step.after[0], to_states[0])
+        tools.pointwise.state_backward(step.gates, step.after[0], to_states[0])
 
 
 class GatedStep(WrittenStep):
@@ -63,60 +72,60 @@ class GatedStep(WrittenStep):
     apart = 1
     leaks = True
 
-    def forward(self, step: Step, weights: Weights, pointwise: ModuleType) -> None:
+    def forward(self, step: Step, weights: Weights, tools: Tools) -> None:
         """The hidden state."""
-        pointwise.gated_forward(step.gates, step.loop, step.before[0], step.after[0])
+        tools.pointwise.gated_forward(step.gates, step.loop, step.before[0], step.after[0])
 
-    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], pointwise: ModuleType) -> None:
+    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], tools: Tools) -> None:
         """Through the three gates; z ∂h' goes on."""
-        pointwise.gated_backward(step.gates, step.loop, step.before[0], to_states[0])
+        tools.pointwise.gated_backward(step.gates, step.loop, step.before[0], to_states[0])
 
 
 class MemoryStep(WrittenStep):
     """c' = f c + i g and h' = o tanh(c')."""
 
-    def forward(self, step: Step, weights: Weights, pointwise: ModuleType) -> None:
+    def forward(self, step: Step, weights: Weights, tools: Tools) -> None:
         """The memory and the hidden state."""
         hidden, memory = step.after
-        pointwise.memory_forward(step.gates, step.before[1], memory, hidden)
+        tools.pointwise.memory_forward(step.gates, step.before[1], memory, hidden)
 
-    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], pointwise: ModuleType) -> None:
+    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], tools: Tools) -> None:
         """Through the four gates; f ∂c' goes on."""
-        pointwise.memory_backward(step.gates, step.before[1], step.after[1], *to_states)
+        tools.pointwise.memory_backward(step.gates, step.before[1], step.after[1], *to_states)
 
 
 class PeepholeStep(MemoryStep):
     """The same, with V c in the sums of i, f and g, and V c' in that of o."""
 
-    def forward(self, step: Step, weights: Weights, pointwise: ModuleType) -> None:
+    def forward(self, step: Step, weights: Weights, tools: Tools) -> None:
         """The memory first, which the output gate sees."""
         old, (hidden, memory) = step.before[1], step.after
         early, late = halves(step.gates)
         to_early, to_late = (half.mT for half in halves(weights["peephole"], -2))
         if not step.blank:
-            add_product(early, old, to_early)
-        pointwise.enter_forward(step.gates, old, memory)
-        add_product(late, memory, to_late)
-        pointwise.leave_forward(step.gates, memory, hidden)
+            tools.products.add(early, old, to_early)
+        tools.pointwise.enter_forward(step.gates, old, memory)
+        tools.products.add(late, memory, to_late)
+        tools.pointwise.leave_forward(step.gates, memory, hidden)
 
-    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], pointwise: ModuleType) -> None:
+    def backward(self, step: Step, weights: Weights, to_states: Sequence[Tensor], tools: Tools) -> None:
         """The output gate first, whose sum is another way to the memory."""
         old, memory, (to_hidden, to_memory) = step.before[1], step.after[1], to_states
         early, late = halves(step.gates)
         to_early, to_late = halves(weights["peephole"], -2)
-        pointwise.leave_backward(step.gates, memory, to_hidden, to_memory)
-        add_product(to_memory, late, to_late)
-        pointwise.enter_backward(step.gates, old, to_memory)
+        tools.pointwise.leave_backward(step.gates, memory, to_hidden, to_memory)
+        tools.products.add(to_memory, late, to_late)
+        tools.pointwise.enter_backward(step.gates, old, to_memory)
         if not step.blank:
-            add_product(to_memory, early, to_early)
+            tools.products.add(to_memory, early, to_early)
 
-    def weight_gradients(self, part: Buffers, first: int, out: Weights) -> None:
+    def weight_gradients(self, part: Buffers, first: int, out: Weights, products: Products) -> None:
         """i, f and g see the memory before a step, o the one after it."""
-        super().weight_gradients(part, first, out)
+        super().weight_gradients(part, first, out, products)
         early, late = halves(part.gates)
         to_early, to_late = halves(out["peephole"], -2)
-        put_product(to_early, rows(early, first).mT, rows(part.states[1], first, -1))
-        put_product(to_late, rows(late).mT, rows(part.states[1], 1))
+        products.put(to_early, rows(early, first).mT, rows(part.states[1], first, -1))
+        products.put(to_late, rows(late).mT, rows(part.states[1], 1))
 
 
 def halves(blocks: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
@@ -129,21 +138,3 @@ def halves(blocks: Tensor, axis: int = -1) -> tuple[Tensor, Tensor]:
 def rows(steps: Tensor, first: int = 0, end: int | None = None) -> Tensor:
     """Some steps of (…, steps, batch, columns), with a row for every step and example."""
     return steps[..., first:end, :, :].flatten(-3, -2)
-
-
-def add_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out += left · right, of matrices or of a matrix a member."""
-    out.addmm_(left, right) if out.ndim == 2 else out.baddbmm_(left, right)
-
-
-def put_product(out: Tensor, left: Tensor, right: Tensor) -> None:
-    """out = left · right, of matrices or of a matrix a member."""
-    torch.mm(left, right, out=out) if out.ndim == 2 else torch.bmm(left, right, out=out)
-
-
-def put_affine(out: Tensor, left: Tensor, right: Tensor, offset: Tensor) -> None:
-    """out = left · right + offset, of matrices or of a matrix a member."""
-    if out.ndim == 2:
-        torch.addmm(offset, left, right, out=out)
-    else:
-        torch.baddbmm(offset.unsqueeze(1), left, right, out=out)

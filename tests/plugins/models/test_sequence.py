@@ -220,3 +220,38 @@ def test_it_is_differentiable_once(cell: Cell):
     gradient = torch.autograd.grad(fleet.written()[0].square().sum(), fleet.leaves(), create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient[2].sum().backward()
+
+
+def in_bf16(left: Tensor, right: Tensor) -> Tensor:
+    """A product whose factors and results have eight bits."""
+    return (left.bfloat16() @ right.bfloat16()).double()
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+def test_under_autocast_products_alone_are_rounded(together: bool):
+    """States by hand: h' = tanh(bf16(W x) + b + bf16(U h)), with everything between in float64."""
+    fleet = Fleet(RNNCell(), 2, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        (found,) = fleet.written(Lender(), carried=True, together=together)
+    assert found.dtype == torch.float64
+    for member in range(2):
+        weights = {role: weight[member].mT for role, weight in fleet.weights.items()}
+        hidden = fleet.initial[0][member]
+        for inputs in fleet.inputs[member]:
+            total = in_bf16(inputs, weights["input"]) + fleet.bias[member] + in_bf16(hidden, weights["hidden"])
+            hidden = torch.tanh(total)
+        torch.testing.assert_close(found[member], hidden, rtol=1e-12, atol=1e-13)
+
+
+@by_cell
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+def test_gradients_under_autocast_point_the_same_way(cell: Cell, together: bool):
+    """In the type of the weights, near those of exact products and not equal to them."""
+    fleet = Fleet(cell, 2, 4)
+    leaves = fleet.leaves(carried=True)
+    exact = gradients(fleet.written(carried=True, every=True, together=together), leaves)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        outputs = fleet.written(carried=True, every=True, together=together)
+    for one, other in zip(gradients(outputs, leaves), exact, strict=True):
+        assert one.dtype == torch.float64
+        assert 0 < float((one - other).norm()) < 0.05 * float(other.norm())
