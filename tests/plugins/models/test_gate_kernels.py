@@ -7,6 +7,7 @@ import re
 from importlib.util import find_spec
 
 import pytest
+from compiled import compiled
 
 pytestmark = [
     pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed: pip install triton"),
@@ -31,27 +32,13 @@ VARIANTS = {
 def test_a_kernel_compiles_and_reads_every_value_once(variant: str, tmp_path, monkeypatch):
     """For compute capability 8.0; four values at a time where sizes allow it."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     from ticketbench_models import gate_kernels
     from ticketbench_models.gate_launches import MOST_UNITS
 
     name, kinds, reads, writes = VARIANTS[variant]
-    kernel, constants = getattr(gate_kernels, name), {**kinds, "block": MOST_UNITS}
-    names = kernel.arg_names
-    sizes = [arg for arg in names if arg.endswith(("_fleet", "_row")) or arg in ("batch", "units")]
-    kind = dict.fromkeys(names, "*fp32") | dict.fromkeys(sizes, "i32") | dict.fromkeys(constants, "constexpr")
-    aligned = [at for at, arg in enumerate(names) if arg not in constants and arg != "batch"]
-    source = ASTSource(
-        kernel,
-        kind,
-        {(names.index(arg),): value for arg, value in constants.items()},
-        {(at,): [["tt.divisibility", 16]] for at in aligned},
-    )
-    code = triton.compile(source, target=GPUTarget("cuda", 80, 32), options={"enable_fp_fusion": False})
-    assert len(code.asm["cubin"]) > 0
-    assert len(re.findall(r"ld\.global\S*\.v4\.b32", code.asm["ptx"])) == reads
-    assert len(re.findall(r"st\.global\S*\.v4\.b32", code.asm["ptx"])) == writes
-    assert len(re.findall(r"(?:ld|st)\.global", code.asm["ptx"])) == reads + writes
+    kernel = getattr(gate_kernels, name)
+    sizes = [arg for arg in kernel.arg_names if arg.endswith(("_fleet", "_row")) or arg == "units"]
+    code = compiled(kernel, {**kinds, "block": MOST_UNITS}, capability=80, warps=4, sizes=sizes)
+    assert len(re.findall(r"ld\.global\S*\.v4\.b32", code)) == reads
+    assert len(re.findall(r"st\.global\S*\.v4\.b32", code)) == writes
+    assert len(re.findall(r"(?:ld|st)\.global", code)) == reads + writes
