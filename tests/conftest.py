@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from command_line import command
+from interpreted import interpreter
 from places import STRANGER
 from tiny_suite import TINY
 
@@ -28,6 +30,15 @@ from ticketbench.testing import trial_of_cell
 def one_thread():
     """Results that depend on nothing but the code."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def interpreted() -> Iterator[Callable[..., tuple[Any, tuple[Any, ...]]]]:
+    """Calls a function where kernels are interpreted."""
+    if find_spec("triton") is None:
+        pytest.skip("triton is not installed: pip install triton")
+    with interpreter() as run:
+        yield run
 
 
 @pytest.fixture(scope="session")

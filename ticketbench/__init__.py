@@ -48,6 +48,7 @@ _HOMES = {
     "Scope": "ticketbench.masks.scopes",
     "seed_of": "ticketbench.seeds",
     "stacked_linear": "ticketbench.engine.stacked",
+    "runs_kernels": "ticketbench.kernels.presence",
     "criterion_roots": "ticketbench.engine.curvature",
     "pulled_back": "ticketbench.engine.curvature",
     "generator": "ticketbench.seeds",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
     from ticketbench.errors import TicketError as TicketError
+    from ticketbench.kernels.presence import runs_kernels as runs_kernels
     from ticketbench.masks.scopes import SCOPES as SCOPES
     from ticketbench.masks.scopes import Scope as Scope
     from ticketbench.masks.scopes import allocate as allocate

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ticketbench_models.written_steps import GatedStep, MemoryStep, PeepholeStep, StateStep, WrittenStep
+
 
 class Cell(ABC):
     """One step of a recurrent layer, given what its features add to each gate."""
@@ -24,6 +26,8 @@ class Cell(ABC):
     """How many tensors are handed from step to step; the hidden state comes first."""
     roles: ClassVar[tuple[str, ...]] = ("input", "hidden")
     """What the layer has weights for."""
+    written: ClassVar[WrittenStep]
+    """The same step with its derivative, as passes over whole sequences take it."""
 
     @abstractmethod
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -34,6 +38,7 @@ class RNNCell(Cell):
     """h_t = tanh(W x_t + b + U h_{t−1})."""
 
     gates = ("state",)
+    written = StateStep()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """h_t from h_{t−1}."""
@@ -46,6 +51,7 @@ class LSTMCell(Cell):
 
     gates = ("input", "forget", "candidate", "output")
     carries = 2
+    written = MemoryStep()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The hidden state h_t and the memory c_t from those of the step before."""
@@ -61,6 +67,7 @@ class PeepholeCell(Cell):
     gates = LSTMCell.gates
     carries = 2
     roles = ("input", "hidden", "peephole")
+    written = PeepholeStep()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One step: the output gate comes last, as it needs the new memory."""
@@ -78,6 +85,7 @@ class GRUCell(Cell):
     """r, z = σ(W x_t + b + U h_{t−1}); n = tanh(W x_t + b + r · (U h_{t−1})); h_t = (1 − z) n + z h_{t−1}."""
 
     gates = ("reset", "update", "candidate")
+    written = GatedStep()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The hidden state h_t from that of the step before."""

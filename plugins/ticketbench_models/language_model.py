@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Model, OptionError, Shapes, option
+from ticketbench import Model, OptionError, Shapes, option, stacked_linear
 from ticketbench_models.cells import Cell, GRUCell, LSTMCell, RecurrentLayer
+from ticketbench_models.sequence_buffers import Lender
+from ticketbench_models.stacked_layer import layer_states
 
 CELLS: Mapping[str, Cell] = {"lstm": LSTMCell(), "gru": GRUCell()}
 STATES = ("carried_hidden", "carried_memory")
@@ -140,6 +142,34 @@ class LanguageModel(Model):
         """The hidden state, and the memory of an LSTM."""
         return STATES[: CELLS[self.cell].carries]
 
+    def stacked(self, module: nn.Module) -> Callable[..., Any]:
+        """The layer of all members over all steps of a window, then the read-outs of all its positions."""
+        lender, cell, names = Lender(), CELLS[self.cell], self.carried(module)
+
+        def forward(
+            parameters: Mapping[str, Tensor],
+            buffers: Mapping[str, Tensor],
+            inputs: Tensor,
+            uniforms: Tensor | None = None,
+        ) -> Tensor | Sampled:
+            own = {**buffers, **parameters}
+            kept = [own[name] for name in names]
+            initial = [state.clone() for state in kept] if kept[0].shape[1] else []
+            vectors_fsbe = stacked_embedding(inputs.transpose(1, 2).long(), own["embedding.weight"])
+            *last, hidden_fsbh = layer_states(cell, own, vectors_fsbe, lender, initial, every=True)
+            if initial:
+                for state, end in zip(kept, last, strict=True):
+                    state.copy_(end.detach())
+            weight, bias = own["read_out.weight"], own["read_out.bias"]
+            if uniforms is None:
+                return read_outs(hidden_fsbh, weight, bias).permute(0, 2, 3, 1)
+            words, expected = drawn(uniforms.to(weight.device), weight.shape[1], self.law)
+            scores = read_outs(hidden_fsbh, weight[:, words], bias[:, words]).transpose(1, 2)
+            scores = scores - expected.log().to(scores.dtype)
+            return Sampled(hidden_fsbh.transpose(1, 2), words.expand(len(weight), -1), scores, weight, bias)
+
+        return forward
+
     def training_call(self, draws: random.Random) -> Mapping[str, Any]:
         """Uniform numbers, one a word to draw."""
         if self.softmax == "full":
@@ -155,6 +185,18 @@ class LanguageModel(Model):
         hits = targets.unsqueeze(-1) == outputs.words
         candidates = torch.cat([own.unsqueeze(-1), outputs.scores.masked_fill(hits, -math.inf)], dim=-1)
         return criterion(candidates.movedim(-1, 1), torch.zeros_like(targets), inputs)
+
+
+def read_outs(hidden_fsbh: Tensor, weight_fwh: Tensor, bias_fw: Tensor) -> Tensor:
+    """A score for each word, (fleet, steps, batch, words), by each member's own read-out."""
+    return torch.unflatten(stacked_linear(hidden_fsbh.flatten(1, 2), weight_fwh, bias_fw), 1, hidden_fsbh.shape[1:3])
+
+
+def stacked_embedding(words: Tensor, vectors_fwe: Tensor) -> Tensor:
+    """The vectors of words (fleet, …), each member's from its own table."""
+    members, count, _ = vectors_fwe.shape
+    first = torch.arange(members, device=words.device).mul(count).view(-1, *[1] * (words.ndim - 1))
+    return functional.embedding(words + first, vectors_fwe.flatten(0, 1))
 
 
 def drawn(uniforms: Tensor, words: int, law: Law) -> tuple[Tensor, Tensor]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ticketbench import Model, OptionError, Shapes, option, stacked_linear
 from ticketbench_models.cells import Cell, GRUCell, LSTMCell, PeepholeCell, RecurrentLayer, RNNCell
-from ticketbench_models.gated_sequence import Lender, gated_sequence
+from ticketbench_models.sequence_buffers import Lender
+from ticketbench_models.stacked_layer import layer_states
 
 
 class SequenceClassifier(RecurrentLayer):
@@ -66,24 +66,14 @@ class SequenceModel(Model):
         return [name for name in super().prunable(module) if not name.startswith("read_out.")]
 
     def stacked(self, module: nn.Module) -> Callable[..., Tensor]:
-        """What the features add, of all steps at once, in one product; then a product a step for all members."""
+        """The layer of all members over all steps, then their read-outs."""
+        lender = Lender()
 
         def forward(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-            hidden = self.last_states(parameters, inputs.transpose(1, 2))
+            hidden, *_ = layer_states(self.cell, parameters, inputs.transpose(1, 2), lender)
             return stacked_linear(hidden, parameters["read_out.weight"], parameters["read_out.bias"])
 
         return forward
-
-    def last_states(self, parameters: Mapping[str, Tensor], inputs_fsbi: Tensor) -> Tensor:
-        """The last hidden states, (fleet, batch, hidden), of sequences (fleet, steps, batch, features)."""
-        weights = {role: parameters[f"from_{role}"] for role in self.cell.roles}
-        members, steps, batch, _ = inputs_fsbi.shape
-        projected = stacked_linear(inputs_fsbi.flatten(1, 2), weights["input"], parameters["bias"])
-        zeros = projected.new_zeros(members, batch, weights["hidden"].shape[-1], dtype=parameters["bias"].dtype)
-        carried = (zeros,) * self.cell.carries
-        for part in torch.unflatten(projected, 1, (steps, batch)).unbind(1):
-            carried = self.cell.step(part, weights, carried)
-        return carried[0]
 
 
 @dataclass(frozen=True)
@@ -141,18 +131,3 @@ class GRU(SequenceModel):
     summary = "a network of gated recurrent units"
     reference = "Cho et al. 2014 (arXiv 1406.1078)"
     cell = GRUCell()
-
-    def stacked(self, module: nn.Module) -> Callable[..., Tensor]:
-        """Where a gradient will be asked for on a CPU, with a backward pass written by hand."""
-        lender = Lender()
-
-        def forward(parameters: Mapping[str, Tensor], buffers: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-            inputs_fsbi = inputs.transpose(1, 2)
-            from_input, from_hidden, bias = (parameters[name] for name in ("from_input", "from_hidden", "bias"))
-            if torch.is_grad_enabled() and inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
-                hidden = gated_sequence(inputs_fsbi.contiguous(), from_input, from_hidden, bias, lender)
-            else:
-                hidden = self.last_states(parameters, inputs_fsbi)
-            return stacked_linear(hidden, parameters["read_out.weight"], parameters["read_out.bias"])
-
-        return forward

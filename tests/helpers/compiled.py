@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 NUMBERS, FLAGS = "*fp32", "*u8"
@@ -13,16 +14,22 @@ KINDS = (
 """The types of arguments that are not tensors of fp32, by name."""
 
 
-def compiled(kernel: Any, constants: dict[str, Any], capability: int, warps: int) -> str:
-    """The PTX of a kernel as the updates start it: addresses and sizes that are multiples of 16, nothing fused."""
+def compiled(kernel: Any, constants: dict[str, Any], capability: int, warps: int, sizes: Sequence[str] = ()) -> str:
+    """The PTX of a kernel as the updates start it: addresses and sizes that are multiples of 16, nothing fused.
+
+    `sizes` are arguments that are such sizes, too.
+    """
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
     names = kernel.arg_names
-    signature = {name: "constexpr" if name in constants else KINDS.get(name, NUMBERS) for name in names}
+    kinds = KINDS | dict.fromkeys(sizes, "i32")
+    signature = {name: "constexpr" if name in constants else kinds.get(name, NUMBERS) for name in names}
     aligned = [
-        at for at, name in enumerate(names) if signature[name].startswith("*") or name in ("size", "outs", "ins")
+        at
+        for at, name in enumerate(names)
+        if signature[name].startswith("*") or name in ("size", "outs", "ins", *sizes)
     ]
     source = ASTSource(
         kernel,

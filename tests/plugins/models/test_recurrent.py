@@ -93,20 +93,6 @@ def test_stacked_members_compute_what_single_ones_do(kind: type[SequenceModel]):
         torch.testing.assert_close(outputs[member], module(inputs), rtol=1e-4, atol=1e-6)
 
 
-def test_a_gru_without_the_written_backward_pass_learns_the_same():
-    """The form that other devices take: its gradient is that of the written one."""
-    model = GRU(hidden=6)
-    torch.manual_seed(0)
-    together = state([model.build(Shapes((7, 3), 4)).double() for _ in range(2)])
-    names = ["from_input", "from_hidden", "bias"]
-    inputs = torch.randn(2, 5, 7, 3, generator=torch.Generator().manual_seed(0)).double()
-    hidden = model.last_states(together, inputs.transpose(1, 2))
-    plain = torch.autograd.grad((hidden @ together["read_out.weight"].mT).sum(), [together[name] for name in names])
-    outputs = model.stacked(nn.Identity())(together, {}, inputs)
-    for one, other in zip(torch.autograd.grad(outputs.sum(), [together[name] for name in names]), plain, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-12)
-
-
 @pytest.mark.parametrize("kind", MODELS)
 def test_products_in_fewer_bits(kind: type[SequenceModel]):
     """Under autocast gradients come back in the weights' precision and point the same way."""
