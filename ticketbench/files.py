@@ -9,6 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
+def cache_folder() -> Path:
+    """What may be made again lies there: ticketbench in $XDG_CACHE_HOME, else in ~/.cache."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "ticketbench"
+
+
 @contextmanager
 def written(target: Path, partial: Path | None = None) -> Iterator[Path]:
     """A place to write a file, or a folder, that gets its name when it is complete.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ticketbench.engine.energy import counted, joules, share_of
+from ticketbench.engine import energy
+from ticketbench.engine.energy import Meter, counted, joules
 from ticketbench.engine.execute import execute
 from ticketbench.plan.resolve import Resolver
 
@@ -44,11 +45,12 @@ def test_the_counter_is_in_joules():
     assert counted(Ancient(), "GPU-1") is None
 
 
-def test_a_fleet_shares_what_was_consumed():
-    """Evenly; without a counter nobody knows."""
-    assert share_of(100.0, 160.0, 4) == 15.0
-    assert share_of(None, 160.0, 4) is None
-    assert share_of(100.0, None, 4) is None
+def test_a_fleet_shares_what_was_consumed(monkeypatch):
+    """Evenly among those who were there at the time; without a counter nobody knows."""
+    counter = iter([100.0, 160.0, 170.0, None, 200.0])
+    monkeypatch.setattr(energy, "joules", lambda device: next(counter))
+    meter = Meter(torch.device("cpu"))
+    assert [meter.share(4), meter.share(2), meter.share(2), meter.share(2)] == [15.0, 5.0, None, None]
 
 
 def test_a_cpu_tells_nothing(tiny_suite, records_of):

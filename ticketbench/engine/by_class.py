@@ -15,7 +15,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from ticketbench.engine.course import Course
-from ticketbench.engine.parts import Part, adopt_slots, age_of, born_of, slot_names
+from ticketbench.engine.parts import MovingPart, adopt_slots, age_of, born_of, slot_names
 from ticketbench.engine.stack import Stack
 from ticketbench.suite.recipe import Recipe
 
@@ -24,7 +24,7 @@ from ticketbench.suite.recipe import Recipe
 class Group:
     """The tensors of a class that share a factor: one call of the optimizer."""
 
-    parts: list[Part]
+    parts: list[MovingPart]
     rows: list[Tensor]
     """What moves, part by part, member by member."""
     slots: list[list[Tensor]]
@@ -46,7 +46,7 @@ class Class:
 class ByClass:
     """Averages, masks, clips and applies gradients, class by class."""
 
-    def __init__(self, recipe: Recipe, stack: Stack, parts: list[Part]) -> None:
+    def __init__(self, recipe: Recipe, stack: Stack, parts: list[MovingPart]) -> None:
         self.recipe = recipe
         self.stack = stack
         self.parts = parts
@@ -75,7 +75,7 @@ class ByClass:
     def _class_of(self, members: list[int], course: Course | None) -> Class:
         whole = len(members) == len(self.stack)
         decay = self.recipe.weight_decay if course is None else course.recipe.weight_decay
-        by_factor: dict[tuple[float, bool], list[Part]] = {}
+        by_factor: dict[tuple[float, bool], list[MovingPart]] = {}
         for part in self.parts:
             by_factor.setdefault((part.factor, part.decays), []).append(part)
         groups = []

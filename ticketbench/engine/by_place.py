@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ticketbench.engine.by_class import clip_by_member
-from ticketbench.engine.parts import Part, adopt_slots, born_of, slot_names
+from ticketbench.engine.parts import MovingPart, adopt_slots, born_of, slot_names
 from ticketbench.engine.places import Places, by_place, write
 from ticketbench.engine.stack import Stack
 from ticketbench.kernels.pace import Corrections, Pace, corrections_at
@@ -25,7 +25,7 @@ Way = tuple[float, bool, bool]
 class ByPlace:
     """Averages, masks, clips and applies gradients for all places at once."""
 
-    def __init__(self, recipe: Recipe, stack: Stack, parts: list[Part], places: Places) -> None:
+    def __init__(self, recipe: Recipe, stack: Stack, parts: list[MovingPart], places: Places) -> None:
         self.recipe = recipe
         self.stack = stack
         self.parts = parts
@@ -75,7 +75,7 @@ class ByPlace:
                 on = (memory > 0) & by_place(self.places.live, average).bool()
                 average.copy_(average.lerp(found[name], memory).where(on, average))
 
-    def _pace(self, part: Part) -> tuple[Pace, Corrections | None]:
+    def _pace(self, part: MovingPart) -> tuple[Pace, Corrections | None]:
         rate = self.places.rate * part.factor
         decay = self.places.decay if part.decays else torch.zeros_like(self.places.decay)
         coupled = torch.zeros_like(decay) if self.recipe.decoupled else decay

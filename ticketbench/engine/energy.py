@@ -47,6 +47,14 @@ def counted(nvml: Any, uuid: str) -> float | None:
     return millijoules.value / 1000
 
 
-def share_of(before: float | None, after: float | None, members: int) -> float | None:
-    """What each member of a fleet consumed, from the counter before and after it."""
-    return None if before is None or after is None else (after - before) / members
+class Meter:
+    """Shares what a card consumes among those for whom it works at the time."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._before = joules(device)
+
+    def share(self, members: int) -> float | None:
+        """What each of so many consumed since the last call; None where the card does not tell."""
+        before, self._before = self._before, joules(self.device)
+        return None if before is None or self._before is None else (self._before - before) / max(1, members)

@@ -7,26 +7,33 @@ import resource
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.energy import joules, share_of
+from ticketbench.engine.energy import Meter
 from ticketbench.engine.first_step import FirstStep
-from ticketbench.engine.fleet_run import lead, out_of_memory
+from ticketbench.engine.fleet_run import FleetRun, out_of_memory
+from ticketbench.engine.life import whole_life
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.network import set_precision
+from ticketbench.engine.replay import CudaGraphs
+from ticketbench.engine.steppers import Recording
 from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
-from ticketbench.plan.count import model_size, module_size, work_of
-from ticketbench.plan.resolve import Resolver
+from ticketbench.plan.count import Size, model_size, module_size, work_of
+from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline
 
 FleetProgress = Callable[[str, int], None]
+Finished = Callable[[list[CellRecord]], None]
+"""Told of records as cells end."""
 
 
 def execute(
@@ -36,75 +43,130 @@ def execute(
     device: str = "cpu",
     progress: FleetProgress = lambda phase, steps: None,
     keep_in: Path | None = None,
+    *,
+    places: int = 0,
+    finished: Finished = lambda records: None,
+    recording: Recording | None = None,
 ) -> list[CellRecord]:
-    """A record for every cell, whatever happens. Out of memory splits the fleet in two and goes on."""
-    try:
-        return execute_together(cells, resolver, headline, torch.device(device), progress, keep_in)
-    except (Exception, SystemExit) as error:
-        trace = "".join(traceback.format_exception(error)[-6:])
-        reason, memory = f"{type(error).__name__}: {error}", out_of_memory(error)
-    if memory and len(cells) > 1:
+    """A record for every cell, whatever happens.
+
+    At most `places` cells (0: all) are trained at once; the others take the places of those that end. Out of memory
+    halves the places, and whatever is not finished begins again.
+    """
+    done: dict[str, CellRecord] = {}
+
+    def note(records: list[CellRecord]) -> None:
+        done.update({record.key: record for record in records})
+        finished(records)
+
+    fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, recording)
+    count = min(places or len(cells), len(cells))
+    while left := [cell for cell in cells if cell.key not in done]:
+        try:
+            fleet.lead(left, min(count, len(left)))
+        except (Exception, SystemExit) as error:
+            trace = "".join(traceback.format_exception(error)[-6:])
+            reason, memory = f"{type(error).__name__}: {error}", out_of_memory(error)
+        else:
+            continue
         release(device)
-        half = len(cells) // 2
-        parts = (cells[:half], cells[half:])
-        return [record for part in parts for record in execute(part, resolver, headline, device, progress, keep_in)]
-    release(device)
-    return [failure(cell, reason, trace, fleet_size=len(cells)) for cell in cells]
+        left = [cell for cell in left if cell.key not in done]
+        if memory and min(count, len(left)) > 1:
+            count = (min(count, len(left)) + 1) // 2
+            continue
+        note([failure(cell, reason, trace, fleet_size=min(count, len(left))) for cell in left])
+    return [done[cell.key] for cell in cells]
 
 
-def execute_together(
-    cells: Sequence[Cell],
-    resolver: Resolver,
-    headline: Headline,
-    device: torch.device,
-    progress: FleetProgress,
-    keep_in: Path | None,
-) -> list[CellRecord]:
-    """Lead the lives of all cells as one stack."""
-    check_device(device)
-    forget_memory(device)
-    set_precision(cells[0].setting.precision)
-    progress("starting", 0)
-    started, first, before = time.time(), FirstStep(device, progress), joules(device)
-    casts = [resolver.cast(cell.setting) for cell in cells]
-    bench = Bench(cells, casts, device)
-    members = lead(bench, headline, first.hear, keep=keep_in is not None)
-    if keep_in is not None:
-        save_tickets(members, keep_in)
-    energy = share_of(before, joules(device), len(cells))
-    model, shapes = bench.stage.network.model, bench.stage.data.task.shapes()
-    size, work = model_size(model, shapes), work_of(model, shapes, {})
-    present = module_size(model, bench.stage.network.module)  # smaller where a method has removed units
-    records = []
-    for index, member in enumerate(members):
-        rest = bench.stack.mask(index)
+@dataclass(frozen=True)
+class Execution:
+    """How fleets of some cells are executed, and who hears of it."""
+
+    resolver: Resolver
+    headline: Headline
+    device: torch.device
+    progress: FleetProgress
+    keep_in: Path | None
+    finished: Finished
+    recording: Recording | None = None
+    """How steps are recorded; CUDA graphs on CUDA where nothing is said."""
+
+    def lead(self, cells: Sequence[Cell], places: int) -> None:
+        """Lead the lives of cells in one stack of so many places; those that find none wait.
+
+        Where a fleet moves on from its first stage, or removes units, nobody can come later: then it takes what fits.
+        """
+        check_device(self.device)
+        forget_memory(self.device)
+        set_precision(cells[0].setting.precision)
+        self.progress("starting", 0)
+        casts = [self.resolver.cast(cell.setting) for cell in cells]
+        moves = casts[0].stages.trains_elsewhere or casts[0].stages.adapt is not None
+        stays = not moves and not any(cast.method.removes_units for cast in casts)
+        recording = self.recording or (CudaGraphs if self.device.type == "cuda" else None)
+        first = FirstStep(self.device, self.progress)
+        meter = Meter(self.device)
+        bench = Bench(cells[:places], casts[:places], self.device, recording)
+        account = Account(bench, self.headline, first, time.time())
+        waiting = deque(zip(cells[places:], casts[places:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
+
+        def leave(members: Sequence[Member]) -> None:
+            if self.keep_in is not None:
+                save_tickets(members, self.keep_in)
+            self.finished([account.record(member) for member in members])
+
+        run = FleetRun(bench, self.headline, first.hear, waiting, leave, meter)
+        run.lead(lambda at, member: whole_life(at, member, self.keep_in is not None))
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the records of a fleet's cells are made from."""
+
+    bench: Bench
+    headline: Headline
+    first: FirstStep
+    started: float
+
+    @cached_property
+    def size(self) -> Size:
+        """The sizes of the model's layers, before any unit was removed."""
+        return model_size(self.bench.stage.network.model, self.bench.stage.data.task.shapes())
+
+    @cached_property
+    def dense_flops(self) -> float:
+        """FLOPs of one forward pass of the dense model."""
+        return work_of(self.bench.stage.network.model, self.bench.stage.data.task.shapes(), {}).flops()
+
+    def record(self, member: Member) -> CellRecord:
+        """A member's record, while its network is in its place."""
+        bench = self.bench
+        present = module_size(bench.stage.network.model, bench.stage.network.module)  # smaller if units were removed
+        rest = bench.stack.mask(member.index)
         mask = member.drawn if member.drawn and member.cast.method.removes_units else rest
         kept = {name: int(part.sum()) for name, part in mask.items()}
         densities = {name: float(part.float().mean()) for name, part in rest.items()}
         total = sum(kept.values())
-        records.append(
-            replace(
-                outcome(member),
-                headline_metric=headline.metric,
-                kept=total,
-                prunable=size.prunable_total,
-                exact_density=total / max(1, size.prunable_total),
-                parameters=present.parameters - sum(int((~part).sum()) for part in rest.values()),
-                parameters_dense=size.parameters,
-                flops=bench.stage.work.flops(densities),
-                flops_dense=work.flops(),
-                layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
-                first_step_seconds=first.seconds,
-                peak_memory=peak_memory(device),
-                device_memory=device_memory(device),
-                energy=energy,
-                engine=bench.engine(),
-                fleet_size=len(cells),
-                started=started,
-                finished=time.time(),
-            )
+        return replace(
+            outcome(member),
+            headline_metric=self.headline.metric,
+            kept=total,
+            prunable=self.size.prunable_total,
+            exact_density=total / max(1, self.size.prunable_total),
+            parameters=present.parameters - sum(int((~part).sum()) for part in rest.values()),
+            parameters_dense=self.size.parameters,
+            flops=bench.stage.work.flops(densities),
+            flops_dense=self.dense_flops,
+            layers=tuple(Layer(name, kept[name], mask[name].numel()) for name in mask),
+            first_step_seconds=self.first.seconds,
+            peak_memory=peak_memory(bench.device),
+            device_memory=device_memory(bench.device),
+            energy=member.energy,
+            engine=bench.engine(),
+            fleet_size=len(bench.stack),
+            started=self.started,
+            finished=time.time(),
         )
-    return records
 
 
 def failure(cell: Cell, reason: str, error: str = "", status: str = "failed", fleet_size: int = 1) -> CellRecord:

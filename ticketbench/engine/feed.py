@@ -23,7 +23,7 @@ Draw = Callable[[Tensor, Mapping[str, Any], Sequence[int], Sequence[int], Sequen
 
 
 @dataclass(frozen=True)
-class Given:
+class StepInputs:
     """What one step of all members is given."""
 
     inputs: Tensor
@@ -45,7 +45,7 @@ class HostFeed:
         self.draw = draw
         self.order = Order(self.seeds, len(data.train), course.recipe.batch, data.device, data.task.contiguous)
 
-    def at(self, steps: Sequence[int]) -> Given:
+    def at(self, steps: Sequence[int]) -> StepInputs:
         """What the members need at these steps."""
         if self.idle:
             steps = [steps[self.first if at in self.idle else at] for at in range(len(steps))]
@@ -53,4 +53,4 @@ class HostFeed:
         inputs = augmented(self.data.task, inputs, self.seeds, steps)
         call = self.network.model.training_call(common("training call", steps[0]))
         call = placed_on(self.data.device, call)
-        return Given(inputs, targets, call, self.draw(inputs, call, self.seeds, steps, self.totals))
+        return StepInputs(inputs, targets, call, self.draw(inputs, call, self.seeds, steps, self.totals))

@@ -16,6 +16,7 @@ import torch
 
 from ticketbench.engine.bench import Bench, synchronize
 from ticketbench.engine.course import Course
+from ticketbench.engine.energy import Meter
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
@@ -35,15 +36,15 @@ Begin = Callable[[Bench, Member], Life]
 """Makes the life that a member leads."""
 
 
-Leave = Callable[[Member], None]
+Leave = Callable[[Sequence[Member]], None]
 
 
 def silent(phase: str, steps: int) -> None:
     """Progress that nobody is told of."""
 
 
-def remain(member: Member) -> None:
-    """Nobody asks about a member that leaves."""
+def remain(members: Sequence[Member]) -> None:
+    """Nobody asks about members that leave."""
 
 
 @dataclass
@@ -56,7 +57,8 @@ class FleetRun:
     waiting: deque[tuple[Cell, Cast]] = field(default_factory=deque)
     """Cells without a place yet."""
     leave: Leave = remain
-    """Told of every member whose life has ended and who was judged, while its network is still in its place."""
+    """Told of members whose lives have ended and who were judged, while their networks are still in their places."""
+    meter: Meter | None = None
     members: list[Member] = field(default_factory=list)
     """Everyone who has a place, or had one."""
     occupants: dict[int, Member] = field(default_factory=dict)
@@ -99,18 +101,27 @@ class FleetRun:
 
     def hand_over(self, begin: Begin) -> bool:
         """Let those go whose lives have ended, and give their places to cells that wait; whether any began."""
+        leaving = [at for at, member in enumerate(self.members) if member.status and at not in self._gone]
+        if not leaving:
+            return False
+        self.share_energy(self.living() + [self.members[at] for at in leaving])
+        self._gone |= set(leaving)
+        self.leave([self.members[at] for at in leaving])
         begun = False
-        for at, member in enumerate(self.members):
-            if not member.status or at in self._gone:
-                continue
-            self._gone.add(at)
-            self.leave(member)
+        for place in [self.members[at].index for at in leaving]:
             if self.waiting and not self.bench.moved_on:
                 cell, cast = self.waiting.popleft()
-                self.bench.take_in(member.index, cell, cast)
-                self.begin_life(begin, member.index, cell, cast)
+                self.bench.take_in(place, cell, cast)
+                self.begin_life(begin, place, cell, cast)
                 begun = True
         return begun
+
+    def share_energy(self, members: Sequence[Member]) -> None:
+        """Book what the card has consumed since the last time to those who were there."""
+        used = self.meter.share(len(members)) if self.meter is not None else None
+        if used is not None:
+            for member in members:
+                member.energy = (member.energy or 0.0) + used
 
     def living(self) -> list[Member]:
         """The members whose lives have not ended, by their places."""

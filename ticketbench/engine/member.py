@@ -54,6 +54,8 @@ class Member:
     """What the trial had spent when the ticket was drawn."""
     train_flops: float = 0.0
     """Of the training after that."""
+    energy: float | None = None
+    """Joules; None where the card does not tell."""
     curves: list[CurvePoint] = field(default_factory=list)
     headline: float = float("nan")
     ticket: Ticket | None = None

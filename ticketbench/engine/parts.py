@@ -13,7 +13,7 @@ from ticketbench.suite.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Part:
+class MovingPart:
     """One stacked tensor that moves."""
 
     name: str
@@ -28,10 +28,10 @@ class Part:
     masked: bool
 
 
-def moving_parts(recipe: Recipe, stack: Stack, regime: StackedRegime | None) -> list[Part]:
+def moving_parts(recipe: Recipe, stack: Stack, regime: StackedRegime | None) -> list[MovingPart]:
     """The weights that the recipe trains, in the model's order, and after them what the regime trains beside them."""
     weights = [
-        Part(name, name, weight, recipe.factor(name), True, name in stack.masks)
+        MovingPart(name, name, weight, recipe.factor(name), True, name in stack.masks)
         for name, weight in stack.parameters.items()
         if recipe.trains(name)
     ]
@@ -41,7 +41,7 @@ def moving_parts(recipe: Recipe, stack: Stack, regime: StackedRegime | None) -> 
         return weights
     extras = {name: regime.keys[name] for name in regime.trained}
     return weights + [
-        Part(name, key, stack.extras[key], regime.regime.rate(name), False, False) for name, key in extras.items()
+        MovingPart(name, key, stack.extras[key], regime.regime.rate(name), False, False) for name, key in extras.items()
     ]
 
 
@@ -52,7 +52,7 @@ def slot_names(recipe: Recipe) -> tuple[str, ...]:
     return ("momentum_buffer",) if recipe.momentum else ()
 
 
-def adopt_slots(recipe: Recipe, stack: Stack, parts: list[Part]) -> None:
+def adopt_slots(recipe: Recipe, stack: Stack, parts: list[MovingPart]) -> None:
     """There is a slot of the stack's own for everything that moves: zeros where it is new."""
     for slot in slot_names(recipe):
         mine = stack.slots.setdefault(slot, {})
@@ -61,12 +61,12 @@ def adopt_slots(recipe: Recipe, stack: Stack, parts: list[Part]) -> None:
                 mine[part.key] = part.tensor.detach().new_zeros(part.tensor.shape)
 
 
-def age_of(stack: Stack, part: Part, member: int) -> int:
+def age_of(stack: Stack, part: MovingPart, member: int) -> int:
     """How many optimizer updates a member's part has had: extras may be younger than the weights."""
     born = stack.born[part.key][member] if part.key in stack.born else 0
     return stack.updates[member] - born
 
 
-def born_of(stack: Stack, part: Part) -> list[int]:
+def born_of(stack: Stack, part: MovingPart) -> list[int]:
     """Each member's updates when the part began."""
     return stack.born.get(part.key, [0] * len(stack))

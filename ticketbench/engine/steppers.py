@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
+from torch import Tensor
+
+from ticketbench.engine.accelerate import Compiled, compile_pays
 from ticketbench.engine.course import Course
 from ticketbench.engine.replay import Recorder
 from ticketbench.engine.stack import Stack
@@ -64,9 +68,17 @@ class Steppers:
         if self._whole is None or not self._fits(self._whole, regime):
             self.let_go()
             recorder = None if self.recording is None else self.recording()
-            self._whole = Stepper(network, self.stack, recipe, regime, recorder=recorder)
+            self._whole = Stepper(network, self.stack, recipe, regime, self._losses(courses), recorder)
         at = dict(zip(members, courses, strict=True))
         return self._whole, [at.get(place) for place in range(len(self.stack))], False
+
+    def _losses(self, courses: Sequence[Course]) -> Callable[..., Tensor]:
+        """The losses of all members, compiled where that pays for the longest of their courses."""
+        network, data = self.stage.network, self.stage.data
+        full = {name: torch.ones_like(mask[0]) for name, mask in self.stack.masks.items()}
+        examples = max(course.total for course in courses) * self.stage.recipe.batch * len(self.stack)
+        pays = self.recording is not None and compile_pays(network, data.device, self.stage.flops(full, examples))
+        return Compiled(network.losses) if pays else network.losses
 
     def let_go(self) -> None:
         """Let go of what the stepper of the whole fleet holds: graphs, threads, tables."""

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from ticketbench.engine.course import Course
 from ticketbench.engine.data import Stored, TaskData, augment_draws, augmented_by, gather, permutation
-from ticketbench.engine.feed import Draw, Given
+from ticketbench.engine.feed import Draw, StepInputs
 from ticketbench.engine.network import Network
 from ticketbench.engine.places import Places
 from ticketbench.engine.state import State
 
-LONGEST = 256
+CHUNK_STEPS = 256
 """Steps of a chunk at most."""
 CHUNK_BYTES = 64 * 2**20
 """What a chunk may take."""
@@ -84,8 +84,8 @@ class TableFeed:
 
     def _load_orders(self, steps: Sequence[int]) -> int:
         if not self.halves:
-            return LONGEST
-        room = LONGEST
+            return CHUNK_STEPS
+        room = CHUNK_STEPS
         for place, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
             if course is None:
                 continue
@@ -115,7 +115,7 @@ class TableFeed:
         first = self._row(steps, 0)
         if not self.length:
             bytes_each = sum(value.nbytes for value in first.values()) + 8 * len(self.courses)
-            self.length = max(1, min(LONGEST, CHUNK_BYTES // bytes_each))
+            self.length = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
             like = {RATE: torch.zeros(len(self.courses), dtype=torch.float64), **first}
             self.chunk = {
                 name: torch.zeros(self.length, *value.shape, dtype=value.dtype, device=self.data.device)
@@ -180,7 +180,7 @@ class TableFeed:
 
     # -- on the device, in a step ----------------------------------------------------------------------------
 
-    def at(self, places: Places) -> Given:
+    def at(self, places: Places) -> StepInputs:
         """What the step needs for which the tables' counters stand; a function of what lies on the device."""
         now = {name: table.index_select(0, self.cursor)[0] for name, table in self.chunk.items()}
         places.rate.copy_(now.pop(RATE))
@@ -193,7 +193,7 @@ class TableFeed:
             inputs, targets = gather(self.data.train, self._index(places))
         if draws is not None:
             inputs = augmented_by(self.data.task, inputs, draws)
-        return Given(inputs, targets, {}, now)
+        return StepInputs(inputs, targets, {}, now)
 
     def turn(self) -> None:
         """The next step reads the next row."""

@@ -17,12 +17,13 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from ticketbench.engine.execute import failure
 from ticketbench.executors import Event
+from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Fleet
 from ticketbench.store.schema import CellRecord
 
@@ -41,6 +42,8 @@ class Worker:
     process: subprocess.Popen[str]
     errors: IO[bytes]
     fleet: Fleet | None = None
+    left: tuple[Cell, ...] = ()
+    """The cells of the fleet that have not ended yet."""
     deadline: float = float("inf")
     dead: bool = False
 
@@ -141,8 +144,9 @@ class LocalExecutor:
 
     def assign(self, worker: Worker, fleet: Fleet) -> None:
         """Send a fleet; its clock starts when the worker says that it starts."""
-        worker.fleet, worker.deadline = fleet, float("inf")
-        job = {"cells": [cell.to_plain() for cell in fleet.cells], "device": worker.device}
+        worker.fleet, worker.left, worker.deadline = fleet, fleet.cells, float("inf")
+        cells = [cell.to_plain() for cell in fleet.cells]
+        job = {"cells": cells, "device": worker.device, "places": fleet.places}
         worker.send(job)
 
     def receive(self, crew: list[Worker], again: deque[Fleet]) -> Iterator[Event]:
@@ -164,8 +168,13 @@ class LocalExecutor:
                 worker.deadline = time.monotonic() + fleet.timeout
             yield Event(fleet, message["phase"], message["steps"])
         elif "records" in message:
+            records = [CellRecord.from_dict(record) for record in message["records"]]
+            ended = {record.key for record in records}
+            worker.left = tuple(cell for cell in worker.left if cell.key not in ended)
+            worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a place, has as long
+            yield Event(fleet, records=records)
+        elif "finished" in message:
             worker.fleet = None
-            yield Event(fleet, records=[CellRecord.from_dict(record) for record in message["records"]])
         elif "ended" in message:
             worker.kill()
             code = worker.process.returncode
@@ -178,8 +187,7 @@ class LocalExecutor:
         assert fleet is not None
         worker.fleet = None
         worker.errors.close()
-        if len(fleet.cells) > 1:
-            again.extend(fleet.split(len(fleet.cells)))
-            return
-        cell = fleet.cells[0]
-        yield Event(fleet, records=[failure(cell, reason, words, status)])
+        if len(worker.left) > 1:
+            again.extend(replace(fleet, cells=worker.left).split(len(worker.left)))
+        elif worker.left:
+            yield Event(fleet, records=[failure(worker.left[0], reason, words, status)])

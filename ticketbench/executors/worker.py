@@ -1,4 +1,7 @@
-"""A worker process: reads fleets as JSON lines, computes them, writes progress and records as JSON lines."""
+"""A worker process: reads fleets as JSON lines, computes them, writes progress and records as JSON lines.
+
+Records are written as cells end; a line that says so ends a fleet.
+"""
 
 from __future__ import annotations
 
@@ -58,15 +61,17 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
     while True:
         job = waiting.get()
         cells = [Cell.from_plain(cell) for cell in job["cells"]]
-        records = execute(
+        execute(
             cells,
             resolver,
             headlines.get(cells[0].setting.task.name, headlines[""]),
             job["device"],
             lambda phase, steps: say({"phase": phase, "steps": steps}),
             keep_in,
+            places=job["places"],
+            finished=lambda records: say({"records": [record.as_dict() for record in records]}),
         )
-        say({"records": [record.as_dict() for record in records]})
+        say({"finished": True})
 
 
 if __name__ == "__main__":

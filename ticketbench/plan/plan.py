@@ -56,6 +56,8 @@ class Fleet:
     cells: tuple[Cell, ...]
     timeout: float
     device: str = "cpu"
+    places: int = 0
+    """How many cells are trained at once, the others as soon as one of them ends; 0 for all."""
 
     @property
     def name(self) -> str:
