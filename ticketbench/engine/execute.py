@@ -62,19 +62,19 @@ def execute(
     fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, recording)
     count = min(places or len(cells), len(cells))
     while left := [cell for cell in cells if cell.key not in done]:
+        count = min(count, len(left))
         try:
-            fleet.lead(left, min(count, len(left)))
+            fleet.lead(left, count)
         except (Exception, SystemExit) as error:
             trace = "".join(traceback.format_exception(error)[-6:])
             reason, memory = f"{type(error).__name__}: {error}", out_of_memory(error)
         else:
             continue
         release(device)
-        left = [cell for cell in left if cell.key not in done]
-        if memory and min(count, len(left)) > 1:
-            count = (min(count, len(left)) + 1) // 2
+        if memory and count > 1:
+            count = (count + 1) // 2
             continue
-        note([failure(cell, reason, trace, fleet_size=min(count, len(left))) for cell in left])
+        note([failure(cell, reason, trace, fleet_size=count) for cell in left if cell.key not in done])
     return [done[cell.key] for cell in cells]
 
 
