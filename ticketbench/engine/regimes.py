@@ -119,9 +119,8 @@ def unwritable(state: State) -> State:
 
 def numbers(noise: Noise, source: torch.Generator) -> Tensor:
     """Random numbers of a kind and shape."""
-    if noise.kind == "normal":
-        return torch.randn(noise.shape, generator=source)
-    return torch.rand(noise.shape, generator=source)
+    draw = torch.randn if noise.kind == "normal" else torch.rand
+    return draw(noise.shape, generator=source, dtype=getattr(torch, noise.precision))
 
 
 def seen_through(mask: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> State:
@@ -160,7 +159,7 @@ def check_regime(regime: Regime, weights: State, mask: State, extras: State) -> 
         if name in weights:
             raise TicketError(f"the regime {kind} calls one of its extras '{name}', as a weight is called. Rename it.")
     noise = {
-        name: torch.full(one.shape, 0.5, device=next(iter(weights.values())).device)
+        name: torch.full(one.shape, 0.5, device=next(iter(weights.values())).device, dtype=getattr(torch, one.precision))
         for name, one in regime.noise(weights).items()
     }
     progress = torch.zeros(())
