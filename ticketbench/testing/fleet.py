@@ -17,6 +17,7 @@ from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
+from ticketbench.engine.remask import change_masks
 from ticketbench.engine.state import cloned, member_of
 from ticketbench.engine.train import Goal, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
@@ -24,7 +25,7 @@ from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.contracts import Contract, Method, Model, Scorer, Task
 from ticketbench.plugin.options import canonical, options_of
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Request, Train
 from ticketbench.plugin.trial import Trial
 from ticketbench.suite.suite import Headline
 from ticketbench.testing.outcome import Outcome
@@ -79,17 +80,22 @@ def trial_at(bench: Bench, index: int = 0) -> MemberTrial:
     return MemberTrial(bench, index)
 
 
-def behind(trial: Trial) -> tuple[Bench, int]:
-    """The bench of a trial, and the trial's place at it."""
+def trial_of(trial: Trial) -> MemberTrial:
+    """The trial, as the engine made it."""
     if not isinstance(trial, MemberTrial):
         raise TypeError(f"only a trial that the engine made has a state to look at, not {trial!r}: take trial_for(...)")
-    return trial._bench, trial._member
+    return trial
 
 
-def carry_out(trial: Trial, request: Train) -> None:
-    """Train a trial as its method requests, as a run would: on its own examples, in their order.
+def behind(trial: Trial) -> tuple[Bench, int]:
+    """The bench of a trial, and the trial's place at it."""
+    return trial_of(trial)._bench, trial_of(trial)._member
 
-    No probe looks on, no cost is booked, and what a method may read of the training's beginning (`origin`,
+
+def carry_out(trial: Trial, request: Request) -> None:
+    """Do with a trial what its method requests, as a run would: train it on its own examples, or change its mask.
+
+    No probe looks on at a training, its cost is not booked, and what a method may read of its beginning (`origin`,
     `trainings`) stays as it is.
 
     >>> from ticketbench.testing import trial_for
@@ -99,6 +105,9 @@ def carry_out(trial: Trial, request: Train) -> None:
     7
     """
     bench, member = behind(trial)
+    if not isinstance(request, Train):
+        change_masks(bench, [(trial_of(trial), request)])
+        return
     plain = bench.course(member, request.order, trial.total_steps if request.until is None else request.until)
     course = replace(plain, average=request.average)
     stepper, courses, copied = bench.steppers.for_members([member], [request], [course])
