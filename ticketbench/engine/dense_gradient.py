@@ -38,7 +38,7 @@ def dense_gradient(
         now = slice(first, first + step)
         inputs, targets = batches if examples.kind == "slice" else gather(bench.stage.data.train, batches[0][now])
         part = [{name: tensor[now] for name, tensor in state.items()} for state in (leaves, parameters, buffers)]
-        parts.append(gradient_of(bench.stage.network, trials[now], *part, inputs, targets, examples.kind == "slice"))
+        parts.append(gradient_of(bench.stage.network, trials[now], part, inputs, targets, examples.kind == "slice"))
     masks = rows_of(bench.stack.masks, index_m)
     for trial, flops in zip(trials, bench.stage.flops_of_members(masks, size), strict=True):
         trial.spent.flops += flops
@@ -65,14 +65,16 @@ def drawn_batches(bench: Bench, trials: Sequence[MemberTrial], kind: str, size: 
 def gradient_of(
     network: Network,
     trials: Sequence[MemberTrial],
-    leaves: State,
-    parameters: State,
-    buffers: State,
+    states: Sequence[State],
     inputs: Tensor,
     targets: Tensor,
     shared: bool,
 ) -> State:
-    """The gradients of some trials, all in one pass. Shared inputs have no axis over the members."""
+    """The gradients of some trials, all in one pass: at the first of the states, beside parameters and buffers.
+
+    Shared inputs have no axis over the members.
+    """
+    leaves, parameters, buffers = states
     plain = network if network.precision != "bf16" else Network(network.model, network.module, network.task)
     own = {name: leaf.detach().requires_grad_(True) for name, leaf in leaves.items()}
     every = {**parameters, **own}

@@ -168,8 +168,9 @@ def check_regime(regime: Regime, weights: State, mask: State, extras: State) -> 
     for name in extras:
         if name in weights:
             raise TicketError(f"the regime {kind} calls one of its extras '{name}', as a weight is called. Rename it.")
+    device = next(iter(weights.values())).device
     noise = {
-        name: torch.full(one.shape, 0.5, device=next(iter(weights.values())).device, dtype=getattr(torch, one.precision))
+        name: torch.full(one.shape, 0.5, dtype=getattr(torch, one.precision), device=device)
         for name, one in regime.noise(weights).items()
     }
     progress = torch.zeros(())

@@ -179,12 +179,12 @@ def prune(bench: Bench, asked: Sequence[tuple[MemberTrial, Prune]], alone: Alone
         if odd:
             with alone(trial):
                 trial.prune(request.density, request.scope)
-    if any(wrong):
-        others = [one for one, odd in zip(asked, wrong, strict=True) if not odd]
-        return prune(bench, others, alone) if others else None
-    kept = torch.tensor(counts, device=bench.device)
-    masks = vmap(lambda found, mask, count: best_left(found, mask, count, scope))(scores, parts["mask"], kept)
-    put_masks(bench, trials, masks, alone)
+    if not any(wrong):
+        kept = torch.tensor(counts, device=bench.device)
+        masks = vmap(lambda found, mask, count: best_left(found, mask, count, scope))(scores, parts["mask"], kept)
+        put_masks(bench, trials, masks, alone)
+    elif not all(wrong):
+        prune(bench, [one for one, odd in zip(asked, wrong, strict=True) if not odd], alone)
 
 
 def check_shapes(scores: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import torch
@@ -105,10 +106,11 @@ def look_together(
     """
     for probe in distinct([probe for trial in trials for probe in trial.probes]):
         mine = [trial for trial in trials if probe in trial.probes and looks(trial, probe)]
-        if len(mine) < 2 or not has_form(probe, "measure_stacked", "measure") or not measured(bench, mine, probe, store):
+        several = len(mine) > 1 and has_form(probe, "measure_stacked", "measure")
+        if not (several and measured(bench, mine, probe, store)):
             for trial in mine:
                 with alone(trial):
-                    trial.let_measure(probe, lambda name, found, trial=trial: store(trial, name, found))
+                    trial.let_measure(probe, partial(store, trial))
 
 
 def measured(

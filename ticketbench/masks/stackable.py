@@ -29,9 +29,10 @@ def top_mask(scores: Tensor, count: Tensor, allowed: Tensor | None = None) -> Te
     flat = scores.detach().reshape(-1)
     free = torch.ones_like(flat, dtype=torch.bool) if allowed is None else allowed.reshape(-1)
     values = flat.masked_fill(~free, -torch.inf)
-    threshold = KthLargest.apply(values, count)  # type: ignore[no-untyped-call]
+    threshold: Tensor = KthLargest.apply(values, count)  # type: ignore[no-untyped-call]
     above, ties = values > threshold, (values == threshold) & free
-    return (above | (ties & (ties.cumsum(0) <= count - above.sum()))).view(scores.shape)
+    kept: Tensor = above | (ties & (ties.cumsum(0) <= count - above.sum()))
+    return kept.view(scores.shape)
 
 
 class KthLargest(torch.autograd.Function):
@@ -143,7 +144,7 @@ def best_left(scores: Mapping[str, Tensor], current: Mapping[str, Tensor], kept:
         dtype = widest(scores)
         flat = torch.cat([scores[name].reshape(-1).to(dtype) for name in current])
         chosen = top_mask(flat, kept, torch.cat([mask.reshape(-1) for mask in current.values()]))
-        parts = chosen.split([mask.numel() for mask in current.values()])
+        parts = torch.split(chosen, [mask.numel() for mask in current.values()])
         return {name: part.view(current[name].shape) for name, part in zip(current, parts, strict=True)}
     shapes = {name: tuple(mask.shape) for name, mask in current.items()}
     counts = allocated(scope, shapes, kept, torch.stack([mask.sum() for mask in current.values()]))

@@ -70,7 +70,8 @@ class Method(Contract):
     """How a ticket is drawn, from start to end, written for one network.
 
     `draw` may be a plain function (one-shot) or a generator that yields `trial.train(...)` wherever training
-    is part of drawing, and `trial.remask(...)` or `trial.pruning(...)` where it changes masks often. When it ends, the engine trains what is left of the schedule and judges the result.
+    is part of drawing, and `trial.remask(...)` or `trial.pruning(...)` where it changes masks often. When it ends,
+    the engine trains what is left of the schedule and judges the result.
 
     >>> @dataclass(frozen=True)
     ... class AfterTraining(Method):

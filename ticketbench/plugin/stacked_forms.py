@@ -8,8 +8,8 @@ from ticketbench.plugin.contracts import KINDS
 def has_form(item: object, stacked: str, single: str) -> bool:
     """Whether the method `stacked` of a thing says what its method `single` says.
 
-    That is so where the class that defines `stacked` defines `single`, too, or is made from one that does: who overrides
-    the single form alone computes something else, and the stacked form that it inherits is of no use.
+    That is so where the class that defines `stacked` defines `single`, too, or is made from one that does. Who
+    overrides the single form alone computes something else, and the stacked form that it inherits is of no use.
     """
     for kind in type(item).__mro__:
         if kind in KINDS.values():
