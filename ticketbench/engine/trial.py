@@ -453,13 +453,6 @@ class MemberTrial(Trial):
             lambda name, found: self.looks.at_moment(name, label, self.trainings, found),
         )
 
-    def look_at_step(self) -> None:
-        """Let the probes measure that look at this step of the training."""
-        self._let(
-            lambda probe: self.step in probe.steps(self.total_steps),
-            lambda name, found: self.looks.at_step(name, "", self.trainings, self.step, found),
-        )
-
     def steps_to_look_at(self) -> set[int]:
         """The steps of a training at which probes look."""
         return {step for probe in self.probes for step in probe.steps(self.total_steps)}
