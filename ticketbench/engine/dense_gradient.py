@@ -56,10 +56,11 @@ def members_at_once(bench: Bench, size: int) -> int:
 def drawn_batches(bench: Bench, trials: Sequence[MemberTrial], kind: str, size: int) -> tuple[Tensor, ...]:
     """Inputs and targets of a slice, which all trials share; of batches, the numbers of each trial's examples."""
     train = bench.stage.data.train
-    drawn = [trial.drawn_examples(size, kind == "batch") for trial in trials]
-    if kind == "slice":
-        return train.inputs[:size].clone(), train.targets[:size].clone()
-    return (torch.stack(drawn).to(train.targets.device),)
+    if kind == "batch":
+        return (torch.stack([trial.drawn_examples(size) for trial in trials]).to(train.targets.device),)
+    for trial in trials:
+        trial.asked_for_examples()
+    return train.inputs[:size].clone(), train.targets[:size].clone()
 
 
 def gradient_of(

@@ -138,7 +138,7 @@ class MemberTrial(Trial):
     @property
     @override
     def total_weights(self) -> int:
-        return sum(mask[0].numel() for mask in self._bench.stack.masks.values())
+        return sum(mask.numel() for mask in self._bench.stack.masks.values()) // len(self._bench.stack)
 
     @property
     @override
@@ -218,17 +218,18 @@ class MemberTrial(Trial):
 
     @override
     def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
-        self._scoring_calls += 1
+        self.asked_for_examples()
         stage = self._bench.stage
         return scoring_batches(stage.data.train, self._draws, self._scoring_calls, count, size or stage.recipe.batch)
 
-    def drawn_examples(self, size: int, anew: bool) -> Tensor:
-        """The numbers of the examples that one batch to score on has, on the host: other ones, or the first ones."""
+    def drawn_examples(self, size: int) -> Tensor:
+        """The numbers of the examples that the next batch to score on has, on the host."""
+        self.asked_for_examples()
+        return next(scoring_order(len(self._bench.stage.data.train), self._draws, self._scoring_calls, 1, size))
+
+    def asked_for_examples(self) -> None:
+        """Count a call for examples to score on: the next batch is another one."""
         self._scoring_calls += 1
-        count = len(self._bench.stage.data.train)
-        if not anew:
-            return torch.arange(min(size, count))
-        return next(scoring_order(count, self._draws, self._scoring_calls, 1, size))
 
     @override
     def generator(self, purpose: str) -> torch.Generator:
