@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ticketbench import Examples, MaskRule, Noise, Scorer, TicketError, top_mask
 from ticketbench.engine import dense_gradient
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.remask import alike, change_masks
+from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import ScoreError
 from ticketbench.masks import stackable
@@ -108,7 +108,7 @@ def test_some_of_a_fleet_change_and_the_others_do_not():
     bench, trials = three_members(Tiny(), Blobs())
     _, twins = three_members(Tiny(), Blobs())
     asked = [(trials[at], trials[at].remask(Swap(), first=at)) for at in (2, 0)]
-    assert [len(group) for group in alike(bench, asked)] == [2]
+    assert [len(group) for group in same_changes(bench, asked)] == [2]
     change_masks(bench, asked)
     for at in (0, 2):
         carry_out(twins[at], twins[at].remask(Swap(), first=at))
@@ -123,14 +123,14 @@ def test_those_who_wait_for_other_things_are_not_done_together():
     bench, trials = members(4, Magnitude())
     change_masks(bench, [(trials[3], trials[3].remask(Swap(), first=0))])
     rules = [trial.remask(Swap(), first=0) for trial in trials]
-    assert [len(group) for group in alike(bench, list(zip(trials, rules, strict=True)))] == [3, 1]
-    assert len(alike(bench, [(trials[0], rules[0]), (trials[1], trials[1].remask(Swap(0.1), first=0))])) == 2
-    assert len(alike(bench, [(trials[0], rules[0]), (trials[1], trials[1].remask(Swap(), second=0))])) == 2
+    assert [len(group) for group in same_changes(bench, list(zip(trials, rules, strict=True)))] == [3, 1]
+    assert len(same_changes(bench, [(trials[0], rules[0]), (trials[1], trials[1].remask(Swap(0.1), first=0))])) == 2
+    assert len(same_changes(bench, [(trials[0], rules[0]), (trials[1], trials[1].remask(Swap(), second=0))])) == 2
     pruned = [trial.pruning(0.2) for trial in trials]
-    assert [len(group) for group in alike(bench, list(zip(trials, pruned, strict=True)))] == [4]
-    assert len(alike(bench, [(trials[0], pruned[0]), (trials[1], trials[1].pruning(0.2, "erk"))])) == 2
+    assert [len(group) for group in same_changes(bench, list(zip(trials, pruned, strict=True)))] == [4]
+    assert len(same_changes(bench, [(trials[0], pruned[0]), (trials[1], trials[1].pruning(0.2, "erk"))])) == 2
     bench, trials = members(2, Largest())
-    assert len(alike(bench, [(trial, trial.pruning(0.2)) for trial in trials])) == 2
+    assert len(same_changes(bench, [(trial, trial.pruning(0.2)) for trial in trials])) == 2
 
 
 @pytest.mark.parametrize("scope", ["global", "layerwise", "erk", "er", "uniform"])

@@ -12,7 +12,7 @@ from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import gather
 from ticketbench.engine.network import Network
 from ticketbench.engine.regimes import seen_by
-from ticketbench.engine.state import State, index_of, rows_of
+from ticketbench.engine.state import State, index_of, member_rows
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plugin.mask_rule import Examples
 
@@ -29,7 +29,7 @@ def dense_gradient(
     parameters = seen_by(bench.stack, members)
     leaves = dict(at) if at is not None else {name: parameters[name] for name in bench.stack.masks}
     index_m = index_of(members, len(bench.stack), bench.device)
-    buffers = rows_of(bench.stack.buffers, index_m)
+    buffers = member_rows(bench.stack.buffers, index_m)
     size = min(examples.size or bench.stage.recipe.batch, len(bench.stage.data.train))
     batches = drawn_batches(bench, trials, examples.kind, size)
     step = members_at_once(bench, size)
@@ -39,7 +39,7 @@ def dense_gradient(
         inputs, targets = batches if examples.kind == "slice" else gather(bench.stage.data.train, batches[0][now])
         part = [{name: tensor[now] for name, tensor in state.items()} for state in (leaves, parameters, buffers)]
         parts.append(gradient_of(bench.stage.network, trials[now], part, inputs, targets, examples.kind == "slice"))
-    masks = rows_of(bench.stack.masks, index_m)
+    masks = member_rows(bench.stack.masks, index_m)
     for trial, flops in zip(trials, bench.stage.flops_of_members(masks, size), strict=True):
         trial.spent.flops += flops
     return parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in leaves}

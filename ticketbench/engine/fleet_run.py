@@ -20,7 +20,7 @@ from ticketbench.engine.energy import Meter
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
-from ticketbench.engine.remask import alike, change_masks
+from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.shrinking import shrink, silence
 from ticketbench.engine.stacked_looks import look_at_step
 from ticketbench.engine.steppers import steps_can_be_replayed
@@ -174,7 +174,7 @@ class FleetRun:
         waiting = [
             (member.trial, member.request) for member in self.living() if isinstance(member.request, Remask | Prune)
         ]
-        for group in alike(self.bench, waiting):
+        for group in same_changes(self.bench, waiting):
             start, mine = time.perf_counter(), [self.occupants[trial.place] for trial, _ in group]
             with guarded(*mine):
                 change_masks(self.bench, group, self.alone)

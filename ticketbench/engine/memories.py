@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ticketbench.engine.state import State, cloned, index_of, member_of, put_rows, rows_of
+from ticketbench.engine.state import State, cloned, index_of, member_of, member_rows, put_rows
 from ticketbench.plugin.mask_rule import MaskRule
 
 
@@ -25,7 +25,7 @@ class Memories:
 
     def rows(self, rule: MaskRule, members: Sequence[int], device: torch.device) -> State:
         """What a rule holds of some members, a row a member."""
-        return rows_of(self._stack(rule), index_of(members, len(self.rules), device))
+        return member_rows(self._stack(rule), index_of(members, len(self.rules), device))
 
     def put(self, rule: MaskRule, members: Sequence[int], memory: Mapping[str, Tensor]) -> None:
         """What a rule holds of some members from here on."""

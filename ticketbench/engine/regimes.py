@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from ticketbench.engine.stack import Stack
-from ticketbench.engine.state import State, cloned, index_of, rows_of
+from ticketbench.engine.state import State, cloned, index_of, member_rows
 from ticketbench.errors import TicketError, suggest
 from ticketbench.plugin.regime import Noise, Regime, StepView
 from ticketbench.seeds import generator
@@ -142,11 +142,11 @@ def seen(stack: Stack, member: int) -> State:
 def seen_by(stack: Stack, members: Sequence[int]) -> State:
     """The parameters of members under one regime as the forward sees them when they are judged, a row a member."""
     index_m = index_of(members, len(stack), next(iter(stack.parameters.values())).device)
-    rows, regime = rows_of(stack.parameters, index_m), stack.regimes[members[0]]
+    rows, regime = member_rows(stack.parameters, index_m), stack.regimes[members[0]]
     if regime is None or not Overrides.of(regime).computes:
         return rows
     with torch.no_grad():
-        return {**rows, **rows_of(StackedRegime(regime, stack).computed(stack.parameters, None), index_m)}
+        return {**rows, **member_rows(StackedRegime(regime, stack).computed(stack.parameters, None), index_m)}
 
 
 def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) -> None:

@@ -14,7 +14,7 @@ from ticketbench.engine.bench import Bench
 from ticketbench.engine.dense_gradient import dense_gradient
 from ticketbench.engine.regimes import numbers
 from ticketbench.engine.stacked_looks import look_at_masks
-from ticketbench.engine.state import State, index_of, member_of, rows_of
+from ticketbench.engine.state import State, index_of, member_of, member_rows
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import ScoreError, TicketError
 from ticketbench.masks.scopes import kept_count
@@ -25,8 +25,8 @@ from ticketbench.plugin.stacked_forms import has_form
 
 Alone = Callable[[MemberTrial], AbstractContextManager[Any]]
 """A guard for what one member does alone: what is raised in it is that member's."""
-Asked = tuple[MemberTrial, Remask | Prune]
-Parts = dict[str, State]
+WaitsForMask = tuple[MemberTrial, Remask | Prune]
+StackedFields = dict[str, State]
 """The fields of stacked views, by name."""
 
 
@@ -35,9 +35,9 @@ def unguarded(trial: MemberTrial) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def alike(bench: Bench, waiting: Sequence[Asked]) -> list[list[Asked]]:
+def same_changes(bench: Bench, waiting: Sequence[WaitsForMask]) -> list[list[WaitsForMask]]:
     """Those that can be done together: equal rules under one regime, or one scorer and scope."""
-    groups: list[tuple[tuple[Any, ...], list[Asked]]] = []
+    groups: list[tuple[tuple[Any, ...], list[WaitsForMask]]] = []
     for asked in waiting:
         key = kind_of(bench, *asked)
         for known, members in groups:
@@ -60,8 +60,8 @@ def kind_of(bench: Bench, trial: MemberTrial, request: Remask | Prune) -> tuple[
     return "alone", trial.place
 
 
-def change_masks(bench: Bench, group: Sequence[Asked], alone: Alone = unguarded) -> None:
-    """Do what a group of `alike` members waits for."""
+def change_masks(bench: Bench, group: Sequence[WaitsForMask], alone: Alone = unguarded) -> None:
+    """Do what a group of `same_changes` members waits for."""
     trials = [trial for trial, _ in group]
     pruned = [(trial, request) for trial, request in group if isinstance(request, Prune)]
     if not pruned:
@@ -85,7 +85,7 @@ def remask(bench: Bench, trials: Sequence[MemberTrial], requests: Sequence[Remas
     if rule.averaged:
         if not bench.stack.averages:
             raise TicketError(f"{name_of(rule)} reads an average of the gradient: keep one by train(average=0.9)")
-        parts["average"] = rows_of(bench.stack.averages, index_m)
+        parts["average"] = member_rows(bench.stack.averages, index_m)
     names = list(requests[0].numbers)
     if names:
         told = [[float(request.numbers[name]) for name in names] for request in requests]
@@ -100,7 +100,7 @@ def remask(bench: Bench, trials: Sequence[MemberTrial], requests: Sequence[Remas
     else:
         parts["memory"] = vmap(lambda part: dict(rule.memory(MaskView(**part))))(parts)
 
-    def one(part: Parts) -> tuple[State, State]:
+    def one(part: StackedFields) -> tuple[State, State]:
         view = MaskView(**part)
         found = dict(rule.masks(view))
         check_masks(rule, view, found)
@@ -111,12 +111,12 @@ def remask(bench: Bench, trials: Sequence[MemberTrial], requests: Sequence[Remas
     bench.memories.put(rule, members, memory)
 
 
-def stacked_view(bench: Bench, trials: Sequence[MemberTrial]) -> Parts:
+def stacked_view(bench: Bench, trials: Sequence[MemberTrial]) -> StackedFields:
     """What there is to see of every member without asking for more, as copies with a leading axis."""
     members = [trial.place for trial in trials]
     index_m = index_of(members, len(bench.stack), bench.device)
     weights = {name: bench.stack.parameters[name] for name in bench.stack.masks}
-    return {"weights": rows_of(weights, index_m), "mask": rows_of(bench.stack.masks, index_m)}
+    return {"weights": member_rows(weights, index_m), "mask": member_rows(bench.stack.masks, index_m)}
 
 
 def drawn_noise(rule: MaskRule, trials: Sequence[MemberTrial], weights: State, device: torch.device) -> State:
@@ -165,7 +165,7 @@ def prune(bench: Bench, asked: Sequence[tuple[MemberTrial, Prune]], alone: Alone
     counts = [kept_count(request.density, trial.total_weights) for trial, request in asked]
     parts = stacked_view(bench, trials)
 
-    def scored(part: Parts) -> tuple[State, Tensor, Tensor]:
+    def scored(part: StackedFields) -> tuple[State, Tensor, Tensor]:
         view = MaskView(**part)
         found = dict(scorer.scores_of(view))  # type: ignore[union-attr]
         check_shapes(found, view.mask)

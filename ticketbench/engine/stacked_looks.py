@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.dense_gradient import dense_gradient
-from ticketbench.engine.state import State, index_of, rows_of
+from ticketbench.engine.state import State, index_of, member_rows
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.plugin.contracts import Points, Probe
@@ -23,7 +23,7 @@ from ticketbench.plugin.stacked_forms import has_form
 from ticketbench.plugin.trial import Trial
 from ticketbench.plugin.trial_stack import TrialStack
 
-Found = Mapping[str, float | Points]
+Measurement = Mapping[str, float | Points]
 Guard = Callable[[MemberTrial], AbstractContextManager[Any]]
 """Whatever is raised in it is this member's."""
 
@@ -48,17 +48,19 @@ class MemberStack(TrialStack):
     @property
     @override
     def weights(self) -> State:
-        return rows_of({name: self._bench.stack.parameters[name] for name in self._bench.stack.masks}, self._index_m)
+        return member_rows(
+            {name: self._bench.stack.parameters[name] for name in self._bench.stack.masks}, self._index_m
+        )
 
     @property
     @override
     def parameters(self) -> State:
-        return rows_of(self._bench.stack.parameters, self._index_m)
+        return member_rows(self._bench.stack.parameters, self._index_m)
 
     @property
     @override
     def mask(self) -> State:
-        return rows_of(self._bench.stack.masks, self._index_m)
+        return member_rows(self._bench.stack.masks, self._index_m)
 
     @property
     @override
@@ -97,24 +99,24 @@ def look_together(
     bench: Bench,
     trials: Sequence[MemberTrial],
     looks: Callable[[MemberTrial, Probe], bool],
-    store: Callable[[MemberTrial, str, Found], None],
+    store: Callable[[MemberTrial, str, Measurement], None],
     alone: Guard,
 ) -> None:
     """Let every probe measure that looks, all of its members at once if it has a form for that.
 
-    What a stacked form raises is nobody's fault yet: its members are then measured one by one.
+    What a stacked form raises is nobody's fault yet: its members are then measured_at_once one by one.
     """
     for probe in distinct([probe for trial in trials for probe in trial.probes]):
         mine = [trial for trial in trials if probe in trial.probes and looks(trial, probe)]
         several = len(mine) > 1 and has_form(probe, "measure_stacked", "measure")
-        if not (several and measured(bench, mine, probe, store)):
+        if not (several and measured_at_once(bench, mine, probe, store)):
             for trial in mine:
                 with alone(trial):
                     trial.let_measure(probe, partial(store, trial))
 
 
-def measured(
-    bench: Bench, trials: Sequence[MemberTrial], probe: Probe, store: Callable[[MemberTrial, str, Found], None]
+def measured_at_once(
+    bench: Bench, trials: Sequence[MemberTrial], probe: Probe, store: Callable[[MemberTrial, str, Measurement], None]
 ) -> bool:
     """Let a probe measure several members at once; False where it cannot. Its time is nobody's."""
     start = time.perf_counter()
@@ -132,7 +134,7 @@ def measured(
     return True
 
 
-def measure_together(bench: Bench, trials: Sequence[MemberTrial], probe: Probe) -> Sequence[Found]:
+def measure_together(bench: Bench, trials: Sequence[MemberTrial], probe: Probe) -> Sequence[Measurement]:
     """What a probe's stacked form finds of some members, with random numbers of its own."""
     with torch.random.fork_rng(devices=[]):
         found = probe.measure_stacked(MemberStack(bench, [trial.onlooker(probe.name) for trial in trials]))

@@ -27,7 +27,7 @@ def index_of(members: Sequence[int], total: int, device: torch.device) -> Tensor
     return None if list(members) == list(range(total)) else torch.tensor(members, device=device)
 
 
-def rows_of(state: State, index_m: Tensor | None) -> State:
+def member_rows(state: State, index_m: Tensor | None) -> State:
     """Copies of some members' rows, or of all of them, detached; an operation a tensor, however many they are."""
     if index_m is None:
         return cloned(state)

@@ -18,7 +18,7 @@ from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
-from ticketbench.engine.remask import alike, change_masks, stacked_view
+from ticketbench.engine.remask import change_masks, same_changes, stacked_view
 from ticketbench.engine.stacked_looks import measure_together
 from ticketbench.engine.state import cloned, member_of
 from ticketbench.engine.train import Goal, train_to_the_end
@@ -200,7 +200,7 @@ def remasked_both_ways(
         for group in groups:
             mine = [trials[at] for at in group]
             requests = [trial.remask(rule, **numbers(trial)) for trial in mine]
-            for part in alike(bench, list(zip(mine, requests, strict=True))):
+            for part in same_changes(bench, list(zip(mine, requests, strict=True))):
                 change_masks(bench, part)
             seen += [(trial.mask, trial.remembered) for trial in mine]
         found.append(seen)
