@@ -48,6 +48,7 @@ _HOMES = {
     "Ticket": "ticketbench.masks.ticket",
     "keep_top": "ticketbench.masks.ticket",
     "top_mask": "ticketbench.masks.stackable",
+    "mask_count": "ticketbench.masks.stackable",
     "shared_out": "ticketbench.masks.stackable",
     "best_left": "ticketbench.masks.stackable",
     "unit_chain": "ticketbench.units.chain",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from ticketbench.masks.scopes import allocate as allocate
     from ticketbench.masks.scopes import kept_count as kept_count
     from ticketbench.masks.stackable import best_left as best_left
+    from ticketbench.masks.stackable import mask_count as mask_count
     from ticketbench.masks.stackable import shared_out as shared_out
     from ticketbench.masks.stackable import top_mask as top_mask
     from ticketbench.masks.ticket import Ticket as Ticket

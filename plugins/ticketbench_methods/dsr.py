@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ticketbench import MaskView, option, shared_out, top_mask
+from ticketbench import MaskView, mask_count, option, shared_out, top_mask
 from ticketbench_methods.dynamic import Dynamic, Exploring, uniform_noise
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class DropBelow(Exploring):
     def masks(self, view: MaskView) -> Mapping[str, Tensor]:
         """Drop, share out by what is left, and grow."""
         kept = self.kept(view)
-        left = torch.stack([part.sum() for part in kept.values()])
-        free = torch.stack([(~part).sum() for part in kept.values()])
+        left = torch.stack([mask_count(part) for part in kept.values()])
+        free = torch.stack([mask_count(~part) for part in kept.values()])
         grown = shared_out(free, left, counted(view.mask) - left.sum())
         return {
             name: part | top_mask(view.noise[name], grown[at], allowed=~part)
@@ -65,7 +65,7 @@ class DropBelow(Exploring):
 
 def counted(masks: Mapping[str, Tensor]) -> Tensor:
     """How many places masks have in all."""
-    return torch.stack([part.sum() for part in masks.values()]).sum()
+    return torch.stack([mask_count(part) for part in masks.values()]).sum()
 
 
 @dataclass(frozen=True)

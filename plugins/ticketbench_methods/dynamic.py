@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import MaskRule, MaskView, Method, Noise, Request, Scope, Train, option, top_mask
+from ticketbench import MaskRule, MaskView, Method, Noise, Request, Scope, Train, mask_count, option, top_mask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,13 +53,13 @@ class DropAndGrowRule(Exploring):
 
     def masks(self, view: MaskView) -> Mapping[str, Tensor]:
         """Drop the smallest weights of each layer, and grow as many where the scores are highest."""
-        active = {name: part.sum() for name, part in view.mask.items()}
+        active = {name: mask_count(part) for name, part in view.mask.items()}
         dropped = {name: (count * view.numbers["fraction"]).long() for name, count in active.items()}
         kept = {
             name: top_mask(view.weights[name].abs(), active[name] - dropped[name], allowed=part)
             for name, part in view.mask.items()
         }
-        grown = self.shares(view, dropped, {name: (~part).sum() for name, part in kept.items()})
+        grown = self.shares(view, dropped, {name: mask_count(~part) for name, part in kept.items()})
         scores = self.growth(view)
         return {name: part | top_mask(scores[name], grown[name], allowed=~part) for name, part in kept.items()}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import MaskRule, MaskView, Method, OptionError, Request, best_left, kept_count, option
+from ticketbench import MaskRule, MaskView, Method, OptionError, Request, best_left, kept_count, mask_count, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,7 @@ class RisingThreshold(MaskRule):
 
     def memory(self, view: MaskView) -> Mapping[str, Tensor]:
         """How many weights the thresholds alone would leave."""
-        return {"above": torch.stack([part.sum() for part in view.mask.values()]).sum()}
+        return {"above": torch.stack([mask_count(part) for part in view.mask.values()]).sum()}
 
     def sizes(self, view: MaskView) -> dict[str, Tensor]:
         """|θ| as a multiple of its layer's limit."""
@@ -34,7 +34,7 @@ class RisingThreshold(MaskRule):
     def above(self, view: MaskView) -> Tensor:
         """How many live weights are not below their threshold."""
         sizes, threshold = self.sizes(view), view.numbers["threshold"]
-        return torch.stack([(kept & (sizes[name] >= threshold)).sum() for name, kept in view.mask.items()]).sum()
+        return torch.stack([mask_count(kept & (sizes[name] >= threshold)) for name, kept in view.mask.items()]).sum()
 
     def masks(self, view: MaskView) -> Mapping[str, Tensor]:
         """The largest multiples of their limits, over all layers."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import MaskView, Train, option, shared_out
+from ticketbench import MaskView, Train, mask_count, option, shared_out
 from ticketbench_methods.dynamic import DropAndGrow, DropAndGrowRule
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class GrowByMomentum(DropAndGrowRule):
         means = []
         for name, size in self.growth(view).items():
             live = view.mask[name]
-            means.append((size * live).double().sum() / live.sum().clamp(min=1))
+            means.append((size * live).double().sum() / mask_count(live).clamp(min=1))
         count = torch.stack(list(dropped.values())).sum()
         places = torch.stack(list(free.values()))
         most = places * 99 // 100

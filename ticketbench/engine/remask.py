@@ -18,7 +18,7 @@ from ticketbench.engine.state import State, index_of, member_of, member_rows
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import ScoreError, TicketError
 from ticketbench.masks.scopes import kept_count
-from ticketbench.masks.stackable import best_left
+from ticketbench.masks.stackable import best_left, mask_count
 from ticketbench.plugin.mask_rule import MaskRule, MaskView
 from ticketbench.plugin.request import Prune, Remask
 from ticketbench.plugin.stacked_forms import has_form
@@ -170,7 +170,7 @@ def prune(bench: Bench, asked: Sequence[tuple[MemberTrial, Prune]], alone: Alone
         found = dict(scorer.scores_of(view))  # type: ignore[union-attr]
         check_shapes(found, view.mask)
         fine = [(found[name].isfinite() | ~mask).all() for name, mask in view.mask.items()]
-        return found, torch.stack(fine).all(), torch.stack([mask.sum() for mask in view.mask.values()]).sum()
+        return found, torch.stack(fine).all(), torch.stack([mask_count(mask) for mask in view.mask.values()]).sum()
 
     scores, fine, alive = vmap(scored)(parts)
     sound, left = torch.stack([fine.long(), alive]).tolist()

@@ -104,7 +104,7 @@ def look_together(
 ) -> None:
     """Let every probe measure that looks, all of its members at once if it has a form for that.
 
-    What a stacked form raises is nobody's fault yet: its members are then measured_at_once one by one.
+    What a stacked form raises is nobody's fault yet: its members are then measured one by one.
     """
     for probe in distinct([probe for trial in trials for probe in trial.probes]):
         mine = [trial for trial in trials if probe in trial.probes and looks(trial, probe)]

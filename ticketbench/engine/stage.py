@@ -52,7 +52,7 @@ class Stage:
 
     def flops_of_members(self, masks: Mapping[str, Tensor], examples: int) -> list[float]:
         """`flops` of every row of stacked masks, with one wait for the device."""
-        shares = [mask.flatten(1).sum(1).float() / mask[0].numel() for mask in masks.values()]
+        shares = [mask.flatten(1).sum(1, dtype=torch.int32).float() / mask[0].numel() for mask in masks.values()]
         rows = torch.stack(shares, dim=1).tolist()
         return [BACKWARD * examples * self.work.flops(dict(zip(masks, row, strict=True))) for row in rows]
 

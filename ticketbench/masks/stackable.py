@@ -31,8 +31,18 @@ def top_mask(scores: Tensor, count: Tensor, allowed: Tensor | None = None) -> Te
     values = flat.masked_fill(~free, -torch.inf)
     threshold: Tensor = KthLargest.apply(values, count)  # type: ignore[no-untyped-call]
     above, ties = values > threshold, (values == threshold) & free
-    kept: Tensor = above | (ties & (ties.cumsum(0) <= count - above.sum()))
+    room = (count - mask_count(above)).to(torch.int32)  # of the type of the places' numbers, which are not copied then
+    kept: Tensor = above | (ties & (ties.cumsum(0, dtype=torch.int32) <= room))
     return kept.view(scores.shape)
+
+
+def mask_count(mask: Tensor) -> Tensor:
+    """How many places a mask keeps, as a scalar tensor: `mask.sum()`, several times as fast.
+
+    >>> mask_count(torch.tensor([[True, False], [True, True]]))
+    tensor(3)
+    """
+    return mask.sum(dtype=torch.int32).long()
 
 
 class KthLargest(torch.autograd.Function):
@@ -147,5 +157,5 @@ def best_left(scores: Mapping[str, Tensor], current: Mapping[str, Tensor], kept:
         parts = torch.split(chosen, [mask.numel() for mask in current.values()])
         return {name: part.view(current[name].shape) for name, part in zip(current, parts, strict=True)}
     shapes = {name: tuple(mask.shape) for name, mask in current.items()}
-    counts = allocated(scope, shapes, kept, torch.stack([mask.sum() for mask in current.values()]))
+    counts = allocated(scope, shapes, kept, torch.stack([mask_count(mask) for mask in current.values()]))
     return {name: top_mask(scores[name], counts[at], mask) for at, (name, mask) in enumerate(current.items())}

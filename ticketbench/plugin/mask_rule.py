@@ -59,13 +59,13 @@ class MaskRule(ABC):
     ...     def masks(self, view):
     ...         found = {}
     ...         for name, mask in view.mask.items():
-    ...             dropped = (mask.sum() * view.numbers["share"]).long()
-    ...             kept = top_mask(view.weights[name].abs(), mask.sum() - dropped, allowed=mask)
+    ...             dropped = (mask_count(mask) * view.numbers["share"]).long()
+    ...             kept = top_mask(view.weights[name].abs(), mask_count(mask) - dropped, allowed=mask)
     ...             found[name] = kept | top_mask(view.noise[name], dropped, allowed=~kept)
     ...         return found
 
     Everything is an operation on tensors: no value is read on the host (`int(mask.sum())`, an `if` on a tensor), so
-    that nothing waits for the device. `top_mask`, `shared_out` and `best_left` rank and share with counts that are
+    that nothing waits for the device. `mask_count`, `top_mask`, `shared_out` and `best_left` count, rank and share with
     tensors. What differs from member to member or from change to change comes as a number of the request; options of
     the rule are equal for all who are done together.
     """
