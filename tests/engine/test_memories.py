@@ -35,6 +35,16 @@ def test_equal_rules_share_a_memory_and_others_do_not():
     assert [rule for rule, _ in memories.stacks] == [Rule()]
 
 
+def test_another_cell_begins_with_nothing():
+    """Whatever rule the cell at its place was under."""
+    memories = Memories(2)
+    memories.put(Rule(), [0, 1], {"count": torch.tensor([5, 6])})
+    memories.forget(0)
+    assert not memories.goes_on(0, Rule())
+    assert memories.of(0) == {}
+    assert int(memories.of(1)["count"]) == 6
+
+
 def test_what_is_handed_out_is_a_copy():
     """Nothing that is done to it changes what is held; and before the first change there is nothing."""
     memories = Memories(2)

@@ -89,6 +89,7 @@ class Bench:
         self.cells[place], self.casts[place] = cell, cast
         self.recipes[place] = cast.changed_recipe(self.stages.draw_recipe)
         self.steppers.seeds[place] = cell.seed
+        self.memories.forget(place)
         full = {name: torch.ones_like(mask) for name, mask in self.stack.mask(place).items()}
         self.stack.set_mask(place, full)
         weights, buffers = states_of(self.fresh(place, self.stage.data.task))

@@ -38,6 +38,10 @@ class Memories:
             self.rules[member] = rule
         self.stacks = [(known, state) for known, state in self.stacks if known in self.rules]
 
+    def forget(self, member: int) -> None:
+        """Another cell is at the member's place from here on."""
+        self.rules[member] = None
+
     def of(self, member: int) -> State:
         """Copies of what is held of a member."""
         rule = self.rules[member]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TrialStack(ABC):
-    """The trials of several cells at the same step, for `Probe.measure_stacked`.
+    """The trials of several cells that are looked at together, for `Probe.measure_stacked`; each at a step of its own.
 
     Tensors have a leading axis over the members and are copies: nothing that is done to them changes a cell.
 
