@@ -30,7 +30,14 @@ _HOMES = {
     "Split": "ticketbench.plugin.examples",
     "Stages": "ticketbench.plugin.contracts",
     "Train": "ticketbench.plugin.request",
+    "Remask": "ticketbench.plugin.request",
+    "Prune": "ticketbench.plugin.request",
+    "Request": "ticketbench.plugin.request",
     "Trial": "ticketbench.plugin.trial",
+    "TrialStack": "ticketbench.plugin.trial_stack",
+    "MaskRule": "ticketbench.plugin.mask_rule",
+    "MaskView": "ticketbench.plugin.mask_rule",
+    "Examples": "ticketbench.plugin.mask_rule",
     "Regime": "ticketbench.plugin.regime",
     "Noise": "ticketbench.plugin.regime",
     "StepView": "ticketbench.plugin.regime",
@@ -40,6 +47,10 @@ _HOMES = {
     "Snapshot": "ticketbench.plugin.trial",
     "Ticket": "ticketbench.masks.ticket",
     "keep_top": "ticketbench.masks.ticket",
+    "top_mask": "ticketbench.masks.stackable",
+    "mask_count": "ticketbench.masks.stackable",
+    "shared_out": "ticketbench.masks.stackable",
+    "best_left": "ticketbench.masks.stackable",
     "unit_chain": "ticketbench.units.chain",
     "compact": "ticketbench.units.compaction",
     "allocate": "ticketbench.masks.scopes",
@@ -77,6 +88,10 @@ if TYPE_CHECKING:
     from ticketbench.masks.scopes import Scope as Scope
     from ticketbench.masks.scopes import allocate as allocate
     from ticketbench.masks.scopes import kept_count as kept_count
+    from ticketbench.masks.stackable import best_left as best_left
+    from ticketbench.masks.stackable import mask_count as mask_count
+    from ticketbench.masks.stackable import shared_out as shared_out
+    from ticketbench.masks.stackable import top_mask as top_mask
     from ticketbench.masks.ticket import Ticket as Ticket
     from ticketbench.masks.ticket import keep_top as keep_top
     from ticketbench.plugin.contracts import (
@@ -117,15 +132,22 @@ if TYPE_CHECKING:
     from ticketbench.plugin.examples import Sizes as Sizes
     from ticketbench.plugin.examples import Split as Split
     from ticketbench.plugin.hookspecs import hookimpl as hookimpl
+    from ticketbench.plugin.mask_rule import Examples as Examples
+    from ticketbench.plugin.mask_rule import MaskRule as MaskRule
+    from ticketbench.plugin.mask_rule import MaskView as MaskView
     from ticketbench.plugin.options import option as option
     from ticketbench.plugin.recurrent import Recurrent as Recurrent
     from ticketbench.plugin.regime import Noise as Noise
     from ticketbench.plugin.regime import Regime as Regime
     from ticketbench.plugin.regime import StepView as StepView
+    from ticketbench.plugin.request import Prune as Prune
+    from ticketbench.plugin.request import Remask as Remask
+    from ticketbench.plugin.request import Request as Request
     from ticketbench.plugin.request import Train as Train
     from ticketbench.plugin.trial import Companion as Companion
     from ticketbench.plugin.trial import Snapshot as Snapshot
     from ticketbench.plugin.trial import Trial as Trial
+    from ticketbench.plugin.trial_stack import TrialStack as TrialStack
     from ticketbench.seeds import generator as generator
     from ticketbench.seeds import seed_of as seed_of
     from ticketbench.units.chain import unit_chain as unit_chain

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Method, Scope, Train, option
+from ticketbench import Method, Request, Scope, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -32,14 +32,14 @@ class AfterTraining(Method):
     then: Literal["rewind", "finetune", "stop"] = option("rewind", "what comes after pruning")
     scope: Scope = option("global", "how layers share the budget")
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Train the dense network, judge it as a point of the curve, prune once, and set the start of what follows."""
         if trial.density == 1:
             return
         start = trial.snapshot()
         yield trial.train()
         trial.report()
-        trial.prune(scope=self.scope)
+        yield trial.pruning(scope=self.scope)
         if self.then == "rewind":
             trial.rewind(start)
         elif self.then == "finetune":

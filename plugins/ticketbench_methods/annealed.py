@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ticketbench import Method, OptionError, Scope, Train, option
+from ticketbench import Method, OptionError, Request, Scope, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -45,11 +45,11 @@ class Annealed(Method):
         if not falls:
             raise ValueError(f"levels = {list(self.levels)} must fall from below 1 and stay above 0")
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Train and prune in turns; the engine trains what is left after the last level."""
         for step, density in self.updates(trial.density, trial.total_steps):
             yield trial.train(until=step)
-            trial.prune(density, scope=self.scope)
+            yield trial.pruning(density, scope=self.scope)
         if trial.density < 1:
             trial.note("steps between levels", self.gap(trial.density, trial.total_steps))
 

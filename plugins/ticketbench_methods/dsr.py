@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ticketbench import allocate, keep_top, option
-from ticketbench_methods.dynamic import Dynamic, active, random_scores
+import torch
+
+from ticketbench import MaskView, mask_count, option, shared_out, top_mask
+from ticketbench_methods.dynamic import Dynamic, Exploring, uniform_noise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import Noise
+
+
+@dataclass(frozen=True)
+class DropBelow(Exploring):
+    """Drop below a threshold that is remembered and adapted, and grow as many at random; `Dsr` says how."""
+
+    threshold: float = 1e-3
+    target: float = 0.1
+
+    def noise(self, weights: Mapping[str, Tensor]) -> Mapping[str, Noise]:
+        """A uniform number for every place."""
+        return uniform_noise(weights)
+
+    def memory(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The first threshold, and the first mask."""
+        like = next(iter(view.weights.values()))
+        first = torch.full((), self.threshold, dtype=torch.float64, device=like.device)
+        return {**super().memory(view), "threshold": first}
+
+    def kept(self, view: MaskView) -> dict[str, Tensor]:
+        """The active weights that are not below the threshold."""
+        limit = view.memory["threshold"]
+        return {
+            name: part & (view.weights[name].abs() >= limit.to(view.weights[name].dtype))
+            for name, part in view.mask.items()
+        }
+
+    def masks(self, view: MaskView) -> Mapping[str, Tensor]:
+        """Drop, share out by what is left, and grow."""
+        kept = self.kept(view)
+        left = torch.stack([mask_count(part) for part in kept.values()])
+        free = torch.stack([mask_count(~part) for part in kept.values()])
+        grown = shared_out(free, left, counted(view.mask) - left.sum())
+        return {
+            name: part | top_mask(view.noise[name], grown[at], allowed=~part)
+            for at, (name, part) in enumerate(kept.items())
+        }
+
+    def remember(self, view: MaskView, masks: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The threshold of the next update: half, the same or twice, by how many weights were dropped against N."""
+        total = counted(view.mask)
+        dropped = total - counted(self.kept(view))
+        target = total.double() * self.target if self.target < 1 else torch.full_like(total.double(), self.target)
+        threshold = view.memory["threshold"]
+        lowered = (threshold / 2).where(dropped > 1.1 * target, threshold)
+        return {**super().remember(view, masks), "threshold": (threshold * 2).where(dropped < 0.9 * target, lowered)}
+
+
+def counted(masks: Mapping[str, Tensor]) -> Tensor:
+    """How many places masks have in all."""
+    return torch.stack([mask_count(part) for part in masks.values()]).sum()
 
 
 @dataclass(frozen=True)
@@ -44,24 +97,6 @@ class Dsr(Dynamic):
         if self.target > 1 and self.target != int(self.target):
             raise ValueError(f"target = {self.target:g} is neither a share, less than 1, nor a whole number of weights")
 
-    def masks(self, trial: Trial) -> Iterator[Mapping[str, Tensor]]:
-        """Drop, share out, grow, and adapt the threshold."""
-        threshold = self.threshold
-        while True:
-            mask, weights = trial.mask, trial.weights
-            kept = {name: part & (weights[name].abs() >= threshold) for name, part in mask.items()}
-            left = {name: int(part.sum()) for name, part in kept.items()}
-            free = {name: part.numel() - left[name] for name, part in kept.items()}
-            total = active(mask)
-            dropped = total - sum(left.values())
-            grown = allocate(left, {name: tuple(part.shape) for name, part in mask.items()}, dropped, free)
-            scores = random_scores(trial)
-            threshold = self.adapted(threshold, dropped, total)
-            yield {name: part | keep_top(scores[name], grown[name], allowed=~part) for name, part in kept.items()}
-
-    def adapted(self, threshold: float, dropped: int, total: int) -> float:
-        """The threshold of the next update: half, the same or twice, by how many weights were dropped against N."""
-        target = self.target if self.target >= 1 else self.target * total
-        if dropped > 1.1 * target:
-            return threshold / 2
-        return threshold * 2 if dropped < 0.9 * target else threshold
+    def rule(self) -> DropBelow:
+        """Dropping below the threshold, growth at random."""
+        return DropBelow(self.threshold, self.target)

@@ -4,18 +4,64 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from ticketbench import Method, Scope, Train, keep_top, option
+from ticketbench import MaskRule, MaskView, Method, Noise, Request, Scope, Train, mask_count, option, top_mask
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ticketbench import Trial
+
+EXPLORED = "explored "
+"""What stands before a weight's name in a memory, for the places that were ever active."""
+
+
+@dataclass(frozen=True)
+class Exploring(MaskRule):
+    """An update of a mask that keeps account of the places that were ever active."""
+
+    stream = "growth"
+
+    def memory(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The first mask."""
+        return {f"{EXPLORED}{name}": part.clone() for name, part in view.mask.items()}
+
+    def remember(self, view: MaskView, masks: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The places that this mask has, too."""
+        explored = {f"{EXPLORED}{name}": view.memory[f"{EXPLORED}{name}"] | part for name, part in masks.items()}
+        return {**view.memory, **explored}
+
+
+@dataclass(frozen=True)
+class DropAndGrowRule(Exploring):
+    """In each layer drop n = ⌊f·active⌋ active weights with the smallest |θ|, then grow among all places not kept.
+
+    f is the number "fraction" of the request. Where a rule does not share out otherwise, a layer grows as many as it
+    dropped. Ties go to the lower index.
+    """
+
+    @abstractmethod
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """A score for every place; those with the highest are grown."""
+
+    def shares(self, view: MaskView, dropped: Mapping[str, Tensor], free: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """How many weights each layer grows, by how many it dropped and how many places it has free for them."""
+        return dropped
+
+    def masks(self, view: MaskView) -> Mapping[str, Tensor]:
+        """Drop the smallest weights of each layer, and grow as many where the scores are highest."""
+        active = {name: mask_count(part) for name, part in view.mask.items()}
+        dropped = {name: (count * view.numbers["fraction"]).long() for name, count in active.items()}
+        kept = {
+            name: top_mask(view.weights[name].abs(), active[name] - dropped[name], allowed=part)
+            for name, part in view.mask.items()
+        }
+        grown = self.shares(view, dropped, {name: mask_count(~part) for name, part in kept.items()})
+        scores = self.growth(view)
+        return {name: part | top_mask(scores[name], grown[name], allowed=~part) for name, part in kept.items()}
 
 
 @dataclass(frozen=True)
@@ -34,20 +80,23 @@ class Dynamic(Method):
     every: int = option(100, "steps between updates of the mask", at_least=1)
     stop: float = option(0.75, "share of training after which the mask stays; 1 never stops", at_least=0.0, at_most=1.0)
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Draw the first mask, then train and update until the mask stays."""
         trial.prune(scope=self.scope)
-        explored, masks = trial.mask, self.masks(trial)
+        rule, first = self.rule(), trial.mask
         for step in range(self.every, self.last_step(trial), self.every):
             yield self.training(trial, step)
-            mask = next(masks)
-            trial.set_mask(mask)
-            explored = {name: part | mask[name] for name, part in explored.items()}
-        trial.note("explored", active(explored) / trial.total_weights)
+            yield trial.remask(rule, **self.numbers(trial))
+        held = trial.remembered
+        trial.note("explored", active([held.get(f"{EXPLORED}{name}", part) for name, part in first.items()]))
 
     @abstractmethod
-    def masks(self, trial: Trial) -> Iterator[Mapping[str, Tensor]]:
-        """The mask of every update, each made from the network as it is when the mask is asked for."""
+    def rule(self) -> MaskRule:
+        """How the mask is updated: one rule for all updates, `Exploring` or made from it."""
+
+    def numbers(self, trial: Trial) -> Mapping[str, float]:
+        """What the rule is told of an update."""
+        return {}
 
     def training(self, trial: Trial, until: int) -> Train:
         """The request to train up to an update."""
@@ -60,36 +109,18 @@ class Dynamic(Method):
 
 @dataclass(frozen=True)
 class DropAndGrow(Dynamic):
-    """In each layer drop n = ⌊f·active⌋ active weights with the smallest |θ|, then grow among all places not kept.
-
-    Where a method does not share out otherwise, a layer grows as many as it dropped. Ties go to the lower index.
-    """
+    """Dynamic sparse training by a `DropAndGrowRule`, whose fraction falls along a schedule."""
 
     fraction: float = option(0.3, "fraction of a layer's weights replaced at first", at_least=0.0, at_most=1.0)
     schedule: Literal["cosine", "constant", "learning_rate"] = option("cosine", "how the fraction falls")
 
     @abstractmethod
-    def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """A score for every place; those with the highest are grown."""
+    def rule(self) -> DropAndGrowRule:
+        """What is grown in place of what is dropped."""
 
-    def shares(self, trial: Trial, dropped: Mapping[str, int], free: Mapping[str, int]) -> Mapping[str, int]:
-        """How many weights each layer grows, by how many it dropped and how many places it has free for them."""
-        return dropped
-
-    def masks(self, trial: Trial) -> Iterator[Mapping[str, Tensor]]:
-        """For each update: drop the smallest weights of each layer, and grow as many where the scores are highest."""
-        while True:
-            mask, weights = trial.mask, trial.weights
-            fraction = self.fraction_at(trial.step, trial)
-            dropped = {name: int(int(part.sum()) * fraction) for name, part in mask.items()}
-            kept = {
-                name: keep_top(weights[name].abs(), int(part.sum()) - dropped[name], allowed=part)
-                for name, part in mask.items()
-            }
-            free = {name: int((~part).sum()) for name, part in kept.items()}
-            grown = self.shares(trial, dropped, free)
-            scores = self.growth(trial)
-            yield {name: part | keep_top(scores[name], grown[name], allowed=~part) for name, part in kept.items()}
+    def numbers(self, trial: Trial) -> Mapping[str, float]:
+        """The share that is replaced now."""
+        return {"fraction": self.fraction_at(trial.step, trial)}
 
     def fraction_at(self, step: int, trial: Trial) -> float:
         """The share of a layer that is replaced at a step.
@@ -105,15 +136,11 @@ class DropAndGrow(Dynamic):
         return self.fraction
 
 
-def active(mask: Mapping[str, Tensor]) -> int:
-    """How many places a mask keeps."""
-    return sum(int(part.sum()) for part in mask.values())
+def active(masks: Sequence[Tensor]) -> float:
+    """The share of all places that masks have."""
+    return sum(int(part.sum()) for part in masks) / sum(part.numel() for part in masks)
 
 
-def random_scores(trial: Trial) -> dict[str, Tensor]:
+def uniform_noise(weights: Mapping[str, Tensor]) -> dict[str, Noise]:
     """A uniform number for every place, in float64, as among millions of float32 draws there are ties."""
-    source = trial.generator("growth")
-    return {
-        name: torch.rand(weight.shape, generator=source, dtype=torch.float64).to(weight.device)
-        for name, weight in trial.weights.items()
-    }
+    return {name: Noise("uniform", tuple(weight.shape), "float64") for name, weight in weights.items()}

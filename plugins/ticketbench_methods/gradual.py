@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ticketbench import Method, OptionError, Scope, Train, option
+from ticketbench import Method, OptionError, Request, Scope, option
 
 if TYPE_CHECKING:
     from ticketbench import Trial
@@ -39,11 +39,11 @@ class Gradual(Method):
         if self.begin >= self.end:
             raise ValueError(f"begin = {self.begin:g} must be less than end = {self.end:g}")
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Train and prune in turns; the engine trains what is left after the last update."""
         for step, density in self.updates(trial.density, trial.total_steps):
             yield trial.train(until=step)
-            trial.prune(density, scope=self.scope)
+            yield trial.pruning(density, scope=self.scope)
 
     def updates(self, final: float, total: int) -> list[tuple[int, float]]:
         """The steps at which the mask changes, and the densities after them; the last one is `final` exactly."""

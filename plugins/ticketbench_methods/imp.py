@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import Method, Scope, Train, option
+from ticketbench import Method, Request, Scope, Train, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Imp(Method):
     rewind_step: int = option(0, "the step to rewind to, with rewind = 'step'", at_least=0)
     ticket: Literal["found", "reinitialized", "reshuffled"] = option("found", "which ticket is trained and judged")
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Level by level down to the density."""
         if self.rewind == "step":
             yield trial.train(until=self.rewind_step)
@@ -59,7 +59,7 @@ class Imp(Method):
                 trial.report()
             dense = dense or trial.snapshot().weights
             trial.note("stability", distance(trial.weights, dense, trial.mask))
-            trial.prune(density, scope=self.scope)
+            yield trial.pruning(density, scope=self.scope)
             if self.rewind == "none":
                 trial.restart()
             else:

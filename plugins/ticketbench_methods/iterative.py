@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ticketbench import Method, Scope, option
 
 if TYPE_CHECKING:
-    from ticketbench import Trial
+    from ticketbench import Prune, Trial
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Iterative(Method):
     schedule: Literal["exponential", "linear"] = option("exponential", "how the density falls")
     scope: Scope = option("global", "how layers share the budget")
 
-    def draw(self, trial: Trial) -> None:
+    def draw(self, trial: Trial) -> Iterator[Prune]:
         """Score and prune, round by round; the last round keeps exactly the cell's density."""
         for number in range(1, self.rounds + 1):
             share = number / self.rounds
             density = trial.density**share if self.schedule == "exponential" else 1 - (1 - trial.density) * share
-            trial.prune(trial.density if number == self.rounds else density, scope=self.scope)
+            yield trial.pruning(trial.density if number == self.rounds else density, scope=self.scope)

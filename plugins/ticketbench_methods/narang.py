@@ -8,12 +8,43 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ticketbench import Method, OptionError, Train, kept_count, option
+from ticketbench import MaskRule, MaskView, Method, OptionError, Request, best_left, kept_count, mask_count, option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ticketbench import Trial
+
+
+@dataclass(frozen=True)
+class RisingThreshold(MaskRule):
+    """Prune what is below a threshold of every layer, but no more than leaves "least" weights; at the "last" exactly.
+
+    Of the request: "threshold", as a multiple of every layer's limit, and these limits, as "limit NAME".
+    """
+
+    def memory(self, view: MaskView) -> Mapping[str, Tensor]:
+        """How many weights the thresholds alone would leave."""
+        return {"above": torch.stack([mask_count(part) for part in view.mask.values()]).sum()}
+
+    def sizes(self, view: MaskView) -> dict[str, Tensor]:
+        """|θ| as a multiple of its layer's limit."""
+        return {name: weight.abs().double() / view.numbers[f"limit {name}"] for name, weight in view.weights.items()}
+
+    def above(self, view: MaskView) -> Tensor:
+        """How many live weights are not below their threshold."""
+        sizes, threshold = self.sizes(view), view.numbers["threshold"]
+        return torch.stack([mask_count(kept & (sizes[name] >= threshold)) for name, kept in view.mask.items()]).sum()
+
+    def masks(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The largest multiples of their limits, over all layers."""
+        least = view.numbers["least"].long()
+        count = least.where(view.numbers["last"] > 0, torch.maximum(least, self.above(view)))
+        return best_left(self.sizes(view), view.mask, count)
+
+    def remember(self, view: MaskView, masks: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """What was above the thresholds at this update."""
+        return {"above": self.above(view)}
 
 
 @dataclass(frozen=True)
@@ -55,7 +86,7 @@ class Narang(Method):
                 "and begin before end"
             )
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """Find every layer's q, then train and prune in turns; the engine trains what is left."""
         if trial.density == 1:
             return
@@ -67,13 +98,12 @@ class Narang(Method):
         if self.q == "trained":
             trial.rewind(start)
         least = kept_count(trial.density, trial.total_weights)
+        own = {f"limit {name}": float(limit) for name, limit in limits.items()}
         for step, threshold in updates:
             yield trial.train(until=step)
-            sizes = {name: weight.abs().double() / limits[name] for name, weight in trial.weights.items()}
-            above = sum(int((sizes[name][kept] >= threshold).sum()) for name, kept in trial.mask.items())
-            count = least if step == updates[-1][0] else max(least, above)
-            trial.prune(count / trial.total_weights, scores=sizes)
-        trial.note("density by threshold", above / trial.total_weights)
+            last = step == updates[-1][0]
+            yield trial.remask(RisingThreshold(), threshold=threshold, least=least, last=last, **own)
+        trial.note("density by threshold", int(trial.remembered["above"]) / trial.total_weights)
 
     def updates(self, total: int) -> list[tuple[int, float]]:
         """The steps at which the mask changes, and the thresholds there as multiples of q."""

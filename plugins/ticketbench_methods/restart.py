@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import OptionError, Train, option
+from ticketbench import OptionError, Request, option
 from ticketbench_methods.gradual import Gradual
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Restart(Gradual):
     rewind_step: int = option(0, "the step whose weights lottery tickets start from", at_least=0)
     companions: int = option(0, "further networks of each kind that are trained and kept for probes", at_least=0)
 
-    def draw(self, trial: Trial) -> Iterator[Train]:
+    def draw(self, trial: Trial) -> Iterator[Request]:
         """The pruning solution, its companions, and what the judged network starts from."""
         initial = trial.snapshot()
         self.check_rewinding(trial)

@@ -6,13 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import option
-from ticketbench_methods.dynamic import DropAndGrow
+from ticketbench import Examples, MaskView, option
+from ticketbench_methods.dynamic import DropAndGrow, DropAndGrowRule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+
+@dataclass(frozen=True)
+class GrowByGradient(DropAndGrowRule):
+    """Grow where |∂L/∂θ| is largest on some examples."""
+
+    gradient: Examples
+
+    def examples(self) -> Examples:
+        """What the gradient is taken on."""
+        return self.gradient
+
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """|∂L/∂θ| at every place, of pruned weights too."""
+        return {name: part.abs() for name, part in view.gradient.items()}
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,6 @@ class Rigl(DropAndGrow):
     gradient: Literal["batch", "slice"] = option("batch", "what the dense gradient is taken on")
     examples: int = option(1000, "examples of the slice", at_least=1)
 
-    def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|∂L/∂θ| at every place, of pruned weights too: they are grown where it is largest."""
-        batches = trial.batches() if self.gradient == "batch" else trial.batches(count=0, size=self.examples)
-        return {name: part.abs() for name, part in trial.gradient(next(batches)).items()}
+    def rule(self) -> GrowByGradient:
+        """Growth by the gradient on a batch or on the slice."""
+        return GrowByGradient(Examples("batch") if self.gradient == "batch" else Examples("slice", self.examples))

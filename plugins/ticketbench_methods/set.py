@@ -6,12 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ticketbench_methods.dynamic import DropAndGrow, random_scores
+from ticketbench_methods.dynamic import DropAndGrow, DropAndGrowRule, uniform_noise
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import MaskView, Noise
+
+
+@dataclass(frozen=True)
+class GrowAtRandom(DropAndGrowRule):
+    """Grow anywhere: each free place is as likely as any other."""
+
+    def noise(self, weights: Mapping[str, Tensor]) -> Mapping[str, Noise]:
+        """A uniform number for every place."""
+        return uniform_noise(weights)
+
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The random numbers."""
+        return view.noise
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,6 @@ class Set(DropAndGrow):
     summary = "train sparse; now and then drop the smallest weights and grow as many at random"
     reference = "Mocanu et al. 2018 (arXiv 1707.04780), Algorithm 1; ITOP: Liu et al. 2021 (arXiv 2102.02887)"
 
-    def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """Uniform random numbers: each free place is as likely to be grown as any other."""
-        return random_scores(trial)
+    def rule(self) -> GrowAtRandom:
+        """Growth at random."""
+        return GrowAtRandom()

@@ -6,13 +6,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ticketbench import Train, allocate, option
-from ticketbench_methods.dynamic import DropAndGrow
+import torch
+
+from ticketbench import MaskView, Train, mask_count, option, shared_out
+from ticketbench_methods.dynamic import DropAndGrow, DropAndGrowRule
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ticketbench import Trial
+
+
+@dataclass(frozen=True)
+class GrowByMomentum(DropAndGrowRule):
+    """Grow where |a| is largest, the running average of the dense gradient; `Snfs` says how layers share."""
+
+    averaged = True
+
+    redistribution: Literal["none", "momentum"] = "none"
+
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """|a| at every place."""
+        return {name: part.abs() for name, part in view.average.items()}
+
+    def shares(self, view: MaskView, dropped: Mapping[str, Tensor], free: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """As many as were dropped, or in proportion to the mean |a| of the weights that were active before."""
+        if self.redistribution == "none":
+            return dropped
+        means = []
+        for name, size in self.growth(view).items():
+            live = view.mask[name]
+            means.append((size * live).double().sum() / mask_count(live).clamp(min=1))
+        count = torch.stack(list(dropped.values())).sum()
+        places = torch.stack(list(free.values()))
+        most = places * 99 // 100
+        counts = shared_out(most.where(count <= most.sum(), places), torch.stack(means), count)
+        return dict(zip(dropped, counts.unbind(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -50,19 +79,6 @@ class Snfs(DropAndGrow):
         """Average the dense gradient on the way."""
         return trial.train(until=until, average=self.momentum)
 
-    def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """|a|, the size of the averaged gradient, at every place: weights are grown where it is largest."""
-        return {name: part.abs() for name, part in trial.average_gradient.items()}
-
-    def shares(self, trial: Trial, dropped: Mapping[str, int], free: Mapping[str, int]) -> Mapping[str, int]:
-        """As many as were dropped, or in proportion to the mean |a| of the active weights."""
-        if self.redistribution == "none":
-            return dropped
-        mask, sizes = trial.mask, self.growth(trial)
-        means = {
-            name: float((sizes[name] * part).double().sum()) / max(1, int(part.sum())) for name, part in mask.items()
-        }
-        count = sum(dropped.values())
-        most = {name: places * 99 // 100 for name, places in free.items()}
-        shapes = {name: tuple(part.shape) for name, part in mask.items()}
-        return allocate(means, shapes, count, most if count <= sum(most.values()) else free)
+    def rule(self) -> GrowByMomentum:
+        """Growth by the running average."""
+        return GrowByMomentum(self.redistribution)

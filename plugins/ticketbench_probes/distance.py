@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from ticketbench import Probe, option
-from ticketbench_probes.counted import counted
+from ticketbench_probes.counted import counted, counted_stacked, read_together
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import Trial, TrialStack
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,30 @@ class Distance(Probe):
             found |= distances(f" {name}", *parts[name])
         return found
 
+    def measure_stacked(self, stack: TrialStack) -> Sequence[Mapping[str, float]]:
+        """The same of several members, whose sums are read from the device together."""
+        present, origin = stack.parameters, stack.origin
+        sums = {}
+        for name, live in counted_stacked(stack, self.biases).items():
+            now, then = (state[name].where(live, 0).flatten(1).double() for state in (present, origin))
+            products = ((now - then).square(), now.square(), then.square(), now * then)
+            sums[name] = torch.stack([product.sum(1) for product in products], dim=1)
+        return read_together(sums, self.per_tensor, of_sums)
+
 
 def distances(of: str, now: Tensor, then: Tensor) -> dict[str, float]:
     """L2 and cosine distance of two vectors."""
-    found = {f"l2{of}": float((now - then).norm())}
-    lengths = float(now.norm()) * float(then.norm())
+    return named(of, float((now - then).norm()), float(now.norm()) * float(then.norm()), float(now @ then))
+
+
+def of_sums(of: str, apart: float, now: float, then: float, product: float) -> dict[str, float]:
+    """L2 and cosine distance of sums of squares and of products."""
+    return named(of, math.sqrt(apart), math.sqrt(now) * math.sqrt(then), product)
+
+
+def named(of: str, apart: float, lengths: float, product: float) -> dict[str, float]:
+    """Both distances by their names; no angle where a vector is zero."""
+    found = {f"l2{of}": apart}
     if lengths:
-        found[f"cosine{of}"] = 1 - float(now @ then) / lengths
+        found[f"cosine{of}"] = 1 - product / lengths
     return found

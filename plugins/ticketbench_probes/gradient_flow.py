@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from ticketbench import Probe, option
-from ticketbench_probes.counted import counted
+from ticketbench_probes.counted import counted, counted_stacked, read_together
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Split, Trial
+    from ticketbench import Split, Trial, TrialStack
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,16 @@ class GradientFlow(Probe):
         for name in squares if self.per_tensor else ():
             found |= named(f" {name}", live[name], dense[name])
         return found
+
+    def measure_stacked(self, stack: TrialStack) -> Sequence[Mapping[str, float]]:
+        """The same of several members, whose sums are read from the device together."""
+        places, parameters = counted_stacked(stack, self.biases), stack.parameters
+        gradient = stack.gradient(self.examples, {name: parameters[name] for name in places})
+        sums = {}
+        for name, part in gradient.items():
+            squares = part.double().square()
+            sums[name] = torch.stack([squares.where(places[name], 0).flatten(1).sum(1), squares.flatten(1).sum(1)], 1)
+        return read_together(sums, self.per_tensor, named)
 
 
 def named(of: str, live: float, dense: float) -> dict[str, float]:

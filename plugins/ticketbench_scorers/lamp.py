@@ -13,7 +13,7 @@ from ticketbench import Scorer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import MaskView, Trial
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,16 @@ class Lamp(Scorer):
 
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """θ² over the running sum of θ² from the largest down."""
-        scores = {}
-        for name, weight in trial.weights.items():
-            squares = weight.detach().double().square().flatten()
-            order = squares.argsort(descending=True, stable=True)
-            sums = torch.empty_like(squares).scatter_(0, order, squares[order].cumsum(0))
-            scores[name] = torch.where(squares > 0, squares / sums, 0.0).view(weight.shape)
-        return scores
+        return {name: layer_scores(weight) for name, weight in trial.weights.items()}
+
+    def scores_of(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The same, for a fleet at once."""
+        return {name: layer_scores(weight) for name, weight in view.weights.items()}
+
+
+def layer_scores(weight: Tensor) -> Tensor:
+    """The scores of one layer."""
+    squares = weight.detach().double().square().flatten()
+    order = squares.argsort(descending=True, stable=True)
+    sums = torch.zeros_like(squares).scatter(0, order, squares.gather(0, order).cumsum(0))
+    return torch.where(squares > 0, squares / sums, 0.0).view(weight.shape)

@@ -11,7 +11,7 @@ from ticketbench import Scorer
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ticketbench import Trial
+    from ticketbench import MaskView, Trial
 
 
 @dataclass(frozen=True)
@@ -25,3 +25,7 @@ class Magnitude(Scorer):
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """|θ| of every prunable weight."""
         return {name: weight.abs() for name, weight in trial.weights.items()}
+
+    def scores_of(self, view: MaskView) -> Mapping[str, Tensor]:
+        """|θ|, for a fleet at once."""
+        return {name: weight.abs() for name, weight in view.weights.items()}

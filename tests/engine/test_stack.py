@@ -82,6 +82,36 @@ def test_set_mask_zeroes_what_is_dropped_and_touches_nothing_else():
     stack.check()
 
 
+@pytest.mark.parametrize("members", [[0, 1, 2], [1], [2, 0]])
+def test_masks_set_together_are_masks_set_one_by_one(members: list[int]):
+    """All, one, and two in another order: every bit of the stack, and best validations that no longer count."""
+    together, alone = stack_of(), stack_of()
+    source = torch.Generator().manual_seed(2)
+    masks = torch.rand(len(members), 2, 3, generator=source) < 0.5
+    for stack in (together, alone):
+        stack.keep_best([1.0, 2.0, 3.0], True)
+    together.set_masks(members, {"w": masks})
+    for row, member in enumerate(members):
+        alone.set_mask(member, {"w": masks[row]})
+    found, expected = copied(together), copied(alone)
+    assert all(found[name].equal(part) for name, part in expected.items())
+    assert all(bits(found[name]).equal(bits(part)) for name, part in expected.items() if part.is_floating_point())
+    assert together.best is not None
+    assert [value is None for value in together.best.values] == [member in members for member in range(3)]
+    assert together.parameters["w"].requires_grad
+    together.check()
+
+
+@pytest.mark.parametrize("wrong", [torch.ones(2, 2, 3), torch.ones(2, 3, dtype=torch.bool)])
+def test_masks_of_another_kind_or_shape_are_refused(wrong: Tensor):
+    """And nothing changes."""
+    stack = stack_of()
+    before = copied(stack)
+    with pytest.raises(TicketError, match=r"the masks of 'w' must be a bool tensor of shape \(2, 2, 3\)"):
+        stack.set_masks([0, 2], {"w": wrong})
+    assert all(part.equal(before[name]) for name, part in copied(stack).items())
+
+
 def test_a_weight_that_grows_back_starts_at_zero_with_zero_slots():
     """Dropped and grown again, a weight has forgotten its value."""
     stack = stack_of()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from trainings import trainings
 
 from ticketbench import Method, Trial, generator
 from ticketbench.suite.recipe import Recipe
@@ -140,7 +141,7 @@ Update = Callable[[Reference], Sequence[Bits]]
 
 def walk(trial: Trial, method: Method, update: Update, optimizer: str = "sgd", decay: float = 0.9) -> list[list[Bits]]:
     """Lead a trial through its method, and a reference beside it with masks of its own; all masks, in order."""
-    requests = method.draw(trial)
+    requests = trainings(method, trial)
     request = next(requests, None)
     reference = Reference.of(trial, optimizer)
     count, seen = sum(int(mask.sum()) for mask in reference.masks), [reference.masks]

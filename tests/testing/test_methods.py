@@ -144,7 +144,7 @@ class EndlessTrainings(Random):
         (TrainsByChance(), r"another result the second time: the trained weights differ by .* trial\.generator"),
         (CountsTrials(), r"another result the second time: the masks of"),
         (SharesAmongMembers(), r"another result in a fleet with other seeds than alone: the masks of"),
-        (YieldsNumbers(), r"yields 5; yield nothing but what trial\.train\(\.\.\.\) returns"),
+        (YieldsNumbers(), r"yields 5; yield nothing but what trial\.train\(\.\.\.\), trial\.remask"),
         (YieldsItsOwn(), r"yields Train\(until=7.*; yield nothing but what trial\.train"),
         (ReturnsMask(), r"draw\(\) returns dict\. It is either a plain function"),
         (Crashes(), r"fails at density 0\.5: AttributeError: .*prunes.* \(at .*test_methods\.py:\d+\)"),

@@ -13,6 +13,7 @@ from torch import nn
 
 from ticketbench.engine.course import Course
 from ticketbench.engine.judge import Candidate, Judge
+from ticketbench.engine.memories import Memories
 from ticketbench.engine.offers import Arrived, Offer
 from ticketbench.engine.regimes import seen
 from ticketbench.engine.stack import Stack
@@ -51,6 +52,8 @@ class Bench:
         """What was taken out of each member, once units were removed."""
         self.offers: list[Offer] = []
         self.arrived: list[Arrived] = []
+        self.memories = Memories(len(cells))
+        """What mask rules hold of each member."""
         self.fresh_patterns: Sequence[str] = ()
         """Parameters that the stage at hand started anew."""
         self.ahead = self.stages_ahead()
@@ -86,6 +89,7 @@ class Bench:
         self.cells[place], self.casts[place] = cell, cast
         self.recipes[place] = cast.changed_recipe(self.stages.draw_recipe)
         self.steppers.seeds[place] = cell.seed
+        self.memories.forget(place)
         full = {name: torch.ones_like(mask) for name, mask in self.stack.mask(place).items()}
         self.stack.set_mask(place, full)
         weights, buffers = states_of(self.fresh(place, self.stage.data.task))

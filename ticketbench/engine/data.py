@@ -169,10 +169,17 @@ def scoring_batches(split: Split, seed: int, call: int, count: int, size: int) -
         for at in range(0, len(split), size):
             yield Split(split.inputs[at : at + size].clone(), split.targets[at : at + size].clone())
         return
-    source = generator(seed, "scoring", call)
+    for numbers in scoring_order(len(split), seed, call, count, size):
+        index = numbers.to(split.targets.device)
+        yield Split(split.inputs[index], split.targets[index])
+
+
+def scoring_order(examples: int, seed: int, call: int, count: int, size: int) -> Iterator[Tensor]:
+    """Which of the examples each of `count` scoring batches has, on the host."""
+    source, size = generator(seed, "scoring", call), min(size, examples)
     waiting = torch.empty(0, dtype=torch.int64)
     for _ in range(count):
         if len(waiting) < size:
-            waiting = torch.cat([waiting, torch.randperm(len(split), generator=source)])
-        index, waiting = waiting[:size].to(split.targets.device), waiting[size:]
-        yield Split(split.inputs[index], split.targets[index])
+            waiting = torch.cat([waiting, torch.randperm(examples, generator=source)])
+        numbers, waiting = waiting[:size], waiting[size:]
+        yield numbers

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -20,13 +20,15 @@ from ticketbench.engine.energy import Meter
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
+from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.shrinking import shrink, silence
+from ticketbench.engine.stacked_looks import look_at_step
 from ticketbench.engine.steppers import steps_can_be_replayed
 from ticketbench.engine.train import Goal, Log, Training, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Prune, Remask, Train
 from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.suite import Headline
 
@@ -75,7 +77,7 @@ class FleetRun:
                     if member.request is None:
                         self.advance(member)
                 self.judge_what_waits()
-                if self.hand_over(begin):
+                if self.hand_over(begin) or self.change_masks():
                     continue
                 self.enter_trainings()
                 living = self.living()
@@ -165,6 +167,23 @@ class FleetRun:
             self.bench.show(candidate)
             member.trial.look_back(*self.bench.judge.judged_on())
 
+    # -- masks ---------------------------------------------------------------------------------------------
+
+    def change_masks(self) -> bool:
+        """Change the masks of all members that wait for it, those of one rule together; whether there were any."""
+        waiting = [
+            (member.trial, member.request) for member in self.living() if isinstance(member.request, Remask | Prune)
+        ]
+        for group in same_changes(self.bench, waiting):
+            start, mine = time.perf_counter(), [self.occupants[trial.place] for trial, _ in group]
+            with guarded(*mine):
+                change_masks(self.bench, group, self.alone)
+            looking = sum(member.trial.spent.looking for member in mine)
+            for member in mine:
+                member.request, member.trial.spent.looking = None, 0.0
+                spend(member, (time.perf_counter() - start - looking) / len(mine))
+        return bool(waiting)
+
     # -- training ------------------------------------------------------------------------------------------
 
     def enter_trainings(self) -> None:
@@ -223,8 +242,8 @@ class FleetRun:
         def look(members: Sequence[int]) -> None:
             if copied:
                 self.bench.stack.put(places, stepper.stack)
-            for number in members:
-                self.look_on(owners[number])
+            looking = [owners[number].trial for number in members if not owners[number].status]
+            look_at_step(self.bench, looking, self.alone)
 
         def advanced(steps: int) -> None:
             self.progress(phase, steps)
@@ -249,11 +268,9 @@ class FleetRun:
         plain = self.bench.course(member.index, request.order, until_of(member))
         return replace(plain, average=request.average, stops=frozenset(member.trial.steps_to_look_at()))
 
-    def look_on(self, member: Member) -> None:
-        """Let a member's probes look while it is trained."""
-        if not member.status:
-            with guarded(member):
-                member.trial.look_at_step()
+    def alone(self, trial: MemberTrial) -> AbstractContextManager[None]:
+        """What one member does alone, among what several do together: what is raised is no fault of the others."""
+        return guarded(self.occupants[trial.place])
 
     # -- what all do at once ---------------------------------------------------------------------------------
 

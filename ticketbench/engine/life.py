@@ -11,9 +11,9 @@ from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import kept_count
 from ticketbench.masks.ticket import Ticket, collapsed_layers, density_of
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Prune, Remask, Request, Train
 
-Life = Iterator[Train | Together]
+Life = Iterator[Request | Together]
 
 
 def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
@@ -61,13 +61,17 @@ def ticket_at_hand(bench: Bench, member: Member) -> Ticket:
     return Ticket(member.trial.mask, start.weights | start.buffers)
 
 
-def drawing(bench: Bench, member: Member) -> Iterator[Train]:
+def drawing(bench: Bench, member: Member) -> Iterator[Request]:
     """The part of a life that draws: the method, and an initializer that waits for the first mask."""
     trial, cast = member.trial, member.cast
     for request in cast.method.draw(trial) or ():
-        if not isinstance(request, Train):
-            raise TicketError(f"the method yielded {request!r}; what it may yield is `trial.train(…)`")
-        trial.settle()
+        if not isinstance(request, Train | Remask | Prune):
+            raise TicketError(
+                f"the method yielded {request!r}; what it may yield is `trial.train(…)`, `trial.remask(…)` or "
+                "`trial.pruning(…)`"
+            )
+        if isinstance(request, Train):
+            trial.settle()
         yield request
     bench.fold(member.index)
     check_density(trial, cast.method.removes_units)

@@ -15,7 +15,7 @@ from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Mask, Ticket
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Request
 from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.suite.suite import Headline
 
@@ -36,8 +36,8 @@ class Member:
     cell: Cell
     cast: Cast
     trial: MemberTrial
-    life: Iterator[Train | Together] = field(default_factory=lambda: iter(()))
-    request: Train | Together | None = None
+    life: Iterator[Request | Together] = field(default_factory=lambda: iter(()))
+    request: Request | Together | None = None
     under_way: bool = False
     """Whether the training that it asks for has begun."""
     status: str = ""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from ticketbench.engine.stack import Stack
-from ticketbench.engine.state import State, cloned
+from ticketbench.engine.state import State, cloned, index_of, member_rows
 from ticketbench.errors import TicketError, suggest
 from ticketbench.plugin.regime import Noise, Regime, StepView
 from ticketbench.seeds import generator
@@ -119,9 +119,8 @@ def unwritable(state: State) -> State:
 
 def numbers(noise: Noise, source: torch.Generator) -> Tensor:
     """Random numbers of a kind and shape."""
-    if noise.kind == "normal":
-        return torch.randn(noise.shape, generator=source)
-    return torch.rand(noise.shape, generator=source)
+    draw = torch.randn if noise.kind == "normal" else torch.rand
+    return draw(noise.shape, generator=source, dtype=getattr(torch, noise.precision))
 
 
 def seen_through(mask: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> State:
@@ -138,6 +137,16 @@ def seen(stack: Stack, member: int) -> State:
     step = StepView(cloned(weights), stack.mask(member), cloned(stack.extras_of(member)), None, one)
     with torch.no_grad():
         return {**weights, **seen_through(stack.mask(member), regime.computed(step))}
+
+
+def seen_by(stack: Stack, members: Sequence[int]) -> State:
+    """The parameters of members under one regime as the forward sees them when they are judged, a row a member."""
+    index_m = index_of(members, len(stack), next(iter(stack.parameters.values())).device)
+    rows, regime = member_rows(stack.parameters, index_m), stack.regimes[members[0]]
+    if regime is None or not Overrides.of(regime).computes:
+        return rows
+    with torch.no_grad():
+        return {**rows, **member_rows(StackedRegime(regime, stack).computed(stack.parameters, None), index_m)}
 
 
 def begin(stack: Stack, member: int, regime: Regime, source: torch.Generator) -> None:
@@ -159,8 +168,9 @@ def check_regime(regime: Regime, weights: State, mask: State, extras: State) -> 
     for name in extras:
         if name in weights:
             raise TicketError(f"the regime {kind} calls one of its extras '{name}', as a weight is called. Rename it.")
+    device = next(iter(weights.values())).device
     noise = {
-        name: torch.full(one.shape, 0.5, device=next(iter(weights.values())).device)
+        name: torch.full(one.shape, 0.5, dtype=getattr(torch, one.precision), device=device)
         for name, one in regime.noise(weights).items()
     }
     progress = torch.zeros(())

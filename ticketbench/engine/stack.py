@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ticketbench.engine.state import State, cloned, member_of
+from ticketbench.engine.state import State, cloned, index_of, member_of, put_rows
 from ticketbench.errors import TicketError, suggest
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.trial import Snapshot
@@ -226,6 +226,26 @@ class Stack:
                     if name in slot:
                         slot[name][member].masked_fill_(stale, 0)
         self.forget_best(member)
+
+    def set_masks(self, members: Sequence[int], masks: Mapping[str, Tensor]) -> None:
+        """New masks of some members, a row a member: `set_mask` for all, with as many operations as for one."""
+        index_m = index_of(members, len(self), next(iter(self.parameters.values())).device)
+        for name, current in self.masks.items():
+            shape = (len(members), *current.shape[1:])
+            if masks[name].dtype != torch.bool or masks[name].shape != shape:
+                raise TicketError(
+                    f"the masks of '{name}' must be a bool tensor of shape {shape}, not {masks[name].dtype} of "
+                    f"{tuple(masks[name].shape)}"
+                )
+        for name, current in self.masks.items():
+            put_rows(current, index_m, masks[name])
+            stale = ~masks[name]
+            for state in (self.parameters, *self.slots.values()):
+                if name in state:
+                    rows = state[name].detach() if index_m is None else state[name].detach().index_select(0, index_m)
+                    put_rows(state[name], index_m, rows.masked_fill(stale, 0))
+        for member in members:
+            self.forget_best(member)
 
     def forget_best(self, member: int) -> None:
         """The best validation so far no longer counts: it belongs to another mask or training."""

@@ -50,6 +50,12 @@ class Stage:
         """What one forward pass of the network costs on the stage's task."""
         return module_work(self.network.module, self.data.task.shapes().inputs, {})
 
+    def flops_of_members(self, masks: Mapping[str, Tensor], examples: int) -> list[float]:
+        """`flops` of every row of stacked masks, with one wait for the device."""
+        shares = [mask.flatten(1).sum(1, dtype=torch.int32).float() / mask[0].numel() for mask in masks.values()]
+        rows = torch.stack(shares, dim=1).tolist()
+        return [BACKWARD * examples * self.work.flops(dict(zip(masks, row, strict=True))) for row in rows]
+
     def flops(self, mask: Mapping[str, Tensor], examples: int) -> float:
         """FLOPs of a forward and a backward pass over so many examples under a mask."""
         densities = {name: float(part.float().mean()) for name, part in mask.items()}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
@@ -17,6 +20,26 @@ def members_of(state: State, members: int) -> list[State]:
 def member_of(state: State, index: int) -> State:
     """One member's tensors, as views: what is written into them is written into the stack."""
     return {name: tensor[index] for name, tensor in state.items()}
+
+
+def index_of(members: Sequence[int], total: int, device: torch.device) -> Tensor | None:
+    """The rows of some members of a stack; None for all of them in their order, who need no index."""
+    return None if list(members) == list(range(total)) else torch.tensor(members, device=device)
+
+
+def member_rows(state: State, index_m: Tensor | None) -> State:
+    """Copies of some members' rows, or of all of them, detached; an operation a tensor, however many they are."""
+    if index_m is None:
+        return cloned(state)
+    return {name: tensor.detach().index_select(0, index_m) for name, tensor in state.items()}
+
+
+def put_rows(tensor: Tensor, index_m: Tensor | None, rows: Tensor) -> None:
+    """Write some members' rows of a stacked tensor, or all of them, in place."""
+    if index_m is None:
+        tensor.detach().copy_(rows)
+    else:
+        tensor.detach().index_copy_(0, index_m, rows)
 
 
 def cloned(state: State) -> State:

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ticketbench import seeds
 from ticketbench.engine.bench import Bench
-from ticketbench.engine.data import scoring_batches
+from ticketbench.engine.data import scoring_batches, scoring_order
 from ticketbench.engine.looks import Looks
 from ticketbench.engine.regimes import begin, seen
 from ticketbench.engine.state import State, cloned
@@ -25,8 +25,9 @@ from ticketbench.masks.ticket import Mask, density_of, mask_from_scores
 from ticketbench.plugin.chance import answering
 from ticketbench.plugin.contracts import Points, Probe, Split, Task
 from ticketbench.plugin.examples import Shapes
+from ticketbench.plugin.mask_rule import MaskRule
 from ticketbench.plugin.regime import Regime
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Prune, Remask, Train
 from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
 from ticketbench.store.schema import Finding
 from ticketbench.suite.recipe import Recipe
@@ -91,6 +92,11 @@ class MemberTrial(Trial):
         self._settled: Mask = {}
         self._seen = Memory()
 
+    @property
+    def place(self) -> int:
+        """The member's place in the fleet: its row of the stack."""
+        return self._member
+
     # -- the network -------------------------------------------------------------------------------------
 
     @property
@@ -132,7 +138,7 @@ class MemberTrial(Trial):
     @property
     @override
     def total_weights(self) -> int:
-        return sum(mask[0].numel() for mask in self._bench.stack.masks.values())
+        return sum(mask.numel() for mask in self._bench.stack.masks.values()) // len(self._bench.stack)
 
     @property
     @override
@@ -165,10 +171,13 @@ class MemberTrial(Trial):
             count = network.numbers(inputs, {}) if training else 0
             if not count:
                 return functional_call(network.module, (parameters, statistics), (inputs,))
-            self._forwards += 1
-            source = seeds.generator(self._draws, "forward", self._forwards)
-            with answering(torch.rand(count, generator=source).to(inputs.device)):
+            with answering(self.drawn_forward(count).to(inputs.device)):
                 return functional_call(network.module, (parameters, statistics), (inputs,))
+
+    def drawn_forward(self, count: int) -> Tensor:
+        """What the next forward that is asked for draws at random, on the host."""
+        self._forwards += 1
+        return torch.rand(count, generator=seeds.generator(self._draws, "forward", self._forwards))
 
     @override
     def loss(self, batch: Split, weights: Mapping[str, Tensor] | None = None) -> Tensor:
@@ -209,9 +218,18 @@ class MemberTrial(Trial):
 
     @override
     def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
-        self._scoring_calls += 1
+        self.asked_for_examples()
         stage = self._bench.stage
         return scoring_batches(stage.data.train, self._draws, self._scoring_calls, count, size or stage.recipe.batch)
+
+    def drawn_examples(self, size: int) -> Tensor:
+        """The numbers of the examples that the next batch to score on has, on the host."""
+        self.asked_for_examples()
+        return next(scoring_order(len(self._bench.stage.data.train), self._draws, self._scoring_calls, 1, size))
+
+    def asked_for_examples(self) -> None:
+        """Count a call for examples to score on: the next batch is another one."""
+        self._scoring_calls += 1
 
     @override
     def generator(self, purpose: str) -> torch.Generator:
@@ -223,6 +241,11 @@ class MemberTrial(Trial):
     @override
     def origin(self) -> State:
         return cloned(self._seen.origin) or self.parameters
+
+    @property
+    def start(self) -> State:
+        """`origin` without copies."""
+        return self._seen.origin or self._bench.stack.weights(self._member)
 
     @property
     @override
@@ -431,13 +454,6 @@ class MemberTrial(Trial):
             lambda name, found: self.looks.at_moment(name, label, self.trainings, found),
         )
 
-    def look_at_step(self) -> None:
-        """Let the probes measure that look at this step of the training."""
-        self._let(
-            lambda probe: self.step in probe.steps(self.total_steps),
-            lambda name, found: self.looks.at_step(name, "", self.trainings, self.step, found),
-        )
-
     def steps_to_look_at(self) -> set[int]:
         """The steps of a training at which probes look."""
         return {step for probe in self.probes for step in probe.steps(self.total_steps)}
@@ -457,11 +473,15 @@ class MemberTrial(Trial):
     def _let(self, looks: Callable[[Probe], bool], store: Callable[[str, Mapping[str, float | Points]], None]) -> None:
         for probe in self.probes:
             if looks(probe):
-                start = time.perf_counter()
-                with torch.random.fork_rng(devices=[]):
-                    found = probe.measure(self.onlooker(probe.name))
-                store(probe.name, found)
-                self.spent.looking += time.perf_counter() - start
+                self.let_measure(probe, store)
+
+    def let_measure(self, probe: Probe, store: Callable[[str, Mapping[str, float | Points]], None]) -> None:
+        """Let a probe measure now. Its time is nobody's."""
+        start = time.perf_counter()
+        with torch.random.fork_rng(devices=[]):
+            found = probe.measure(self.onlooker(probe.name))
+        store(probe.name, found)
+        self.spent.looking += time.perf_counter() - start
 
     def onlooker(self, purpose: str) -> MemberTrial:
         """The same network for someone who must not disturb: other random numbers, a copy of the bill."""
@@ -502,3 +522,24 @@ class MemberTrial(Trial):
         self.look_at_mask("before")
         self._bench.stack.set_mask(self._member, mask)
         self.look_at_mask("after")
+
+    @override
+    def pruning(self, density: float | None = None, scope: str = "global") -> Prune:
+        wanted = self.density if density is None else density
+        kept_count(wanted, self.total_weights)  # or it says what a density is
+        if self.scorer is None:
+            raise TicketError("this row names no scorer to prune by: prune(scores=…), or remask() by a rule")
+        if scope not in SCOPES:
+            raise OptionError(f"cannot prune in the scope '{scope}'. {suggest(scope, SCOPES)}")
+        return Prune(wanted, scope)
+
+    @override
+    def remask(self, rule: MaskRule, **numbers: float) -> Remask:
+        if not isinstance(rule, MaskRule):
+            raise TicketError(f"a mask is changed by an object of a subclass of `MaskRule`, not by {rule!r}")
+        return Remask(rule, numbers)
+
+    @property
+    @override
+    def remembered(self) -> State:
+        return self._bench.memories.of(self._member)

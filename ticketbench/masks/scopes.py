@@ -57,18 +57,23 @@ def allocate(
         raise TicketError(f"cannot keep {kept} weights: {total} are left of {sum(sizes.values())}")
     if not isinstance(scope, str):
         return share(caps, proportions(scope, sizes), kept)
-    if scope == "layerwise":
-        return share(caps, sizes, kept)
-    if scope == "er":
-        return share(caps, {name: sum(shape[:2]) * math.prod(shape[2:]) for name, shape in shapes.items()}, kept)
-    if scope == "erk":
-        return share(caps, {name: sum(shape) for name, shape in shapes.items()}, kept)
     if scope == "uniform":
         first = next(iter(sizes))
         if kept <= caps[first]:
             return share(caps, sizes, kept)
         others = {name: cap for name, cap in caps.items() if name != first}
         return {first: caps[first], **share(others, {name: sizes[name] for name in others}, kept - caps[first])}
+    return share(caps, layer_parts(scope, shapes), kept)
+
+
+def layer_parts(scope: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, int]:
+    """The parts of the budget that layers have in a scope that shares in proportion."""
+    if scope == "layerwise":
+        return {name: math.prod(shape) for name, shape in shapes.items()}
+    if scope == "er":
+        return {name: sum(shape[:2]) * math.prod(shape[2:]) for name, shape in shapes.items()}
+    if scope == "erk":
+        return {name: sum(shape) for name, shape in shapes.items()}
     raise OptionError(f"unknown scope '{scope}' for an allocation by layer. {suggest(scope, SCOPES)}")
 
 

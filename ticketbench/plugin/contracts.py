@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from ticketbench.plugin.request import Train
+    from ticketbench.plugin.mask_rule import MaskView
+    from ticketbench.plugin.request import Request
     from ticketbench.plugin.trial import Trial
+    from ticketbench.plugin.trial_stack import TrialStack
 
     StackedForward = Callable[..., Any]
 
@@ -54,12 +56,22 @@ class Scorer(Contract):
     def score(self, trial: Trial) -> Mapping[str, Tensor]:
         """A finite score for every prunable weight, in tensors of the weights' shapes."""
 
+    def scores_of(self, view: MaskView) -> Mapping[str, Tensor] | None:
+        """The same scores as a function of weights and mask alone, in operations that `torch.func.vmap` can stack.
+
+        Optional, for scores that need no gradient and no random numbers: the members of a fleet are then pruned
+        together where a method yields `trial.pruning(…)`. It must agree with `score` (the contract checks compare); a
+        subclass that overrides `score` alone has none.
+        """
+        return None
+
 
 class Method(Contract):
     """How a ticket is drawn, from start to end, written for one network.
 
     `draw` may be a plain function (one-shot) or a generator that yields `trial.train(...)` wherever training
-    is part of drawing. When it ends, the engine trains what is left of the schedule and judges the result.
+    is part of drawing, and `trial.remask(...)` or `trial.pruning(...)` where it changes masks often. When it ends,
+    the engine trains what is left of the schedule and judges the result.
 
     >>> @dataclass(frozen=True)
     ... class AfterTraining(Method):
@@ -82,7 +94,7 @@ class Method(Contract):
     as the density says, and after drawing the engine takes the dropped units out, so that the network is smaller."""
 
     @abstractmethod
-    def draw(self, trial: Trial) -> Iterator[Train] | None:
+    def draw(self, trial: Trial) -> Iterator[Request] | None:
         """Draw the ticket of this trial at `trial.density`."""
 
     def trainings(self, density: float) -> float:
@@ -310,6 +322,15 @@ class Probe(Contract):
 
         Each becomes a row of the table `probes` or a curve, under "probe/name".
         """
+
+    def measure_stacked(self, stack: TrialStack) -> Sequence[Mapping[str, float | Points]] | None:
+        """What it found of several members, in their order, each as `measure` would find it but for rounding.
+
+        Optional, for probes that look along the way: at the steps of a training, and around changes of masks that the
+        members of a fleet make together. The contract checks compare; a subclass that overrides `measure` alone has
+        none.
+        """
+        return None
 
 
 KINDS: Mapping[str, type[Contract]] = {

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 class Noise(NamedTuple):
-    """Random numbers that every step of a regime needs, drawn from the cell's own seed and the step."""
+    """Random numbers that every step of a regime or every change by a rule needs, drawn from the cell's own seed."""
 
     kind: Literal["normal", "uniform"]
     """normal: mean 0, deviation 1. uniform: in [0, 1)."""
     shape: tuple[int, ...]
+    precision: Literal["float32", "float64"] = "float32"
+    """Among millions of float32 numbers there are ties."""
 
 
 @dataclass(frozen=True)

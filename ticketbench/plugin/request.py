@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ticketbench.plugin.mask_rule import MaskRule
 from ticketbench.plugin.regime import Regime
 
 
@@ -22,3 +24,24 @@ class Train:
     density: float = 1.0
     regime: Regime | None = None
     """What is different about the steps."""
+
+
+@dataclass(frozen=True)
+class Remask:
+    """A method's request to the engine: change my mask by this rule."""
+
+    rule: MaskRule
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """What the rule is told beside, of this cell and this change."""
+
+
+@dataclass(frozen=True)
+class Prune:
+    """A method's request to the engine: prune my network by the row's scorer, as `trial.prune` does."""
+
+    density: float
+    scope: str = "global"
+
+
+Request = Train | Remask | Prune
+"""Everything that a method may yield."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ticketbench.plugin.examples import Shapes, Split
+    from ticketbench.plugin.mask_rule import MaskRule
     from ticketbench.plugin.regime import Regime
-    from ticketbench.plugin.request import Train
+    from ticketbench.plugin.request import Prune, Remask, Train
 
 
 @dataclass(frozen=True)
@@ -333,3 +334,23 @@ class Trial(ABC):
 
         It needs a bool tensor for every prunable weight; `trial.mask` is a copy of the present one to begin with.
         """
+
+    @abstractmethod
+    def pruning(self, density: float | None = None, scope: str = "global") -> Prune:
+        """A request to yield: prune as `trial.prune(density, scope)` does, by the row's scorer.
+
+        The members of a fleet that wait for it are pruned together, if the scorer has a form for that.
+        """
+
+    @abstractmethod
+    def remask(self, rule: MaskRule, **numbers: float) -> Remask:
+        """A request to yield: change the mask by a rule. Dropped weights and slots become zero, grown ones start there.
+
+        The members of a fleet that wait for the same rule change their masks together. `numbers` are what the rule is
+        told of this cell and this change, such as how many weights to keep.
+        """
+
+    @property
+    @abstractmethod
+    def remembered(self) -> dict[str, Tensor]:
+        """What the rule of the last `remask` holds on to; empty before the first."""

@@ -18,6 +18,7 @@ from ticketbench.testing.fleet import stacked_pass as stacked_pass
 from ticketbench.testing.given import GivenExamples as GivenExamples
 from ticketbench.testing.given import GivenNetwork as GivenNetwork
 from ticketbench.testing.initializers import check_initializer as check_initializer
+from ticketbench.testing.mask_rules import check_mask_rule as check_mask_rule
 from ticketbench.testing.methods import check_method as check_method
 from ticketbench.testing.models import check_model as check_model
 from ticketbench.testing.networks import Tiny as Tiny

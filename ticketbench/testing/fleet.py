@@ -5,27 +5,32 @@ What it hands to plugins' tests names no part of the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 from torch.utils._pytree import tree_leaves
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import lead
 from ticketbench.engine.member import Member
 from ticketbench.engine.network import Network
+from ticketbench.engine.remask import change_masks, same_changes, stacked_view
+from ticketbench.engine.stacked_looks import measure_together
 from ticketbench.engine.state import cloned, member_of
 from ticketbench.engine.train import Goal, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.contracts import Contract, Method, Model, Scorer, Task
+from ticketbench.plugin.contracts import Contract, Method, Model, Probe, Scorer, Task
+from ticketbench.plugin.mask_rule import MaskRule, MaskView
 from ticketbench.plugin.options import canonical, options_of
-from ticketbench.plugin.request import Train
+from ticketbench.plugin.request import Request, Train
 from ticketbench.plugin.trial import Trial
+from ticketbench.seeds import generator
 from ticketbench.suite.suite import Headline
 from ticketbench.testing.outcome import Outcome
 from ticketbench.testing.parts import Parts
@@ -79,17 +84,22 @@ def trial_at(bench: Bench, index: int = 0) -> MemberTrial:
     return MemberTrial(bench, index)
 
 
-def behind(trial: Trial) -> tuple[Bench, int]:
-    """The bench of a trial, and the trial's place at it."""
+def trial_of(trial: Trial) -> MemberTrial:
+    """The trial, as the engine made it."""
     if not isinstance(trial, MemberTrial):
         raise TypeError(f"only a trial that the engine made has a state to look at, not {trial!r}: take trial_for(...)")
-    return trial._bench, trial._member
+    return trial
 
 
-def carry_out(trial: Trial, request: Train) -> None:
-    """Train a trial as its method requests, as a run would: on its own examples, in their order.
+def behind(trial: Trial) -> tuple[Bench, int]:
+    """The bench of a trial, and the trial's place at it."""
+    return trial_of(trial)._bench, trial_of(trial)._member
 
-    No probe looks on, no cost is booked, and what a method may read of the training's beginning (`origin`,
+
+def carry_out(trial: Trial, request: Request) -> None:
+    """Do with a trial what its method requests, as a run would: train it on its own examples, or change its mask.
+
+    No probe looks on at a training, its cost is not booked, and what a method may read of its beginning (`origin`,
     `trainings`) stays as it is.
 
     >>> from ticketbench.testing import trial_for
@@ -99,6 +109,9 @@ def carry_out(trial: Trial, request: Train) -> None:
     7
     """
     bench, member = behind(trial)
+    if not isinstance(request, Train):
+        change_masks(bench, [(trial_of(trial), request)])
+        return
     plain = bench.course(member, request.order, trial.total_steps if request.until is None else request.until)
     course = replace(plain, average=request.average)
     stepper, courses, copied = bench.steppers.for_members([member], [request], [course])
@@ -130,6 +143,68 @@ def reported_by(trial: Trial) -> list[Reported]:
     """
     bench, member = behind(trial)
     return [Reported(one.density, cloned(one.parameters)) for one in bench.judge.waiting if one.member == member]
+
+
+@dataclass(frozen=True)
+class BothWays:
+    """What a thing says of several members at once, and of each alone, in the same order."""
+
+    together: list[Any]
+    alone: list[Any]
+
+
+def three_members(model: Model, task: Task, average: float | None = None) -> tuple[Bench, list[MemberTrial]]:
+    """Three cells after seven steps of training, each with another random half of its weights."""
+    bench = bench_of(Parts(model=model, task=task), (0.5,), (0, 1, 2))
+    trials = [MemberTrial(bench, at) for at in range(3)]
+    for trial in trials:
+        half = generator("check together", trial.seed)
+        trial.set_mask({name: torch.rand(part.shape, generator=half) < 0.5 for name, part in trial.mask.items()})
+        trial.set_out()
+    for trial in trials:
+        carry_out(trial, trial.train(until=7, average=average))
+    return bench, trials
+
+
+def probed_both_ways(probe: Probe, model: Model, task: Task) -> BothWays:
+    """What a probe finds of three members: of all at once, and of the last and the first at once; and of each alone."""
+    bench, trials = three_members(model, task)
+    orders = (trials, [trials[2], trials[0]])
+    together = [found for some in orders for found in measure_together(bench, some, probe)]
+    return BothWays(together, [probe.measure(trial.onlooker(probe.name)) for some in orders for trial in some])
+
+
+def scored_both_ways(scorer: Scorer, model: Model, task: Task) -> BothWays:
+    """The scores of three members, by the stacked form and by the single one."""
+    bench, trials = three_members(model, task)
+
+    def one(part: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+        return dict(scorer.scores_of(MaskView(**part)) or {})
+
+    every = vmap(one)(stacked_view(bench, trials))
+    together = [{name: part[at] for name, part in every.items()} for at in range(len(trials))]
+    return BothWays(together, [dict(scorer.score(trial)) for trial in trials])
+
+
+def remasked_both_ways(
+    rule: MaskRule, numbers: Callable[[Trial], Mapping[str, float]], model: Model, task: Task
+) -> BothWays:
+    """Masks and memories of three members after each of their changes: made together, and by each alone.
+
+    One member begins earlier than the others, and once they change in another order.
+    """
+    found = []
+    for groups in (([0], [0, 1, 2], [2, 0, 1]), ([0], [0], [1], [2], [2], [0], [1])):
+        bench, trials = three_members(model, task, average=0.5 if rule.averaged else None)
+        seen = []
+        for group in groups:
+            mine = [trials[at] for at in group]
+            requests = [trial.remask(rule, **numbers(trial)) for trial in mine]
+            for part in same_changes(bench, list(zip(mine, requests, strict=True))):
+                change_masks(bench, part)
+            seen += [(trial.mask, trial.remembered) for trial in mine]
+        found.append(seen)
+    return BothWays(*found)
 
 
 def lives(method: Method, scorer: Scorer | None, density: float, seeds: Sequence[int]) -> list[Member]:

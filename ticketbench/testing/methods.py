@@ -22,7 +22,7 @@ from ticketbench.testing.watched import Watched
 from ticketbench.testing.worlds import WORLDS, World
 
 if TYPE_CHECKING:
-    from ticketbench import Train, Trial
+    from ticketbench import Request, Trial
 
 DENSITIES = (0.5, 0.13)
 OTHERS = (7, 8)
@@ -162,7 +162,7 @@ class MethodWatch:
         """The method, with an observer around `draw`."""
         owner, watch = type(self.watched), self
 
-        def draw(method: Method, trial: Trial) -> Iterator[Train]:
+        def draw(method: Method, trial: Trial) -> Iterator[Request]:
             try:
                 yield from watch.drawing(owner.draw, method, trial)
             except Exception as error:
@@ -174,7 +174,7 @@ class MethodWatch:
             object.__setattr__(observed, name, value)
         return observed
 
-    def drawing(self, draw: Any, method: Method, trial: Trial) -> Iterator[Train]:
+    def drawing(self, draw: Any, method: Method, trial: Trial) -> Iterator[Request]:
         """Let a trial's ticket be drawn, with a look at every request on the way."""
         seen = Watched(trial, f"method '{method.name}'")
         requests = draw(method, seen)
@@ -187,6 +187,7 @@ class MethodWatch:
             for request in requests:
                 demand(
                     any(request is made for made in seen.requests),
-                    f"method '{method.name}' yields {request!r}; yield nothing but what trial.train(...) returns.",
+                    f"method '{method.name}' yields {request!r}; yield nothing but what trial.train(...), "
+                    "trial.remask(...) or trial.pruning(...) returns.",
                 )
                 yield request

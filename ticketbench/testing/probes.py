@@ -15,6 +15,7 @@ from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import Halfway
 from ticketbench.testing.passed import Passed, UncheckedError
+from ticketbench.testing.stacked_forms_agree import check_stacked_probe
 from ticketbench.testing.trials import run_method
 from ticketbench.testing.watched import Watched
 from ticketbench.testing.worlds import WORLDS, World, listed
@@ -29,7 +30,8 @@ PROBED_STEPS = 40
 def check_probe(probe: Probe) -> Passed:
     """Numbers, the same every time, and the cell goes on as if nobody had looked.
 
-    It looks at a cell that is trained, pruned twice and judged, with networks to compare with. On a linear, a
+    It looks at a cell that is trained, pruned twice and judged, with networks to compare with, and where it has a form
+    for several members at once, at three of them. On a linear, a
     convolutional and a recurrent network; those that it refuses are left out; if all: `UncheckedError`.
     """
     check_times(probe)
@@ -40,6 +42,7 @@ def check_probe(probe: Probe) -> Passed:
         try:
             for note in check_probe_on(probe, world):
                 notes.setdefault(note, []).append(world.words)
+            check_stacked_probe(probe, world)
             taken.append(world.words)
         except RefusedError as error:
             refused.append(f"{world.words}: {error}")

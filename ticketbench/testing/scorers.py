@@ -17,6 +17,7 @@ from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import RefusedError, in_one_line, refusal
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.passed import Passed, UncheckedError
+from ticketbench.testing.stacked_forms_agree import check_stacked_scorer
 from ticketbench.testing.trials import trial_for
 from ticketbench.testing.watched import CellState, Watched, same
 from ticketbench.testing.worlds import WORLDS, World, listed
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 def check_scorer(scorer: Scorer, *, model: Model | None = None, task: Task | None = None) -> Passed:
     """Finite scores of the right shapes, the same for the same seed, and the cell is left as it was.
 
+    Where it has a form for several members at once, that gives the same scores.
+
     On the model and the task that are given, else on a linear, a convolutional and a recurrent network, at
     initialization and with half of the weights pruned. A network that the scorer refuses by an error of ticketbench's
     is left out; if it refuses all: `UncheckedError`.
@@ -37,6 +40,7 @@ def check_scorer(scorer: Scorer, *, model: Model | None = None, task: Task | Non
     for world in worlds:
         try:
             check_scorer_on(scorer, world)
+            check_stacked_scorer(scorer, world)
             taken.append(world.words)
         except RefusedError as refusal_of:
             refused.append(f"{world.words}: {refusal_of}")

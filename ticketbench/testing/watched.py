@@ -13,7 +13,7 @@ from ticketbench.errors import TicketError
 from ticketbench.testing.demand import demand
 
 if TYPE_CHECKING:
-    from ticketbench import Train, Trial
+    from ticketbench import Request, Trial
 
 
 class Watched:
@@ -27,8 +27,8 @@ class Watched:
         self._owner = owner
         """Whom to blame: "scorer 'name'"."""
         self._still = still
-        self.requests: list[Train] = []
-        """What `train` has made."""
+        self.requests: list[Request] = []
+        """What `train`, `remask` and `pruning` have made."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -40,14 +40,13 @@ class Watched:
                 'the moment "judged".',
             )
             raise error
-        if name == "train" and inspect.ismethod(value):
-            return self._train
+        if name in ("train", "remask", "pruning") and inspect.ismethod(value):
+            return lambda *values, **named: self._made(value(*values, **named))
         if name == "spent" and self._still:
             return replace(value, seconds=0.0)
         return value
 
-    def _train(self, *values: Any, **named: Any) -> Train:
-        request = self._trial.train(*values, **named)
+    def _made(self, request: Request) -> Request:
         self.requests.append(request)
         return request
 

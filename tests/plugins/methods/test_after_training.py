@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from rewinding import copied, kept, pretend, under
+from trainings import trainings
 
 from ticketbench import Train, Trial
 from ticketbench.testing import check_method, reported_by
@@ -22,7 +23,7 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
 
 def shot(trial: Trial, method: AfterTraining) -> dict[str, torch.Tensor]:
     """Draw the ticket, and give back the trained weights it was drawn from."""
-    requests = method.draw(trial)
+    requests = trainings(method, trial)
     assert next(requests) == Train(None)
     pretend(trial, Train(None), 1)
     trained = copied(trial)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rewinding import pass_by
 from stepwise import NAMES, Reference, exact_trial, top
+from trainings import trainings
 
 from ticketbench import OptionError, Trial
 from ticketbench.testing import carry_out, check_method
@@ -57,7 +58,7 @@ def test_a_short_schedule_has_levels_closer_together(total: int, steps: list[int
 
 def test_training_equals_a_step_by_step_reference(trial):
     """To 58, 43 and 36 of 72 weights, the largest left over both layers, at 5, 10 and 15 of 40 steps; no rewind."""
-    requests = Annealed(every=5).draw(trial)
+    requests = trainings(Annealed(every=5), trial)
     reference = Reference.of(trial)
     for until, count in ((5, 58), (10, 43), (15, 36), (40, None)):
         request = next(requests, None)
@@ -77,7 +78,7 @@ def test_training_equals_a_step_by_step_reference(trial):
 def test_layers_share_as_the_scope_says(trial):
     """Layerwise, 36 kept are 24 of 48 and 12 of 24, also where the first layer's are a thousand times larger."""
     trial.set_weights({"1.weight": trial.parameters["1.weight"] * 1000})
-    for request in Annealed(every=5, scope="layerwise").draw(trial):
+    for request in trainings(Annealed(every=5, scope="layerwise"), trial):
         pass_by(trial, request)
     assert [int(trial.mask[name].sum()) for name in NAMES] == [24, 12]
 

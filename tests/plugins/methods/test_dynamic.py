@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,24 +13,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stepwise import NAMES, dropped_and_grown, exact_trial
 from torch import Tensor
+from trainings import trainings
 
-from ticketbench import Trial
+from ticketbench import MaskView, Trial
 from ticketbench.testing import carry_out, optimizer_of
-from ticketbench_methods.dynamic import DropAndGrow
+from ticketbench_methods.dynamic import DropAndGrow, DropAndGrowRule
+
+
+@dataclass(frozen=True)
+class InOrder(DropAndGrowRule):
+    """Grows the lower index first."""
+
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """Falling numbers."""
+        return {name: -torch.arange(float(w.numel())).view(w.shape) for name, w in view.weights.items()}
+
+
+@dataclass(frozen=True)
+class BySize(DropAndGrowRule):
+    """Grows by scores that come in the place of a gradient."""
+
+    def growth(self, view: MaskView) -> Mapping[str, Tensor]:
+        """The scores."""
+        return view.gradient
 
 
 @dataclass(frozen=True)
 class Given(DropAndGrow):
-    """Grows by scores that are given, and notes when it was asked for them."""
+    """Grows the lower index first."""
 
     name = "given"
     summary = "grows what it is told to"
 
-    scores: Mapping[str, Tensor] | None = None
-
-    def growth(self, trial: Trial) -> Mapping[str, Tensor]:
-        """The scores, or the lower index first."""
-        return self.scores or {name: -torch.arange(float(w.numel())).view(w.shape) for name, w in trial.weights.items()}
+    def rule(self) -> InOrder:
+        """In order."""
+        return InOrder()
 
 
 @pytest.fixture
@@ -40,10 +56,11 @@ def trial(tiny_suite, cells_of, trial_of) -> Trial:
     return exact_trial(tiny_suite, cells_of, trial_of, "rigl")
 
 
-def updated(method: DropAndGrow, mask: Tensor, weight: Tensor) -> Tensor:
-    """The next mask of a single layer at the step halfway to the end of the updates."""
-    network = SimpleNamespace(mask={"a": mask}, weights={"a": weight}, step=15, total_steps=30)
-    return next(method.masks(network))["a"]
+def updated(fraction: float, scores: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """The next mask of a single layer, grown by these scores."""
+    share = torch.tensor(fraction, dtype=torch.float64)
+    view = MaskView({"a": weight}, {"a": mask}, {"fraction": share}, gradient={"a": scores})
+    return BySize().masks(view)["a"]
 
 
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.0, 1.0, 1.0, 3.0])
@@ -56,7 +73,7 @@ def test_an_update_with_ties_equals_the_reference(size: int, fraction: float, da
     mask = torch.tensor(data.draw(st.lists(st.booleans(), min_size=size, max_size=size)))
     weight = torch.tensor(data.draw(st.lists(VALUES, min_size=size, max_size=size))) * mask
     scores = torch.tensor(data.draw(st.lists(VALUES, min_size=size, max_size=size)))
-    found = updated(Given(fraction=fraction, schedule="constant", scores={"a": scores}), mask, weight)
+    found = updated(fraction, scores, mask, weight)
     expected = dropped_and_grown([mask.numpy()], [weight.numpy()], [scores.numpy()], fraction)
     assert found.tolist() == expected[0].tolist()
     assert int(found.sum()) == int(mask.sum())
@@ -67,8 +84,7 @@ def test_an_update_by_hand():
     mask = torch.tensor([True, True, True, True, False, False])
     weight = torch.tensor([1.0, -3.0, 2.0, -1.0, 0.0, 0.0])
     scores = torch.tensor([0.5, 9.0, 9.0, 0.1, 0.7, 0.4])
-    method = Given(fraction=0.5, schedule="constant", scores={"a": scores})
-    assert updated(method, mask, weight).tolist() == [True, True, True, False, True, False]
+    assert updated(0.5, scores, mask, weight).tolist() == [True, True, True, False, True, False]
 
 
 @pytest.mark.parametrize(("fraction", "replaced"), [(0.39, 1), (0.4, 2), (0.59, 2), (0.6, 3), (0.19, 0)])
@@ -77,7 +93,7 @@ def test_the_number_to_replace_is_rounded_down(fraction: float, replaced: int):
     mask = torch.tensor([True] * 5 + [False] * 5)
     weight = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0] + [0.0] * 5)
     scores = torch.arange(10.0)
-    found = updated(Given(fraction=fraction, schedule="constant", scores={"a": scores}), mask, weight)
+    found = updated(fraction, scores, mask, weight)
     assert found.tolist() == [False] * replaced + [True] * (5 - replaced) + [False] * (5 - replaced) + [True] * replaced
 
 
@@ -87,7 +103,7 @@ def test_a_just_dropped_weight_that_grows_back_keeps_its_value_and_a_new_one_sta
 ):
     """Everything is dropped (f = 1): what returns keeps value and slots, what is new has zeros in all of them."""
     trial = exact_trial(tiny_suite, cells_of, trial_of, "rigl", optimizer)
-    requests = Given(every=5, fraction=1.0, schedule="constant").draw(trial)
+    requests = trainings(Given(every=5, fraction=1.0, schedule="constant"), trial)
     carry_out(trial, next(requests))
     mask = trial.mask
     assert set(optimizer_of(trial).slots) == ({"momentum_buffer"} if optimizer == "sgd" else {"exp_avg", "exp_avg_sq"})
@@ -139,7 +155,7 @@ def test_after_a_warm_up_the_share_is_largest_where_the_learning_rate_is(tiny_su
 def test_the_steps_of_the_updates(trial, stop: float, every: int, expected: list[int]):
     """Multiples of ΔT before the end; never at the last step, after which nothing would train what has grown."""
     stops = []
-    for request in Given(stop=stop, every=every).draw(trial):
+    for request in trainings(Given(stop=stop, every=every), trial):
         stops.append(request.until)
         carry_out(trial, request)
     assert stops == expected
@@ -150,13 +166,13 @@ def test_the_steps_of_the_updates(trial, stop: float, every: int, expected: list
 )
 def test_the_first_mask_has_the_layer_densities_of_the_scope(trial, scope: str, kept: list[int]):
     """36 of 72 weights in the ratio 14 : 11, or half of each layer; the first alone would exceed the budget."""
-    next(Given(scope=scope).draw(trial), None)
+    next(trainings(Given(scope=scope), trial), None)
     assert [int(mask.sum()) for mask in trial.mask.values()] == kept
 
 
 def test_the_fraction_ever_active_is_noted(trial):
     """One update replaces everything by the first places of each layer: what was or is active, of 72."""
-    requests = Given(every=20, fraction=1.0, schedule="constant").draw(trial)
+    requests = trainings(Given(every=20, fraction=1.0, schedule="constant"), trial)
     carry_out(trial, next(requests))
     first = {name: mask.numpy() for name, mask in trial.mask.items()}
     assert next(requests, None) is None
@@ -170,5 +186,5 @@ def test_the_fraction_ever_active_is_noted(trial):
 
 def test_without_an_update_only_the_first_mask_was_explored(trial):
     """36 of 72."""
-    assert list(Given(every=100).draw(trial)) == []
+    assert list(trainings(Given(every=100), trial)) == []
     assert [finding[2:] for finding in trial.findings] == [("explored", 0.5)]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from stepwise import NAMES, Reference, exact_trial, top
+from trainings import trainings
 
 from ticketbench import OptionError, Trial
 from ticketbench.testing import carry_out, check_method
@@ -65,7 +66,7 @@ def test_no_count_ever_rises_and_the_last_is_the_density(
 
 def test_training_equals_a_step_by_step_reference(trial):
     """Layerwise, 40 steps: weights, momenta and masks before and after each update; what is pruned stays pruned."""
-    requests = Gradual(begin=0.25, end=0.75, every=5).draw(trial)
+    requests = trainings(Gradual(begin=0.25, end=0.75, every=5), trial)
     reference, step = Reference.of(trial), 0
     # 51, 41, 37 and 36 of 72 weights, two thirds of them in the first layer, by largest remainders
     for until, counts in ((15, (34, 17)), (20, (27, 14)), (25, (25, 12)), (30, (24, 12)), (40, None)):
@@ -87,7 +88,7 @@ def test_a_global_scope_is_exact_in_total_at_every_update(trial):
     """51, 41, 37 and 36 of 72 weights, each the largest of those left over both layers."""
     seen = []
     alive = np.ones(72, dtype=bool)
-    requests = Gradual(begin=0.25, end=0.75, every=5, scope="global").draw(trial)
+    requests = trainings(Gradual(begin=0.25, end=0.75, every=5, scope="global"), trial)
     for request in requests:
         found = np.concatenate([trial.mask[name].numpy().ravel() for name in NAMES])
         assert np.array_equal(found, alive)

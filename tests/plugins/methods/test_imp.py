@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 import torch
 from rewinding import copied, kept, pretend, under
+from trainings import trainings
 
 from ticketbench import Train, Trial
 from ticketbench.testing import reported_by
@@ -20,7 +21,7 @@ WEIGHTS = 6 * 20 + 20 * 26 + 26 * 3
 
 def rounds(trial: Trial, method: Imp) -> Iterator[Train]:
     """The method's requests, each answered by training."""
-    for number, request in enumerate(method.draw(trial)):
+    for number, request in enumerate(trainings(method, trial)):
         yield request
         pretend(trial, request, number)
 
@@ -68,7 +69,7 @@ def test_the_last_level_ends_at_the_density_itself(trial):
 def test_each_round_drops_the_smallest_trained_weights_of_those_left(trial):
     """Against a sort over all live weights, layer after layer."""
     trial.density = 0.25
-    requests = Imp(fraction=0.5).draw(trial)
+    requests = trainings(Imp(fraction=0.5), trial)
     request, alive = next(requests), torch.ones(WEIGHTS, dtype=torch.bool)
     for number, count in enumerate((359, 180)):
         pretend(trial, request, number)
@@ -98,7 +99,7 @@ def test_rewind_to_the_start(trial):
 def test_rewind_to_a_step(trial):
     """The first training stops at step 7; every ticket starts from the weights of that moment, at step 7."""
     trial.density = 0.25
-    requests = Imp(fraction=0.5, rewind="step", rewind_step=7).draw(trial)
+    requests = trainings(Imp(fraction=0.5, rewind="step", rewind_step=7), trial)
     first = next(requests)
     assert first == Train(7)
     initial = copied(trial)
@@ -120,7 +121,7 @@ def test_rewind_to_a_step(trial):
 def test_without_rewinding_the_trained_weights_stay_and_the_schedule_restarts(trial):
     """What a training leaves is what the next one starts from, less the pruned, at step 0."""
     trial.density = 0.25
-    requests = Imp(fraction=0.5, rewind="none").draw(trial)
+    requests = trainings(Imp(fraction=0.5, rewind="none"), trial)
     request = next(requests)
     for number in range(2):
         pretend(trial, request, number)

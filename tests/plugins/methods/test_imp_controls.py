@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from rewinding import copied, kept, pretend
+from trainings import trainings
 
 from ticketbench import Trial
 from ticketbench.testing import reported_by
@@ -35,7 +36,7 @@ def states(trial: Trial, method: Imp) -> list[tuple[dict, dict, int]]:
     The found ticket's trainings move weights in the same way whatever is trained between them.
     """
     seen, level = [], 0
-    for request in method.draw(trial):
+    for request in trainings(method, trial):
         seen.append((trial.mask, copied(trial), trial.step))
         control = method.ticket != "found" and len(seen) > 1 and len(seen) % 2 == 0
         pretend(trial, request, 1000 if control else level)
@@ -112,7 +113,7 @@ def test_a_control_is_reported_in_place_of_the_found_ticket(trial):
 def test_stability_is_the_distance_to_the_dense_end_under_the_mask(trial):
     """0 for the dense network; at a half against a sum by hand."""
     made, ends = trial(), []
-    for number, request in enumerate(Imp(fraction=0.5).draw(made)):
+    for number, request in enumerate(trainings(Imp(fraction=0.5), made)):
         pretend(made, request, number)
         ends.append((made.mask, copied(made)))
     mask, trained = ends[1]

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from trainings import trainings
 
 from ticketbench import Scorer, Trial
 from ticketbench_methods.iterative import Iterative
@@ -49,21 +50,21 @@ def counts(trial: Trial) -> list[int]:
 def test_the_exponential_schedule_by_hand(trial):
     """900 weights to 1/81 in 4 rounds: a third each, 300, 100, 33.3 and 11.1."""
     trial.density = 1 / 81
-    Iterative(rounds=4).draw(trial)
+    list(trainings(Iterative(rounds=4), trial))
     assert counts(trial) == [900, 300, 100, 33, 11]
 
 
 def test_the_linear_schedule_by_hand(trial):
     """900 weights to a fifth in 4 rounds: 80 %, 60 %, 40 % and 20 %."""
     trial.density = 0.2
-    Iterative(rounds=4, schedule="linear").draw(trial)
+    list(trainings(Iterative(rounds=4, schedule="linear"), trial))
     assert counts(trial) == [900, 720, 540, 360, 180]
 
 
 def test_every_round_scores_anew_with_the_pruned_weights_at_zero(trial):
     """Six rounds are six calls, and no call sees a weight that is pruned already."""
     trial.density = 0.05
-    Iterative(rounds=6).draw(trial)
+    list(trainings(Iterative(rounds=6), trial))
     assert len(trial.scorer.seen) == 6
     assert trial.scorer.leaks == [0] * 6
 
@@ -71,7 +72,7 @@ def test_every_round_scores_anew_with_the_pruned_weights_at_zero(trial):
 def test_a_pruned_weight_does_not_come_back(trial):
     """However high it scores: each round's mask lies within the one before."""
     trial.density = 0.05
-    Iterative(rounds=6).draw(trial)
+    list(trainings(Iterative(rounds=6), trial))
     masks = [*trial.scorer.seen, trial.mask]
     for before, after in pairwise(masks):
         assert all(not bool((after[name] & ~before[name]).any()) for name in after)
@@ -80,7 +81,7 @@ def test_a_pruned_weight_does_not_come_back(trial):
 def test_the_last_round_is_exact_for_a_density_that_roundings_would_miss(trial):
     """0.3 of 900 over 100 rounds ends at 270."""
     trial.density = 0.3
-    Iterative(rounds=100).draw(trial)
+    list(trainings(Iterative(rounds=100), trial))
     assert counts(trial)[-1] == 270
 
 
@@ -91,6 +92,6 @@ def test_one_round_is_one_shot(tiny_suite, cells_of, trial_of):
     for method in (OneShot(), Iterative(rounds=1), Iterative(rounds=1, schedule="linear")):
         trial = trial_of(cells[0])
         trial.scorer, trial.density = Magnitude(), 0.3
-        method.draw(trial)
+        list(trainings(method, trial))
         masks.append(trial.mask)
     assert all(masks[0][name].equal(other[name]) for other in masks[1:] for name in other)

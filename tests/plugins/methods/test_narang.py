@@ -9,6 +9,7 @@ import pytest
 import torch
 from rewinding import pass_by
 from stepwise import Bits, Reference, exact_trial, top
+from trainings import trainings
 
 from ticketbench import OptionError, Trial
 from ticketbench.testing import carry_out, check_method
@@ -89,7 +90,7 @@ def test_training_equals_a_step_by_step_reference(trial, method: Narang):
     "trained": the percentiles are those after 40 dense steps, and then all begins from the first weights. A steep
     threshold reaches 36 weights before the end, and leaves no fewer.
     """
-    requests, reference, dense = method.draw(trial), Reference.of(trial), Reference.of(trial)
+    requests, reference, dense = trainings(method, trial), Reference.of(trial), Reference.of(trial)
     if method.q == "trained":
         assert next(requests).until is None
         carry_out(trial, trial.train())
@@ -123,7 +124,7 @@ def test_training_equals_a_step_by_step_reference(trial, method: Narang):
 def test_every_layer_has_a_threshold_of_its_own(trial):
     """A layer a thousand times larger keeps its share, where one threshold for both would keep all of it."""
     trial.set_weights({"1.weight": trial.parameters["1.weight"] * 1000})
-    for request in QUICK.draw(trial):
+    for request in trainings(QUICK, trial):
         pass_by(trial, request)
     kept = {name: int(mask.sum()) for name, mask in trial.mask.items()}
     assert sum(kept.values()) == 36
@@ -133,7 +134,7 @@ def test_every_layer_has_a_threshold_of_its_own(trial):
 def test_a_layer_of_zeros_is_no_division_by_zero(trial):
     """It is below every threshold."""
     trial.set_weights({"3.weight": torch.zeros_like(trial.parameters["3.weight"])})
-    for request in QUICK.draw(trial):
+    for request in trainings(QUICK, trial):
         pass_by(trial, request)
     assert {name: int(mask.sum()) for name, mask in trial.mask.items()} == {"1.weight": 36, "3.weight": 0}
 

@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 from stepwise import EXAMPLES, Reference, dropped_and_grown, exact_trial, explored, walk
+from torch import Tensor
 
 from ticketbench import Trial
-from ticketbench_methods.rigl import Rigl
+from ticketbench.testing import carry_out
+from ticketbench_methods.rigl import GrowByGradient, Rigl
 
 
 def grown(examples: int = EXAMPLES):
@@ -50,11 +52,22 @@ def test_the_gradient_of_a_batch_is_that_of_another_batch_each_time(tiny_suite, 
     path = tiny_suite(('["dense", "magnitude"]', '["rigl"]'))
     _, cells = cells_of(path)
     trial = trial_of(cells[0])
-    first, second = Rigl().growth(trial), Rigl().growth(trial)
-    assert all(not first[name].equal(second[name]) for name in first)
-    fixed = Rigl(gradient="slice", examples=7)
-    first, second = fixed.growth(trial), fixed.growth(trial)
-    assert all(first[name].equal(second[name]) for name in first)
+    trial.prune()
+    first = trial.snapshot()
+
+    def masks(rule: GrowByGradient) -> list[dict[str, Tensor]]:
+        """Of three updates that begin with the same mask and weights and replace all."""
+        before, found = trial.mask, []
+        for _ in range(3):
+            carry_out(trial, trial.remask(rule, fraction=1.0))
+            found.append(trial.mask)
+            trial.set_mask(before)
+            trial.rewind(first)
+        return found
+
+    batches, slices = masks(Rigl().rule()), masks(Rigl(gradient="slice", examples=7).rule())
+    assert any(not batches[0][name].equal(batches[1][name]) for name in batches[0])
+    assert all(slices[0][name].equal(slices[at][name]) for name in slices[0] for at in (1, 2))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
-from stepwise import draws_of, dropped_and_grown, exact_trial, explored, walk
+from stepwise import Bits, draws_of, dropped_and_grown, exact_trial, explored, walk
 
+from ticketbench import MaskView
 from ticketbench.testing import check_method
 from ticketbench_methods.set import Set
 from ticketbench_scorers.random import Random
@@ -35,10 +34,16 @@ def test_every_place_that_is_not_kept_is_as_likely_to_grow():
     """Two of eight free places, 4,000 times: each is drawn 1,000 times but for chance, and the kept ones always."""
     mask = torch.tensor([True] * 4 + [False] * 6)
     weight = torch.tensor([1.0, 2.0, 3.0, 4.0] + [0.0] * 6)
+    half, rule = torch.tensor(0.5, dtype=torch.float64), Set().rule()
     source = torch.Generator().manual_seed(0)
-    network = SimpleNamespace(mask={"a": mask}, weights={"a": weight}, step=1, generator=lambda purpose: source)
-    masks = Set(fraction=0.5, schedule="constant").masks(network)
-    counts = np.sum([next(masks)["a"].numpy() for _ in range(4000)], axis=0)
+
+    def found() -> Bits:
+        """The next mask."""
+        ((name, noise),) = rule.noise({"a": weight}).items()
+        drawn = torch.rand(noise.shape, generator=source, dtype=torch.float64)
+        return rule.masks(MaskView({"a": weight}, {"a": mask}, {"fraction": half}, noise={name: drawn}))["a"].numpy()
+
+    counts = np.sum([found() for _ in range(4000)], axis=0)
     assert counts[[2, 3]].tolist() == [4000, 4000]
     free = counts[[0, 1, 4, 5, 6, 7, 8, 9]]
     assert free.sum() == 8000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stepwise import NAMES, Reference, dropped_and_grown, exact_trial, explored, top, walk
+from trainings import trainings
 
-from ticketbench import OptionError
+from ticketbench import MaskView, OptionError
 from ticketbench.testing import carry_out, check_method
 from ticketbench_methods.snfs import Snfs
 from ticketbench_scorers.random import Random
@@ -41,7 +41,7 @@ def test_training_equals_a_step_by_step_reference(tiny_suite, cells_of, trial_of
 def test_the_average_is_of_the_dense_gradient_from_zero(tiny_suite, cells_of, trial_of):
     """a₁₀ = Σ 0.1·0.9^(10−t)·g_t, over the update at step 5, pruned places included."""
     trial = exact_trial(tiny_suite, cells_of, trial_of, "rigl")
-    requests = Snfs(every=5).draw(trial)
+    requests = trainings(Snfs(every=5), trial)
     request = next(requests)
     reference, slopes = Reference.of(trial), []
     for until in (5, 10):
@@ -88,12 +88,10 @@ def test_redistribution_equals_a_step_by_step_reference(tiny_suite, cells_of, tr
 
 def shares(averages: list[list[float]], masks: list[list[bool]], dropped: list[int], free: list[int]) -> list[int]:
     """What each layer grows."""
-    network = SimpleNamespace(
-        mask={str(at): torch.tensor(mask) for at, mask in enumerate(masks)},
-        average_gradient={str(at): torch.tensor(average) for at, average in enumerate(averages)},
-    )
-    named = [{str(at): number for at, number in enumerate(numbers)} for numbers in (dropped, free)]
-    return list(Snfs(redistribution="momentum").shares(network, *named).values())
+    kept, average = ({str(at): torch.tensor(part) for at, part in enumerate(parts)} for parts in (masks, averages))
+    named = [{str(at): torch.tensor(number) for at, number in enumerate(numbers)} for numbers in (dropped, free)]
+    view = MaskView(weights={}, mask=kept, average=average)
+    return [int(count) for count in Snfs(redistribution="momentum").rule().shares(view, *named).values()]
 
 
 def test_shares_by_hand():
@@ -136,7 +134,8 @@ def test_shares_are_exact_in_total_and_within_the_free_places(layers: list[tuple
 
 def test_without_redistribution_each_layer_grows_what_it_dropped():
     """Whatever the averages are."""
-    assert Snfs().shares(SimpleNamespace(), {"a": 3, "b": 1}, {"a": 9, "b": 9}) == {"a": 3, "b": 1}
+    dropped = {"a": torch.tensor(3), "b": torch.tensor(1)}
+    assert Snfs().rule().shares(MaskView({}, {}), dropped, {"a": torch.tensor(9), "b": torch.tensor(9)}) == dropped
 
 
 def test_a_momentum_of_one_is_refused(tiny_suite, cells_of):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from trainings import trainings
 
 from ticketbench import Model, Shapes, Trial
 from ticketbench.plan.plan import Selection, find_suite, make_plan
@@ -170,7 +171,7 @@ def test_a_hundred_rounds_on_thirty_iterations_are_exact_and_leave_no_layer_empt
     trial.scorer, trial.density = Synflow(), 0.1
     assert trial.total_weights == 45_072
     assert max(float(score.max()) for score in Synflow().score(trial).values()) > torch.finfo(torch.float32).max
-    Iterative(rounds=100).draw(trial)
+    list(trainings(Iterative(rounds=100), trial))
     assert sum(int(mask.sum()) for mask in trial.mask.values()) == 4_507
     assert all(bool(mask.any()) for mask in trial.mask.values())
 
@@ -179,7 +180,7 @@ def test_one_round_collapses_layers_that_a_hundred_rounds_keep(thinker_of):
     """Width 24 to a hundredth: in one round at least one layer loses every weight."""
     trial = thinker_of(24, 30, 3)
     trial.scorer, trial.density = Synflow(), 0.01
-    Iterative(rounds=1).draw(trial)
+    list(trainings(Iterative(rounds=1), trial))
     assert not all(bool(mask.any()) for mask in trial.mask.values())
 
 
@@ -252,7 +253,7 @@ def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
     (cell,) = make_plan(suite, "paper", plugins, Selection(methods=("synflow",), densities=(0.1,), seeds=1)).cells
     method = Resolver(plugins).cast(cell.setting).method
     trial = trial_of_cell(cell, plugins)
-    method.draw(trial)
+    list(trainings(method, trial))
     assert method.rounds == 100
     assert sum(int(part.sum()) for part in trial.mask.values()) == 312_120
     assert all(bool(torch.isfinite(score).all()) for score in trial.score().values())
