@@ -59,7 +59,7 @@ WRONG = {
     "unknown key of a tier": (
         "timeout = 60",
         "timeout = 60\nseed = 3",
-        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, seeds, timeout.",
+        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, precision, seeds, timeout.",
     ),
     "unknown key of a block": (
         'recipe = "plain"\n',
