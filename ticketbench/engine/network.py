@@ -16,7 +16,7 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
 from ticketbench.engine.carry import carried_by
-from ticketbench.engine.precision import lowered, widened
+from ticketbench.engine.precision import narrowed, widened
 from ticketbench.engine.state import State, members_of
 from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.chance import answering, numbers_of, step_numbers
@@ -85,7 +85,7 @@ class Network:
 
         `shared` inputs have no fleet axis, `chance` is what each member draws at random.
         """
-        with lowered(self.precision, inputs.device):
+        with narrowed(self.precision, inputs.device):
             found = self.forward(parameters, buffers, inputs, call, shared, chance)
         return found if self.precision == "fp32" else widened(found)
 

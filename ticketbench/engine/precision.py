@@ -25,7 +25,7 @@ from ticketbench.errors import OptionError, suggest
 from ticketbench.suite.suite import PRECISIONS
 
 Request = TypeVar("Request")
-Given = ParamSpec("Given")
+Asked = ParamSpec("Asked")
 
 
 def set_precision(precision: str) -> None:
@@ -49,11 +49,11 @@ def exact() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-def exactly(generate: Callable[Given, Iterator[Request]]) -> Callable[Given, Iterator[Request]]:
+def exactly(generate: Callable[Asked, Iterator[Request]]) -> Callable[Asked, Iterator[Request]]:
     """A generator whose own stretches are computed under `exact`, and what happens while it waits is not."""
 
     @wraps(generate)
-    def stretches(*values: Given.args, **words: Given.kwargs) -> Iterator[Request]:
+    def stretches(*values: Asked.args, **words: Asked.kwargs) -> Iterator[Request]:
         inner = generate(*values, **words)
         while True:
             with exact():
@@ -66,7 +66,7 @@ def exactly(generate: Callable[Given, Iterator[Request]]) -> Callable[Given, Ite
     return stretches
 
 
-def lowered(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+def narrowed(precision: str, device: torch.device) -> AbstractContextManager[Any]:
     """bf16 products with float32 weights, where a cell asks for them."""
     if precision != "bf16":
         return nullcontext()
