@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import check_precision, finite, load, matrix_options, pick_devices, prepare, print_json
-from ticketbench.cli.run import compute
+from ticketbench.cli.run import compute_plan
 
 if TYPE_CHECKING:
     from ticketbench.plan.plan import Plan
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROWS, SEEDS = 3, 5
 """How many rows and seeds are compared where the command line does not say."""
-FACTS = ("ticketbench", "python", "torch", "numpy", "system", "processor", "accelerators")
+FACTS = ("ticketbench", "python", "torch", "numpy", "processor", "accelerators")
 """What the result says of the environments that its cells were computed in."""
 
 
@@ -73,13 +73,13 @@ def equivalence_command(
     )
     store = Store(store_address, create=True)
     both = replace(trusted, cells=(*trusted.cells, *other.cells))
-    compute(both, why, plugins, devices, store, fleet_size=fleet_size or 0, quiet=as_json)
+    compute_plan(both, why, plugins, devices, store, fleet_size=fleet_size or 0, quiet=as_json)
     sides = [store.records(cell.key for cell in plan.cells) for plan in (trusted, other)]
     comparisons = paired_rows(*sides)
     result = {
         **heading(other, against),
         "comparisons": [comparison.as_plain() for comparison in comparisons],
-        "environments": facts_of(store, [record for side in sides for record in side]),
+        "environments": environment_facts(store, [record for side in sides for record in side]),
         "equivalent": all(comparison.equivalent for comparison in comparisons),
     }
     if out is not None:
@@ -126,7 +126,7 @@ def heading(plan: Plan, against: str) -> dict[str, Any]:
     }
 
 
-def facts_of(store: Store, records: Sequence[CellRecord]) -> list[dict[str, str]]:
+def environment_facts(store: Store, records: Sequence[CellRecord]) -> list[dict[str, str]]:
     """Versions and hardware behind the records, each environment once."""
     from ticketbench.store.tables import environments_of
 

@@ -65,7 +65,7 @@ def run_command(
     from ticketbench.store.store import Store
 
     store = Store(store_address, create=True)
-    summary = compute(
+    summary = compute_plan(
         plan, why, plugins, devices, store, retry, keep_tickets=keep_tickets, fleet_size=fleet_size or 0, quiet=as_json
     )
     records = store.records(cell.key for cell in plan.cells)
@@ -84,7 +84,7 @@ def run_command(
     sys.exit(0 if summary.ok else 1)
 
 
-def compute(
+def compute_plan(
     plan: Plan,
     why: str,
     plugins: Plugins,

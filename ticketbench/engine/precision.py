@@ -25,7 +25,7 @@ from ticketbench.errors import OptionError, suggest
 from ticketbench.suite.suite import PRECISIONS
 
 Request = TypeVar("Request")
-Asked = ParamSpec("Asked")
+Inputs = ParamSpec("Inputs")
 
 
 def set_precision(precision: str) -> None:
@@ -49,11 +49,11 @@ def exact() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-def exactly(generate: Callable[Asked, Iterator[Request]]) -> Callable[Asked, Iterator[Request]]:
+def exactly(generate: Callable[Inputs, Iterator[Request]]) -> Callable[Inputs, Iterator[Request]]:
     """A generator whose own stretches are computed under `exact`, and what happens while it waits is not."""
 
     @wraps(generate)
-    def stretches(*values: Asked.args, **words: Asked.kwargs) -> Iterator[Request]:
+    def stretches(*values: Inputs.args, **words: Inputs.kwargs) -> Iterator[Request]:
         inner = generate(*values, **words)
         while True:
             with exact():
