@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from ticketbench import Initializer, Method, Model, Probe, Scorer, Shapes, stack
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
 from ticketbench.engine.network import Network
-from ticketbench.engine.precision import exact, exactly, set_precision, widened
+from ticketbench.engine.precision import exact, exactly, narrowed, set_precision, widened
 from ticketbench.engine.stepper import Stepper
 from ticketbench.errors import OptionError
 from ticketbench.plan.plan import Selection, make_plan
@@ -32,6 +33,10 @@ FULL, FEWER = ("highest", False), ("high", True)
 GRU = (
     ('tasks = ["blobs"]', 'tasks = ["seq_digits"]'),
     ('{ name = "mlp", hidden = [8] }', '{ name = "gru", hidden = 8 }'),
+)
+STRINGS = (
+    ('tasks = ["blobs"]', 'tasks = [{ name = "prefix_sums", length = 8, examples = 60, test_examples = 20 }]'),
+    ('{ name = "mlp", hidden = [8] }', '{ name = "dtnet1d", width = 8, iterations = 3 }'),
 )
 
 
@@ -136,7 +141,7 @@ def test_masks_at_initialization_are_those_of_fp32(precision: str, changes, tiny
         assert all(weight.equal(other.weights[name]) for name, weight in mine.weights.items()), row
 
 
-@pytest.mark.parametrize("changes", [(), GRU], ids=["mlp", "gru"])
+@pytest.mark.parametrize("changes", [(), GRU, STRINGS], ids=["mlp", "gru", "dtnet1d"])
 def test_a_step_in_bf16_leaves_float32_everywhere(changes, tiny_suite, plugins, monkeypatch):
     """Outputs before the criterion, losses, gradients, weights and slots; and the products are bf16 all the same."""
     found = {}
@@ -152,9 +157,10 @@ def test_a_step_in_bf16_leaves_float32_everywhere(changes, tiny_suite, plugins, 
         stepper = Stepper(bench.stage.network, bench.stack, bench.stage.recipe)
         data, members = bench.stage.data.train, len(bench.stack)
         inputs, targets = (part[:20].expand(members, *part[:20].shape) for part in (data.inputs, data.targets))
-        losses, gradients = stepper.gradients(inputs, targets, {}, {})
+        call = bench.stage.network.model.training_call(random.Random(0))
+        losses, gradients = stepper.gradients(inputs, targets, call, {})
         for _ in range(3):
-            losses = stepper.step(inputs, targets, 1e-2, {})
+            losses = stepper.step(inputs, targets, 1e-2, call)
         monkeypatch.undo()
         assert seen == [(torch.float32, False)] * 4
         kept = [
@@ -166,6 +172,25 @@ def test_a_step_in_bf16_leaves_float32_everywhere(changes, tiny_suite, plugins, 
         found[precision] = losses
     assert not found["bf16"].equal(found["fp32"])
     assert torch.allclose(found["bf16"], found["fp32"], rtol=0.05)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["conv", "conv_transpose"])
+def test_convolutions_under_vmap_are_of_bf16_numbers(kind: str, dimensions: int):
+    """As they are without vmap; gradients are float32, and outside nothing is changed."""
+    source = torch.Generator().manual_seed(0)
+    size = (5,) * dimensions
+    inputs, weights = (torch.randn(3, 4, 4, *part, generator=source) for part in (size, (3,) * dimensions))
+    weights.requires_grad_(True)
+    convolution = getattr(torch.nn.functional, f"{kind}{dimensions}d")
+    with narrowed("bf16", torch.device("cpu")):
+        found = torch.func.vmap(convolution)(inputs, weights)
+        single = convolution(inputs[1], weights[1])
+    assert (found.dtype, single.dtype) == (torch.bfloat16, torch.bfloat16)
+    assert torch.allclose(found[1].float(), single.float(), atol=0.1)
+    (gradient,) = torch.autograd.grad(found.float().sum(), weights)
+    assert gradient.dtype == torch.float32
+    assert convolution(inputs[1], weights[1]).dtype == torch.float32
 
 
 def test_judging_in_bf16_reads_bf16_products_as_float32(tiny_suite, plugins):

@@ -11,7 +11,7 @@ from places import ROOT
 from plain_records import plain
 from scipy import stats as scipy_stats
 
-from ticketbench.results.equivalence import NO_DEVIATION, EquivalenceTest, paired_rows
+from ticketbench.results.equivalence import ALL_THE_SAME, NO_DEVIATION, EquivalenceTest, paired_rows
 
 BASE = (0.90, 0.94, 0.92, 0.88, 0.96)
 """Numbers of five seeds with a standard deviation of √0.001 = 0.0316."""
@@ -113,7 +113,8 @@ def test_rows_that_move_apart_do_not_cancel_out():
 
 def test_a_cell_without_a_number_is_in_the_way():
     """Its seed counts for no row, and it is said what became of it."""
-    trusted, other = records("fp32", {"a": BASE, "b": BASE}), records("bf16", {"a": BASE, "b": BASE})
+    near = moved((0.001, 0.0, 0.0, 0.0, 0.0))
+    trusted, other = records("fp32", {"a": BASE, "b": BASE}), records("bf16", {"a": near, "b": BASE})
     other[7] = plain("x", row="b", seed=2, precision="bf16", status="diverged", reason="the loss was not finite")
     comparison = only_one(trusted, other)
     assert comparison.faults == ("b at density 0.5, seed 2: bf16 has no number: diverged the loss was not finite",)
@@ -124,7 +125,7 @@ def test_a_cell_without_a_number_is_in_the_way():
 
 def test_a_cell_that_one_precision_lacks_is_in_the_way():
     """As is a number that is not finite."""
-    trusted, other = records("fp32", {"a": BASE}), records("bf16", {"a": (*BASE[:3], math.nan, BASE[4])})
+    trusted, other = records("fp32", {"a": BASE}), records("bf16", {"a": (0.91, *BASE[1:3], math.nan, BASE[4])})
     comparison = only_one(trusted, other[:-1])
     assert comparison.faults == (
         "a at density 0.5, seed 3: bf16 has no number: ok",
@@ -134,14 +135,22 @@ def test_a_cell_that_one_precision_lacks_is_in_the_way():
 
 
 def test_without_scatter_over_seeds_there_is_no_margin():
-    """Equal numbers are equivalent all the same; any difference is said to be of unknown size."""
+    """Rows of equal numbers are no obstacle; any difference there is said to be of unknown size."""
     same = {"a": (1.0,) * 5, "b": BASE}
-    assert only_one(records("fp32", same), records("bf16", same)).equivalent
+    nearly = {**same, "b": moved((0.001, 0.0, 0.0, 0.0, 0.0))}
+    assert only_one(records("fp32", same), records("bf16", nearly)).equivalent
     comparison = only_one(records("fp32", same), records("bf16", {**same, "a": (1.0, 1.0, 1.0, 1.0, 0.999)}))
     assert comparison.faults == (f"a at density 0.5: {NO_DEVIATION}",)
     assert not comparison.equivalent
     alone = only_one(records("fp32", {"a": (1.0,) * 5}), records("bf16", {"a": (0.999,) * 5}))
     assert (alone.equivalent, alone.as_plain()["test"]) == (False, None)
+
+
+def test_numbers_that_are_all_the_same_show_nothing():
+    """A precision that is not in effect would pass any test."""
+    comparison = only_one(records("fp32", {"a": BASE}), records("tf32", {"a": BASE}))
+    assert (comparison.test.shown, comparison.equivalent) == (True, False)
+    assert comparison.faults == (ALL_THE_SAME,)
 
 
 def test_no_number_at_all_is_no_equivalence():
@@ -157,7 +166,8 @@ def test_places_are_judged_apart():
     """Another task or initializer is another comparison; what is plain has every key and number."""
     step = math.sqrt(0.001)
     trusted = [*records("fp32", {"a": BASE}), *records("fp32", {"a": BASE}, task="u")]
-    other = [*records("bf16", {"a": BASE}), *records("bf16", {"a": moved((step,) * 5)}, task="u")]
+    near = moved((0.001, 0.0, 0.0, 0.0, 0.0))
+    other = [*records("bf16", {"a": near}), *records("bf16", {"a": moved((step,) * 5)}, task="u")]
     comparisons = paired_rows(trusted, other)
     assert [(comparison.axes[0], comparison.equivalent) for comparison in comparisons] == [("t", True), ("u", False)]
     said = comparisons[1].as_plain()

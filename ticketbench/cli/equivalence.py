@@ -50,12 +50,13 @@ def equivalence_command(
 
     Cells of both precisions are computed as `ticketbench run` does, and paired by row and seed: the first three rows
     and five seeds, unless --method and --seeds say others. Two one-sided t-tests at 5 % ask whether the mean
-    difference, a block a seed, lies within half a standard deviation over seeds. Exit status 0: equivalent at every
+    difference, a block a seed, lies within half a standard deviation over seeds. Exit status 0: equivalent in every
     comparison; 1: not shown; 2: wrong usage.
     """
     from dataclasses import replace
 
     from ticketbench.errors import OptionError
+    from ticketbench.files import write_bytes
     from ticketbench.results.equivalence import paired_rows
     from ticketbench.store.store import Store
 
@@ -83,7 +84,7 @@ def equivalence_command(
         "equivalent": all(comparison.equivalent for comparison in comparisons),
     }
     if out is not None:
-        out.write_text(json.dumps(finite(result), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_bytes(out, (json.dumps(finite(result), indent=2, ensure_ascii=False) + "\n").encode())
     if as_json:
         print_json(result)
     else:

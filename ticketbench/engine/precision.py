@@ -12,18 +12,22 @@ at the same time share that state; what runs beside a training belongs into a pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
+from typing_extensions import override
 
 from ticketbench.errors import OptionError, suggest
 from ticketbench.suite.suite import PRECISIONS
 
+CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
+CONVOLUTIONS += (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
 Request = TypeVar("Request")
 Inputs = ParamSpec("Inputs")
 
@@ -66,11 +70,37 @@ def exactly(generate: Callable[Inputs, Iterator[Request]]) -> Callable[Inputs, I
     return stretches
 
 
-def narrowed(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+def narrowed(precision: str, device: torch.device) -> AbstractContextManager[None]:
     """bf16 products with float32 weights, where a cell asks for them."""
     if precision != "bf16":
         return nullcontext()
-    return torch.autocast("cuda" if device.type == "cuda" else "cpu", dtype=torch.bfloat16)
+    return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else narrowed_on_cpu()
+
+
+@contextmanager
+def narrowed_on_cpu() -> Iterator[None]:
+    """Autocast to bfloat16, and what it leaves out on a CPU."""
+    with torch.autocast("cpu", dtype=torch.bfloat16), NarrowConvolutions():
+        yield
+
+
+class NarrowConvolutions(TorchFunctionMode):
+    """Convolutions of bfloat16 numbers on a CPU, also under vmap, where autocast leaves them in float32."""
+
+    @override
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The function itself, and of a convolution with its float32 tensors in bfloat16."""
+        words = dict(kwargs or {})
+        if func in CONVOLUTIONS:
+            args, words = tree_map(narrow, (args, words))
+        return func(*args, **words)
+
+
+def narrow(part: Any) -> Any:
+    """A float32 tensor in bfloat16; anything else as it is."""
+    return part.bfloat16() if isinstance(part, Tensor) and part.dtype == torch.float32 else part
 
 
 def widened(outputs: Any) -> Any:

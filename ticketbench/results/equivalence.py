@@ -20,6 +20,8 @@ from ticketbench.results.choice import AXES
 from ticketbench.results.stats import ALPHA, Interval, t_interval
 from ticketbench.store.schema import CellRecord
 
+ALL_THE_SAME = "every number is the same in both precisions, so that they say nothing of either"
+"""What a precision that changes nothing on a device gives, and a metric that does not see what it changes."""
 SHARE_OF_DEVIATION = 0.5
 """The margin, as a share of the standard deviation over seeds."""
 NO_DEVIATION = "the trusted numbers of all seeds are one number, so that no margin is known, and the others differ"
@@ -162,6 +164,8 @@ def paired_rows(trusted: Iterable[CellRecord], other: Iterable[CellRecord]) -> l
         metric = next((record.headline_metric for row in rows for record in row.trusted), "")
         said = [f"{row} at density {density:g}, seed {seed}: {why}" for (row, density, seed), why in faults.items()]
         said += [f"{row.row} at density {row.density:g}: {NO_DEVIATION}" for row in rows if not row.measurable]
+        if rows and not any(any(row.test.differences) for row in rows):
+            said.append(ALL_THE_SAME)
         found.append(PairedRows(axes, metric, rows, tuple(said)))
     return found
 
