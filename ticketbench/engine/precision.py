@@ -26,8 +26,11 @@ from typing_extensions import override
 from ticketbench.errors import OptionError, suggest
 from ticketbench.suite.suite import PRECISIONS
 
-CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
-CONVOLUTIONS += (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
+CONVOLUTIONS: tuple[Any, ...] = (
+    *(torch.conv1d, torch.conv2d, torch.conv3d),
+    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+)
+"""What autocast lowers on a CPU, but not under vmap."""
 Request = TypeVar("Request")
 Inputs = ParamSpec("Inputs")
 
