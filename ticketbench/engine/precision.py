@@ -26,7 +26,7 @@ from typing_extensions import override
 from ticketbench.errors import OptionError, suggest
 from ticketbench.suite.suite import PRECISIONS
 
-CONVOLUTIONS: tuple[Any, ...] = (
+NARROWED: tuple[Any, ...] = (
     *(torch.conv1d, torch.conv2d, torch.conv3d),
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
@@ -96,7 +96,7 @@ class NarrowConvolutions(TorchFunctionMode):
     ) -> Any:
         """The function itself, and of a convolution with its float32 tensors in bfloat16."""
         words = dict(kwargs or {})
-        if func in CONVOLUTIONS:
+        if func in NARROWED:
             args, words = tree_map(narrow, (args, words))
         return func(*args, **words)
 
