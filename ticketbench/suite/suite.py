@@ -15,9 +15,9 @@ from ticketbench.suite.paper import Claim, Figure, Metric, Target, check_referen
 from ticketbench.suite.recipe import Recipe
 
 SUITE_SCHEMA = 1
-Precision = Literal["fp32", "tf32", "bf16"]
+PrecisionName = Literal["fp32", "tf32", "bf16"]
 """What products of training and judging are computed in: float32, or fewer bits with sums in float32."""
-PRECISIONS: tuple[str, ...] = get_args(Precision)
+PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 
 
 class Entry(TomlTable):
@@ -85,7 +85,7 @@ class Tier(TomlTable):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
     timeout: Annotated[float, Field(gt=0)]
     """Seconds of wall-clock after which a cell is stopped."""
-    precision: dict[Literal["cuda"], Precision] = Field(default_factory=dict)
+    precision: dict[Literal["cuda"], PrecisionName] = Field(default_factory=dict)
     """Kind of device -> the precision of its products there, where it is not fp32. A CPU computes in fp32."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1, strict=False)]
 
