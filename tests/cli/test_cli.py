@@ -244,7 +244,7 @@ def test_plan_for_a_person(call, tiny_suite):
     assert "  row      dense (2), magnitude (2)" in lines
     assert "  density  1.0 (2), 0.5 (2)" in lines
     assert "4 cells, 0 already in ./results" in lines
-    assert "2 fleets of 2 cells on 2 worker(s): cpu" in lines
+    assert "2 fleets of 2 cells on 2 worker(s): cpu, fp32" in lines
     assert re.fullmatch(r"estimate: \d+ kFLOP, [\d.]+ kB for the largest fleet, about [\d.]+ s", lines[-1])
 
 

@@ -120,6 +120,22 @@ SELECTIONS = {
         ("run", "--suite", "drn", "--tier", "smoke", "--precision", "fp16"),
         "unknown --precision 'fp16'. Did you mean 'bf16'? Valid: bf16, fp32, tf32.",
     ),
+    "no precision to check": (
+        ("equivalence", "--suite", "drn", "--tier", "smoke"),
+        "--precision is missing: the precision to compare with --against, such as bf16 or tf32",
+    ),
+    "precision checked against itself": (
+        ("equivalence", "--suite", "drn", "--tier", "smoke", "--precision", "fp32"),
+        "--precision and --against are both fp32: give two precisions",
+    ),
+    "precision to check against": (
+        ("equivalence", "--suite", "drn", "--tier", "smoke", "--precision", "bf16", "--against", "fp23"),
+        "unknown --against 'fp23'. Did you mean 'fp32'? Valid: bf16, fp32, tf32.",
+    ),
+    "folder of a result": (
+        ("equivalence", "--suite", "drn", "--tier", "smoke", "--precision", "bf16", "--out", "gone/found.json"),
+        "--out gone/found.json: there is no folder gone",
+    ),
     "plugin file": (
         ("run", "--suite", "drn", "--plugin", "gone.py"),
         "there is no plugin file at ",

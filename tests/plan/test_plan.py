@@ -118,6 +118,22 @@ def test_device_class_and_precision_are_part_of_a_plan(tiny_suite, plugins: Plug
     assert len(keys) == 3 * 4
 
 
+def test_a_tier_says_its_precision_on_a_gpu(tiny_suite, plugins: Plugins):
+    """Where none is asked for; on a CPU nothing changes, and what is asked for counts."""
+    silent = read_suite(tiny_suite())
+    suite = read_suite(tiny_suite(("timeout = 60", 'timeout = 60\nprecision = { cuda = "tf32" }'), name="tf32.toml"))
+
+    def found(suite, device, precision="") -> tuple[set[str], list[str]]:
+        cells = make_plan(suite, "smoke", plugins, None, device, precision).cells
+        return {cell.setting.precision for cell in cells}, [cell.key for cell in cells]
+
+    assert found(silent, "cuda")[0] == {"fp32"}
+    assert found(suite, "cuda") == found(silent, "cuda", "tf32")
+    assert found(suite, "cuda")[0] == {"tf32"}
+    assert found(suite, "cuda", "fp32") == found(silent, "cuda")
+    assert found(suite, "cpu") == found(silent, "cpu", "fp32")
+
+
 def test_a_further_task_of_the_protocol_is_in_the_key(tmp_path: Path, tiny_suite):
     """A protocol that judges on a second task brings that task's source with it."""
     (tmp_path / "elsewhere.py").write_text(

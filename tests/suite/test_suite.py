@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from ticketbench.errors import SuiteError, UnknownNameError
 from ticketbench.plan.plan import find_suite, make_plan
@@ -39,6 +41,23 @@ def test_the_built_in_suites_can_be_planned(plugins: Plugins):
             assert len(make_plan(suite, name, plugins).cells) > 0
 
 
+def test_the_paper_tiers_are_tf32_on_a_gpu_and_others_fp32(plugins: Plugins):
+    """bf16 stands in a suite only where a committed check on a GPU has shown the tier to be equivalent."""
+    checks = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "docs" / "precision").glob("*.json")]
+    shown = {
+        (one["suite"], one["tier"])
+        for one in checks
+        if (one["precision"], one["device_class"], one["equivalent"]) == ("bf16", "cuda", True)
+    }
+    suites = {name: find_suite(name, plugins) for name in plugins.items["suite"]}
+    assert len(suites) >= 5
+    for suite in suites.values():
+        for name, tier in suite.tiers.items():
+            assert tier.precision_on("cpu") == "fp32"
+            lowest = "tf32" if (suite.name, name) not in shown else "bf16"
+            assert tier.precision_on("cuda") in (("tf32", lowest) if name == "paper" else ("fp32",))
+
+
 KEYS = (
     "Valid: claims, figures, headline, headlines, methods, metrics, name, recipes, reference, schema, scorers_run_as, "
     "targets, tiers, title, version."
@@ -59,7 +78,17 @@ WRONG = {
     "unknown key of a tier": (
         "timeout = 60",
         "timeout = 60\nseed = 3",
-        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, seeds, timeout.",
+        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, precision, seeds, timeout.",
+    ),
+    "a precision that does not exist": (
+        "timeout = 60",
+        'timeout = 60\nprecision = { cuda = "fp16" }',
+        "'tiers.smoke.precision.cuda' must be 'fp32', 'tf32' or 'bf16' (it is 'fp16')",
+    ),
+    "a precision of a CPU": (
+        "timeout = 60",
+        'timeout = 60\nprecision = { cpu = "bf16" }',
+        "the key 'tiers.smoke.precision.cpu' must be 'cuda' (it is 'cpu')",
     ),
     "unknown key of a block": (
         'recipe = "plain"\n',

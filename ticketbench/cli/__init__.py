@@ -22,6 +22,7 @@ COMMANDS = (
     "board",
     "submit",
     "verify",
+    "equivalence",
     "plugin",
     "plugins",
     "doctor",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ticketbench.suite.suite import Suite
 
 F = TypeVar("F", bound=Callable[..., Any])
+PRECISION_HELP = "fp32, tf32 or bf16; part of a key. Default: what the tier says for the device; fp32 on a CPU."
 
 
 def plugin_options(command: F) -> F:
@@ -39,7 +40,7 @@ def matrix_options(command: F) -> F:
         click.option("--density", "densities", multiple=True, type=float, help="The share of weights kept."),
         click.option("--seeds", type=int, help="How many seeds, instead of the suite's."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
-        click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 or bf16; part of a key."),
+        click.option("--precision", default="", help=PRECISION_HELP),
         click.option("--workers", type=click.IntRange(1), help="Worker processes. Default: one a core, or one a GPU."),
         click.option("--fleet", "fleet_size", type=click.IntRange(1), help="Cells stacked into one model, at most."),
         click.option("--store", "store_address", default="./results", show_default=True, help="Where records go."),
@@ -125,17 +126,24 @@ def prepare(
     """The plan that the options describe, and why its tier was picked."""
     from dataclasses import replace
 
-    from ticketbench.engine.network import PRECISIONS
-    from ticketbench.errors import OptionError, suggest
     from ticketbench.plan.plan import Selection, find_suite, make_plan
 
-    if precision not in PRECISIONS:
-        raise OptionError(f"unknown --precision '{precision}'. {suggest(precision, PRECISIONS)}")
+    if precision:
+        check_precision(precision, "--precision")
     suite = find_suite(suite_name, plugins)
     chosen, why = pick_tier(suite, tier, device)
     selection: Selection = Selection(**selected)
     plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
     return (replace(plan, timeout=timeout) if timeout else plan), why
+
+
+def check_precision(name: str, option: str) -> None:
+    """The precision exists, or an `OptionError` says which do."""
+    from ticketbench.errors import OptionError, suggest
+    from ticketbench.suite.suite import PRECISIONS
+
+    if name not in PRECISIONS:
+        raise OptionError(f"unknown {option} '{name}'. {suggest(name, PRECISIONS)}")
 
 
 def finished_in(store_address: str) -> set[str]:

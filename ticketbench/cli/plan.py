@@ -61,6 +61,7 @@ def show_plan(
                 "suite": plan.suite.name,
                 "version": plan.suite.version,
                 "tier": plan.tier,
+                "precision": plan.cells[0].setting.precision,
                 "devices": devices,
                 "cells": [
                     {
@@ -90,7 +91,7 @@ def show_plan(
     sizes = sorted({len(fleet.cells) for fleet in fleets})
     click.echo(
         f"{len(fleets)} fleets of {' or '.join(map(str, sizes))} cells "
-        f"on {len(devices)} worker(s): {', '.join(sorted(set(devices)))}"
+        f"on {len(devices)} worker(s): {', '.join(sorted(set(devices)))}, {plan.cells[0].setting.precision}"
     )
     click.echo(
         f"estimate: {amount(cost.flops, 'FLOP')}, {amount(cost.memory, 'B')} for the largest fleet, "

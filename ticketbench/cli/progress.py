@@ -31,7 +31,7 @@ def watch(
 ) -> Iterator[None]:
     """Show what happens: a bar in a terminal, plain lines in a pipe. All on standard error."""
     from ticketbench.plan.estimate import estimate
-    from ticketbench.plan.plan import make_plan
+    from ticketbench.plan.plan import count_by, make_plan
     from ticketbench.plan.resolve import Resolver
 
     resolver = Resolver(plugins)
@@ -39,9 +39,10 @@ def watch(
     if not quiet:
         about = plan.suite.tier(plan.tier).about
         say(f"suite {plan.suite.name} {plan.suite.version}, tier {plan.tier} ({why}): {about}")
+        precisions = " and ".join(count_by(plan.cells, "precision"))
         say(
             f"{len(todo)} of {len(plan.cells)} cells to compute on {len(devices)} worker(s) "
-            f"({', '.join(sorted(set(devices)))}), about {duration(cost.over(len(devices)))}; "
+            f"({', '.join(sorted(set(devices)))}, {precisions}), about {duration(cost.over(len(devices)))}; "
             f"records go to {store.address}"
         )
         for other in plan.suite.tiers:

@@ -16,6 +16,11 @@ from ticketbench.cli.plan import show_plan
 if TYPE_CHECKING:
     from types import FrameType
 
+    from ticketbench.plan.plan import Plan
+    from ticketbench.plugin.loading import Plugins
+    from ticketbench.run import Summary
+    from ticketbench.store.store import Store
+
 
 @click.command("run")
 @matrix_options
@@ -56,31 +61,13 @@ def run_command(
         show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
         return
 
-    from ticketbench.cli.progress import watch
     from ticketbench.cli.table import print_results
-    from ticketbench.executors.local import LocalExecutor
-    from ticketbench.plan.estimate import room_in
-    from ticketbench.plan.resolve import Resolver
-    from ticketbench.run import run, unfinished
     from ticketbench.store.store import Store
 
     store = Store(store_address, create=True)
-    todo, _ = unfinished(plan, store, retry)
-    resolver = Resolver(plugins)
-    resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
-    with interruptible() as interrupted, watch(plan, todo, why, plugins, devices, store, quiet=as_json):
-        summary = run(
-            plan,
-            store,
-            LocalExecutor(devices),
-            plugins,
-            device=devices[0],
-            retry=retry,
-            keep_tickets=keep_tickets,
-            fleet_size=fleet_size or 0,
-            room=room_in(worker_memory(devices), resolver),
-            interrupted=interrupted,
-        )
+    summary = compute_plan(
+        plan, why, plugins, devices, store, retry, keep_tickets=keep_tickets, fleet_size=fleet_size or 0, quiet=as_json
+    )
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
         counts = dict(summary.counts)
@@ -95,6 +82,43 @@ def run_command(
     else:
         print_results(plan.suite, records, summary, store_address)
     sys.exit(0 if summary.ok else 1)
+
+
+def compute_plan(
+    plan: Plan,
+    why: str,
+    plugins: Plugins,
+    devices: tuple[str, ...],
+    store: Store,
+    retry: tuple[str, ...] = (),
+    *,
+    keep_tickets: bool = False,
+    fleet_size: int = 0,
+    quiet: bool = False,
+) -> Summary:
+    """Compute what the store does not have of a plan, on these devices, and show how far it is on standard error."""
+    from ticketbench.cli.progress import watch
+    from ticketbench.executors.local import LocalExecutor
+    from ticketbench.plan.estimate import room_in
+    from ticketbench.plan.resolve import Resolver
+    from ticketbench.run import run, unfinished
+
+    todo, _ = unfinished(plan, store, retry)
+    resolver = Resolver(plugins)
+    resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
+    with interruptible() as interrupted, watch(plan, todo, why, plugins, devices, store, quiet=quiet):
+        return run(
+            plan,
+            store,
+            LocalExecutor(devices),
+            plugins,
+            device=devices[0],
+            retry=retry,
+            keep_tickets=keep_tickets,
+            fleet_size=fleet_size,
+            room=room_in(worker_memory(devices), resolver),
+            interrupted=interrupted,
+        )
 
 
 @contextmanager

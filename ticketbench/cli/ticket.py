@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import load, pick_devices, plugin_options, print_json
+from ticketbench.cli.common import PRECISION_HELP, load, pick_devices, plugin_options, print_json
 from ticketbench.render.numbers import amount
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def ticket_command() -> None:
 @click.option("--density", type=float, help="The share of weights kept, where the suite has several.")
 @click.option("--seed", type=click.IntRange(0), help="The cell's seed. Default: the tier's first.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, tf32 or bf16; part of a key.")
+@click.option("--precision", default="", help=PRECISION_HELP)
 @click.option("--out", required=True, metavar="FILE|DIR", help=f"A {SUFFIX} file; or a folder, for many cells.")
 @plugin_options
 def ticket_draw(

@@ -15,6 +15,7 @@ from ticketbench.engine.course import Course
 from ticketbench.engine.judge import Candidate, Judge
 from ticketbench.engine.memories import Memories
 from ticketbench.engine.offers import Arrived, Offer
+from ticketbench.engine.precision import exact
 from ticketbench.engine.regimes import seen
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
@@ -113,7 +114,8 @@ class Bench:
 
     def fresh(self, member: int, task: Task, stream: str = "") -> nn.Module:
         """A member's network as its initializer draws it, on the device."""
-        return fresh_module(self.cells[member], self.casts[member], task, stream).to(self.device)
+        with exact():
+            return fresh_module(self.cells[member], self.casts[member], task, stream).to(self.device)
 
     def initialize_again(self, member: int, stream: str = "") -> None:
         """Let a sparse-aware initializer act now that the member's mask is known."""
@@ -121,7 +123,7 @@ class Bench:
         module = copy.deepcopy(self.stage.network.module).cpu()
         mask = {name: part.cpu() for name, part in self.stack.mask(member).items()}
         own, weights = dict(module.named_parameters()), self.stack.weights(member)
-        with torch.no_grad():
+        with torch.no_grad(), exact():
             for name, weight in weights.items():
                 own[name].copy_(weight)
             cast.initializer.initialize(module, mask, generator(cell.seed, f"initializer after mask{stream}"))

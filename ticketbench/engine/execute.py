@@ -21,7 +21,7 @@ from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.fleet_run import FleetRun, out_of_memory
 from ticketbench.engine.life import whole_life
 from ticketbench.engine.member import Member, outcome
-from ticketbench.engine.network import set_precision
+from ticketbench.engine.precision import set_precision
 from ticketbench.engine.replay import CudaGraphs
 from ticketbench.engine.steppers import Recording
 from ticketbench.errors import DeviceError

@@ -20,6 +20,7 @@ from ticketbench.engine.energy import Meter
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
+from ticketbench.engine.precision import exact
 from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.shrinking import shrink, silence
 from ticketbench.engine.stacked_looks import look_at_step
@@ -176,7 +177,7 @@ class FleetRun:
         ]
         for group in same_changes(self.bench, waiting):
             start, mine = time.perf_counter(), [self.occupants[trial.place] for trial, _ in group]
-            with guarded(*mine):
+            with guarded(*mine), exact():
                 change_masks(self.bench, group, self.alone)
             looking = sum(member.trial.spent.looking for member in mine)
             for member in mine:
@@ -243,7 +244,8 @@ class FleetRun:
             if copied:
                 self.bench.stack.put(places, stepper.stack)
             looking = [owners[number].trial for number in members if not owners[number].status]
-            look_at_step(self.bench, looking, self.alone)
+            with exact():
+                look_at_step(self.bench, looking, self.alone)
 
         def advanced(steps: int) -> None:
             self.progress(phase, steps)
@@ -303,9 +305,7 @@ class FleetRun:
         for offers, stepper in bench.take_offers():
             owners = [self.occupants[offer.member] for offer in offers]
             courses: list[Course | None] = [bench.course(offer.member) for offer in offers]
-            log = train_to_the_end(
-                stepper, bench.stage.data, courses, goal, lambda steps: self.progress("training", steps)
-            )
+            log = train_to_the_end(stepper, bench.stage.data, courses, goal, self.trained)
             stack = stepper.stack
             for at, (offer, owner) in enumerate(zip(offers, owners, strict=True)):
                 book_training(bench, owner, stack.steps[at], 0.0, offer.mask)

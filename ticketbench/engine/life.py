@@ -1,4 +1,7 @@
-"""The life of a cell: a generator that stops wherever it waits for the fleet."""
+"""The life of a cell: a generator that stops wherever it waits for the fleet.
+
+What a life does itself (methods, scorers, probes) is computed in full float32; what it waits for is not.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 from ticketbench.engine.bench import Bench, synchronize
 from ticketbench.engine.member import Member, Together
+from ticketbench.engine.precision import exactly
 from ticketbench.engine.shrinking import check_fresh, silence
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
@@ -16,6 +20,7 @@ from ticketbench.plugin.request import Prune, Remask, Request, Train
 Life = Iterator[Request | Together]
 
 
+@exactly
 def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
     """One cell from its first weight to its judgement; `keep` has it hold on to its ticket and its solution."""
     trial, cast = member.trial, member.cast
@@ -49,6 +54,7 @@ def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
         member.status, member.reason = "collapsed", f"no weight is left in {', '.join(collapsed)}"
 
 
+@exactly
 def life_until_drawn(bench: Bench, member: Member) -> Life:
     """One cell from its first weight to its ticket: nothing is trained afterwards, and nothing is judged."""
     yield from drawing(bench, member)

@@ -7,7 +7,7 @@ with a masked weight is computed; a truly sparse engine replaces this file and `
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -16,13 +16,11 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
 from ticketbench.engine.carry import carried_by
+from ticketbench.engine.precision import narrowed, widened
 from ticketbench.engine.state import State, members_of
-from ticketbench.errors import OptionError
 from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.chance import answering, numbers_of, step_numbers
 from ticketbench.plugin.contracts import Model, Task
-
-PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 class Network:
@@ -83,35 +81,51 @@ class Network:
         shared: bool = False,
         chance: Tensor | None = None,
     ) -> Any:
-        """The forward of all members; `shared` inputs have no fleet axis, `chance` is what each draws at random."""
+        """The forward of all members, in float32 whatever its products were computed in.
+
+        `shared` inputs have no fleet axis, `chance` is what each member draws at random.
+        """
+        with narrowed(self.precision, inputs.device):
+            found = self.forward(parameters, buffers, inputs, call, shared, chance)
+        return found if self.precision == "fp32" else widened(found)
+
+    def forward(
+        self,
+        parameters: State,
+        buffers: State,
+        inputs: Tensor,
+        call: Mapping[str, Any],
+        shared: bool,
+        chance: Tensor | None,
+    ) -> Any:
+        """The forward of all members in the precision that surrounds it: stacked, under vmap, or one by one."""
         members = len(next(iter(parameters.values())))
-        with self.autocast():
-            if self.own_stacked is not None:
-                fleet_inputs = inputs.expand(members, *inputs.shape) if shared else inputs
-                with nullcontext() if chance is None else answering(chance, stacked=True):
-                    return self.own_stacked(parameters, buffers, fleet_inputs, **call)
-            if self.engine(members) == "vmap":
+        if self.own_stacked is not None:
+            fleet_inputs = inputs.expand(members, *inputs.shape) if shared else inputs
+            with nullcontext() if chance is None else answering(chance, stacked=True):
+                return self.own_stacked(parameters, buffers, fleet_inputs, **call)
+        if self.engine(members) == "vmap":
 
-                def one(weights: State, statistics: State, batch: Tensor, numbers: Tensor | None) -> Any:
-                    return self.single(weights, statistics, batch, call, numbers)
+            def one(weights: State, statistics: State, batch: Tensor, numbers: Tensor | None) -> Any:
+                return self.single(weights, statistics, batch, call, numbers)
 
-                axes = (0, 0, None if shared else 0, None if chance is None else 0)
-                return vmap(one, in_dims=axes)(parameters, buffers, inputs, chance)
-            each = [
-                self.single(
-                    weights,
-                    statistics,
-                    inputs if shared else inputs[index],
-                    call,
-                    None if chance is None else chance[index],
-                )
-                for index, (weights, statistics) in enumerate(
-                    zip(members_of(parameters, members), members_of(buffers, members), strict=True)
-                )
-            ]
-            if members == 1:  # a view: outputs may be large
-                return tree_map(lambda part: part.unsqueeze(0), each[0])
-            return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
+            axes = (0, 0, None if shared else 0, None if chance is None else 0)
+            return vmap(one, in_dims=axes)(parameters, buffers, inputs, chance)
+        each = [
+            self.single(
+                weights,
+                statistics,
+                inputs if shared else inputs[index],
+                call,
+                None if chance is None else chance[index],
+            )
+            for index, (weights, statistics) in enumerate(
+                zip(members_of(parameters, members), members_of(buffers, members), strict=True)
+            )
+        ]
+        if members == 1:  # a view: outputs may be large
+            return tree_map(lambda part: part.unsqueeze(0), each[0])
+        return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
 
     def losses(
         self,
@@ -122,24 +136,16 @@ class Network:
         call: Mapping[str, Any],
         chance: Tensor | None = None,
     ) -> Tensor:
-        """The training objective of each member, a vector over the fleet."""
+        """The training objective of each member, a vector over the fleet, in float32."""
         outputs = self.outputs(parameters, buffers, inputs, call, chance=chance)
 
         def one(output: Any, target: Tensor, batch: Tensor) -> Tensor:
             return self.model.loss(output, target, batch, self.task.loss)
 
-        with self.autocast():
-            if len(targets) == 1:
-                return one(tree_map(lambda part: part[0], outputs), targets[0], inputs[0]).unsqueeze(0)
-            losses: Tensor = vmap(one)(outputs, targets, inputs)
-            return losses
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """bf16 products with float32 weights, where the cell asks for them."""
-        if self.precision != "bf16":
-            return nullcontext()
-        device = next(self.module.parameters()).device.type
-        return torch.autocast("cuda" if device == "cuda" else "cpu", dtype=torch.bfloat16)
+        if len(targets) == 1:
+            return one(tree_map(lambda part: part[0], outputs), targets[0], inputs[0]).unsqueeze(0)
+        losses: Tensor = vmap(one)(outputs, targets, inputs)
+        return losses
 
     @contextmanager
     def mode(self, training: bool) -> Iterator[None]:
@@ -150,11 +156,3 @@ class Network:
             yield
         finally:
             self.module.train(before)
-
-
-def set_precision(precision: str) -> None:
-    """Make float32 products what the cell says they are."""
-    if precision not in PRECISIONS:
-        raise OptionError(f"unknown precision '{precision}'. Valid: {', '.join(PRECISIONS)}.")
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = precision == "tf32"

@@ -17,6 +17,7 @@ from ticketbench import seeds
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import scoring_batches, scoring_order
 from ticketbench.engine.looks import Looks
+from ticketbench.engine.precision import exact
 from ticketbench.engine.regimes import begin, seen
 from ticketbench.engine.state import State, cloned
 from ticketbench.errors import OptionError, TicketError, suggest
@@ -478,7 +479,7 @@ class MemberTrial(Trial):
     def let_measure(self, probe: Probe, store: Callable[[str, Mapping[str, float | Points]], None]) -> None:
         """Let a probe measure now. Its time is nobody's."""
         start = time.perf_counter()
-        with torch.random.fork_rng(devices=[]):
+        with exact(), torch.random.fork_rng(devices=[]):
             found = probe.measure(self.onlooker(probe.name))
         store(probe.name, found)
         self.spent.looking += time.perf_counter() - start

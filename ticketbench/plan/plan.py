@@ -111,13 +111,17 @@ def make_plan(
     plugins: Plugins,
     selection: Selection | None = None,
     device_class: str = "cpu",
-    precision: str = "fp32",
+    precision: str = "",
 ) -> Plan:
-    """All cells of a tier that the selection keeps, each once, in the suite's order."""
+    """All cells of a tier that the selection keeps, each once, in the suite's order.
+
+    Where no precision is given, it is the tier's own on that kind of device.
+    """
     selection = selection or Selection()
     check_selection(suite, tier, selection)
     resolver = Resolver(plugins)
     chosen = suite.tier(tier)
+    precision = precision or chosen.precision_on(device_class)
     seeds = chosen.seeds
     if selection.seeds is not None:
         extra = range(max(seeds) + 1, max(seeds) + 1 + max(0, selection.seeds - len(seeds)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -15,6 +15,9 @@ from ticketbench.suite.paper import Claim, Figure, Metric, Target, check_referen
 from ticketbench.suite.recipe import Recipe
 
 SUITE_SCHEMA = 1
+PrecisionName = Literal["fp32", "tf32", "bf16"]
+"""What products of training and judging are computed in: float32, or fewer bits with sums in float32."""
+PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
 
 
 class Entry(TomlTable):
@@ -82,7 +85,13 @@ class Tier(TomlTable):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
     timeout: Annotated[float, Field(gt=0)]
     """Seconds of wall-clock after which a cell is stopped."""
+    precision: dict[Literal["cuda"], PrecisionName] = Field(default_factory=dict)
+    """Kind of device -> the precision of its products there, where it is not fp32. A CPU computes in fp32."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1, strict=False)]
+
+    def precision_on(self, device_class: str) -> str:
+        """The precision that the tier asks for on a kind of device."""
+        return next((value for kind, value in self.precision.items() if kind == device_class), "fp32")
 
 
 class Suite(TomlTable):

@@ -11,7 +11,7 @@ from ticketbench.engine.execute import check_device
 from ticketbench.engine.fleet_run import FleetRun, Progress, silent
 from ticketbench.engine.life import life_until_drawn
 from ticketbench.engine.member import Member
-from ticketbench.engine.network import set_precision
+from ticketbench.engine.precision import set_precision
 from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Ticket
 from ticketbench.plan.cell import Cell, ticket_facts

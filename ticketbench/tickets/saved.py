@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.precision import exact
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import OptionError, TicketError
 from ticketbench.masks.ticket import Ticket
@@ -41,11 +42,12 @@ def look(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], reso
     the judged examples is told that there are none.
     """
     trial = stand(path, tickets, probes, resolver)
-    return [
-        SeenBySaved(probe.name, name, found)
-        for probe in probes
-        for name, found in probe.measure(trial.onlooker(probe.name)).items()
-    ]
+    with exact():
+        return [
+            SeenBySaved(probe.name, name, found)
+            for probe in probes
+            for name, found in probe.measure(trial.onlooker(probe.name)).items()
+        ]
 
 
 def stand(path: str, tickets: Mapping[str, Ticket], probes: Sequence[Probe], resolver: Resolver) -> MemberTrial:
