@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mixed_cells import HEADLINE, OPTIMIZERS, mixed_bench, mixed_cells
 from previous_loop import carry_on
 
 from ticketbench.engine import replay
@@ -18,111 +19,9 @@ from ticketbench.engine.member import Member
 from ticketbench.engine.rehearsal import Rehearsal
 from ticketbench.engine.replay import Recorder
 from ticketbench.plan.cell import Cell
-from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
 from ticketbench.plugin.request import Train
-from ticketbench.suite.suite import Headline, read_suite
-
-CPU = torch.device("cpu")
-HEADLINE = Headline(metric="accuracy")
-SUITE = """
-schema = 1
-name = "mixed"
-version = 1
-title = "What shares a stack"
-reference = "none"
-scorers_run_as = "oneshot"
-headline = {{ metric = "accuracy" }}
-
-[methods]
-dense = {{ method = "dense" }}
-snip = {{ method = "oneshot", scorer = "snip" }}
-imp = {{ method = {{ name = "imp", fraction = 0.5 }}, scorer = "magnitude" }}
-rigl = {{ method = {{ name = "rigl", every = 7 }}, scorer = "random" }}
-snfs = {{ method = {{ name = "snfs", every = 9 }}, scorer = "random" }}
-gradual = {{ method = {{ name = "gradual", every = 8 }}, scorer = "magnitude" }}
-
-[recipes.first]
-{optimizer}
-learning_rate = 2e-2
-batch = 50
-steps = 60
-log_every = 20
-schedule = "step"
-milestones = [1, 2]
-
-[recipes.second]
-{optimizer}
-learning_rate = 1e-2
-weight_decay = 3e-3
-batch = 50
-epochs = 3
-log_every = 13
-schedule = "cosine"
-warmup = "linear"
-warmup_epochs = 1
-select = "best"
-validate_every = 1
-
-[recipes.bursting]
-{optimizer}
-learning_rate = 1e30
-batch = 50
-steps = 40
-log_every = 10
-
-[tiers.smoke]
-about = "seconds"
-seeds = [0]
-timeout = 60
-
-[[tiers.smoke.blocks]]
-tasks = ["digits"]
-models = [{{ name = "mlp", hidden = [17, 9] }}]
-protocols = ["same"]
-initializers = ["default"]
-methods = ["dense", "snip", "imp", "rigl", "snfs", "gradual"]
-densities = [0.25]
-recipe = "first"
-
-[[tiers.smoke.blocks]]
-tasks = ["digits"]
-models = [{{ name = "mlp", hidden = [17, 9] }}]
-protocols = ["same"]
-initializers = [{{ name = "he", distribution = "normal" }}]
-methods = ["imp", "rigl", "snfs", "gradual", "snip"]
-densities = [0.1]
-recipe = "second"
-
-[[tiers.smoke.blocks]]
-tasks = ["digits"]
-models = [{{ name = "mlp", hidden = [17, 9] }}]
-protocols = ["same"]
-initializers = ["default"]
-methods = ["dense"]
-densities = [1.0]
-recipe = "bursting"
-"""
-OPTIMIZERS = {
-    "sgd": 'optimizer = "sgd"',
-    "momentum": 'optimizer = "sgd"\nmomentum = 0.9\nnesterov = true',
-    "adam": 'optimizer = "adam"',
-    "clipped adam": 'optimizer = "adam"\nclip = 0.5',
-}
-
-
-def cells_of(folder: Path, optimizer: str) -> tuple[Cell, ...]:
-    """Twelve cells of six methods, of different densities, initializers, rates, decays, schedules and lengths."""
-    path = folder / "mixed.toml"
-    path.write_text(SUITE.format(optimizer=OPTIMIZERS[optimizer]), encoding="utf-8")
-    return make_plan(read_suite(path), "smoke", load_plugins()).cells
-
-
-def bench_of(cells: Sequence[Cell], recording: type[Recorder] | None = None) -> Bench:
-    """A bench with a place for each cell."""
-    resolver = Resolver(load_plugins())
-    return Bench(cells, [resolver.cast(cell.setting) for cell in cells], CPU, recording)
 
 
 class Ended:
@@ -144,7 +43,7 @@ def together(cells: Sequence[Cell], places: int = 0, recording: type[Recorder] |
     """All cells in one stack of so many places (0: one for each), by the engine."""
     left: dict[str, Ended] = {}
     count = places or len(cells)
-    bench, resolver = bench_of(cells[:count], recording), Resolver(load_plugins())
+    bench, resolver = mixed_bench(cells[:count], recording), Resolver(load_plugins())
     run = FleetRun(
         bench,
         HEADLINE,
@@ -158,13 +57,14 @@ def together(cells: Sequence[Cell], places: int = 0, recording: type[Recorder] |
 
 def alone(cell: Cell) -> Ended:
     """One cell on its own, trained by the loop that anyone would write."""
-    bench = bench_of([cell])
+    bench = mixed_bench([cell])
     run = FleetRun(bench, HEADLINE)
     run.begin_life(lambda at, member: whole_life(at, member, False), 0, cell, bench.casts[0])
     (member,) = run.members
     while not member.status:
         run.advance(member)
         run.judge_what_waits()
+        run.change_masks()
         if isinstance(member.request, Train):
             member.trial.enter(None)
             member.trial.set_out()
@@ -205,7 +105,7 @@ def assert_equal(mine: Ended, theirs: Ended, where: str) -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_mixed_stack_is_what_each_of_its_cells_is_alone(tmp_path: Path, optimizer: str):
     """12 cells of 6 methods, one of which bursts: all as in a plain loop of one network."""
-    cells = cells_of(tmp_path, optimizer)
+    cells = mixed_cells(tmp_path, optimizer)
     assert (len(cells), len({cell.setting.method.name for cell in cells})) == (12, 6)
     found = together(cells)
     assert sorted(found) == sorted(cell.key for cell in cells)
@@ -234,7 +134,7 @@ def assert_close(mine: Ended, theirs: Ended, where: str) -> None:
 @pytest.mark.parametrize("optimizer", ["momentum", "clipped adam"])
 def test_a_cell_does_not_depend_on_its_place_or_its_neighbours(tmp_path: Path, optimizer: str):
     """Three places for twelve cells, in another order: who ends makes room, and nothing but rounding changes."""
-    cells = cells_of(tmp_path, optimizer)
+    cells = mixed_cells(tmp_path, optimizer)
     expected = together(cells)
     found = together([*reversed(cells)], places=3)
     assert sorted(found) == sorted(expected)
@@ -246,7 +146,7 @@ def test_a_cell_does_not_depend_on_its_place_or_its_neighbours(tmp_path: Path, o
 def test_replayed_steps_are_those_that_are_launched(tmp_path: Path, optimizer: str, places: int, monkeypatch):
     """Recorded once as operations on the device alone and replayed: the same cells, up to rounding."""
     monkeypatch.setattr(replay, "SEVERAL", 3)
-    cells = cells_of(tmp_path, optimizer)
+    cells = mixed_cells(tmp_path, optimizer)
     expected = together(cells)
     found = together(cells, places, Rehearsal)
     assert sorted(found) == sorted(expected)

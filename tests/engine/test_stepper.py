@@ -60,10 +60,10 @@ def masks() -> list[dict[str, Tensor]]:
     return drawn
 
 
-def stepper_of(stack: Stack, recipe: Recipe) -> Stepper:
+def stepper_of(stack: Stack, recipe: Recipe, on_device: bool = False) -> Stepper:
     """A stepper of the model over a stack."""
     network = Network(MLP(hidden=(7,)), MLP(hidden=(7,)).build(Shapes((5,), 3)), CrossEntropy())  # type: ignore[arg-type]
-    return Stepper(network, stack, recipe)
+    return Stepper(network, stack, recipe, on_device=on_device)
 
 
 def reference(one: nn.Sequential, recipe: Recipe, mask: dict[str, Tensor] | None, member: int) -> list[float]:
@@ -119,6 +119,24 @@ def test_a_stack_equals_single_networks_under_torchs_optimizers(name: str, maske
             mine = stack.weights(member)[name_of_part]
             torch.testing.assert_close(mine, part.detach(), rtol=1e-9, atol=1e-12)
     assert (stack.steps, stack.updates) == ([STEPS] * MEMBERS, [STEPS] * MEMBERS)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_arithmetic_of_a_device_equals_torchs_optimizers(name: str):
+    """The same 30 steps at rates that are read from tensors, in float32 there: every loss and weight to 1e-5."""
+    recipe, singles = recipe_of(name), networks()
+    stack = stack_of(singles)
+    for member, mask in enumerate(masks()):
+        stack.set_mask(member, mask)
+    stepper, found = stepper_of(stack, recipe, on_device=True), []
+    for step, batch in enumerate(batches()):
+        found.append(stepper.step(*batch, rate(step), {}))
+        stepper.took(1)
+    for member, one in enumerate(singles):
+        losses = torch.tensor(reference(one, recipe, masks()[member], member), dtype=torch.float64)
+        torch.testing.assert_close(torch.stack(found)[:, member], losses, rtol=1e-5, atol=1e-6)
+        for name_of_part, part in one.named_parameters():
+            torch.testing.assert_close(stack.weights(member)[name_of_part], part.detach(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", RECIPES)

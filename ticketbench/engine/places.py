@@ -8,37 +8,65 @@ import torch
 from torch import Tensor
 
 from ticketbench.engine.course import Course
-from ticketbench.engine.stack import Stack
+from ticketbench.kernels.pace import Corrections
+from ticketbench.suite.recipe import Recipe
 
 
 class Places:
-    """A row a place. The host writes them between steps; a step reads them, and moves `step` and `age` on."""
+    """A column a place. The host writes it, between steps or ahead of them; a step only reads.
 
-    def __init__(self, count: int, device: torch.device) -> None:
+    `names` are those of parts that may be younger than the weights: each has corrections of its own.
+    """
+
+    def __init__(self, count: int, device: torch.device, recipe: Recipe, names: Sequence[str] = ()) -> None:
+        self.corrected = recipe.optimizer == "adam"
+        self.betas = recipe.betas
+        self.names = ("", *names)
         self.live = torch.ones(count, dtype=torch.bool, device=device)
         """Whether the place's member is trained; nothing of another one changes."""
-        self.step = torch.zeros(count, dtype=torch.int64, device=device)
-        self.age = torch.zeros(count, dtype=torch.int64, device=device)
-        """Optimizer updates since the optimizer was fresh."""
-        self.rate = torch.zeros(count, dtype=torch.float64, device=device)
-        """The learning rate, factors of parameters left out."""
-        self.decay = torch.zeros(count, dtype=torch.float64, device=device)
-        self.memory = torch.zeros(count, dtype=torch.float32, device=device)
+        rows = 1 + 2 * len(self.names) * self.corrected
+        self.numbers = torch.zeros(rows, count, device=device)
+        """The learning rate, and for each name both of Adam's corrections."""
+        self.decay = torch.zeros(count, device=device)
+        self.none = torch.zeros(count, device=device)
+        self.whole = torch.ones(count, device=device)
+        self.memory = torch.zeros(count, device=device)
         """What the running average of the gradient takes of each new one; 0 where none is kept."""
 
-    def set(self, stack: Stack, courses: Sequence[Course | None]) -> None:
-        """Take up where the members of a stack stand, and which of them have a course."""
+    @property
+    def rate(self) -> Tensor:
+        """The learning rate, factors of parameters left out."""
+        return self.numbers[0]
+
+    def corrections(self, name: str = "") -> Corrections | None:
+        """What Adam's averages are divided by, of weights or of a younger part; None where the optimizer is another."""
+        if not self.corrected:
+            return None
+        at = 1 + 2 * self.names.index(name)
+        return Corrections(self.numbers[at], self.numbers[at + 1])
+
+    def held(self) -> list[Tensor]:
+        """All tensors."""
+        return [self.live, self.numbers, self.decay, self.none, self.whole, self.memory]
+
+    def set(self, courses: Sequence[Course | None]) -> None:
+        """Take up who has a course, and what does not change along it."""
         write(self.live, [course is not None for course in courses])
-        write(self.step, stack.steps)
-        write(self.age, stack.updates)
         write(self.decay, [0.0 if course is None else course.recipe.weight_decay for course in courses])
         averages = [None if course is None else course.average for course in courses]
         write(self.memory, [0.0 if decay is None else 1 - decay for decay in averages])
 
-    def turn(self) -> None:
-        """A step was taken."""
-        self.step += self.live
-        self.age += self.live
+    def numbers_at(self, rates: Tensor, ages: Sequence[Sequence[int]]) -> Tensor:
+        """The numbers of steps that follow one another, (steps, rows, places), on the host.
+
+        `rates` has a row a step, in float64; `ages` the updates of each name's optimizer before the first of them.
+        """
+        rows = [rates]
+        ahead = torch.arange(1, len(rates) + 1, dtype=torch.float64).unsqueeze(1)
+        for updates in ages if self.corrected else ():
+            exact = (ahead + torch.tensor(updates, dtype=torch.float64)).clamp(min=1)
+            rows += [1 - self.betas[0] ** exact, (1 - self.betas[1] ** exact).sqrt()]
+        return torch.stack(rows, dim=1).float()
 
 
 def write(tensor: Tensor, values: Sequence[float | int | bool]) -> None:

@@ -20,6 +20,7 @@ class Rehearsal:
     """Records steps as lists of operations."""
 
     name = "rehearsal"
+    spoils = True
 
     def record(self, step: Step, times: int, held: Sequence[Tensor]) -> Step:
         """Record without leaving a trace in what is held: a capture computes nothing."""

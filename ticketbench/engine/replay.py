@@ -25,6 +25,8 @@ class Recorder(Protocol):
 
     name: str
     """For the record."""
+    spoils: bool
+    """Whether whatever a step has used up is overwritten, to show who reads it again."""
 
     def record(self, step: Step, times: int, held: Sequence[Tensor]) -> Step:
         """The step so many times over, as one thing to call. `held` are the tensors that stay where they are."""
@@ -39,6 +41,7 @@ class CudaGraphs:
     """Captures steps on a stream of its own, all in one pool of memory."""
 
     name = "graph"
+    spoils = False
 
     def __init__(self) -> None:
         self.stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]

@@ -21,7 +21,7 @@ from ticketbench.engine.data import TaskData
 from ticketbench.engine.feed import HostFeed
 from ticketbench.engine.network import Network
 from ticketbench.engine.parts import moving_parts
-from ticketbench.engine.places import Places, by_place, write
+from ticketbench.engine.places import by_place
 from ticketbench.engine.regimes import StackedRegime
 from ticketbench.engine.replay import Recorder, Replays
 from ticketbench.engine.stack import Stack
@@ -62,12 +62,11 @@ class Stepper:
         """The stack whose tensors move: its totals and counters are those of the training."""
         self.losses: Callable[..., Tensor] = losses or network.losses
         first = self.moving[0]
-        self.places = Places(len(stack), first.device)
         self.courses: list[Course | None] = []
         self.by_place: ByPlace | None = None
         self.by_class: ByClass | None = None
         if first.is_cuda or recorder is not None if on_device is None else on_device:
-            self.by_place = ByPlace(recipe, stack, self.parts, self.places)
+            self.by_place = ByPlace(recipe, stack, self.parts)
         else:
             self.by_class = ByClass(recipe, stack, self.parts)
         self.held_beside = held_beside
@@ -78,6 +77,13 @@ class Stepper:
         self.host: HostFeed | None = None
         self._averaging = False
         self.refresh()
+
+    @property
+    def live(self) -> Tensor:
+        """Whether the member at each place is trained."""
+        if self.by_place is not None:
+            return self.by_place.places.live
+        return torch.tensor([course is not None for course in self.courses], device=self.moving[0].device)
 
     @property
     def everyone(self) -> bool:
@@ -101,7 +107,8 @@ class Stepper:
             self.host = HostFeed(data, self.network, courses, self.drawn)
             return
         if self.tables is None:
-            self.tables = TableFeed(data, self.network, courses, self.drawn)
+            assert self.by_place is not None
+            self.tables = TableFeed(data, self.network, courses, self.drawn, self.by_place)
         self.tables.enter(courses, self.stack.steps)
         if self.replays is None:
             self.replays = Replays(self.advance, self.recorder, self.held)
@@ -124,21 +131,20 @@ class Stepper:
         """Take up masks, slots and courses that changed since the last step."""
         if self.by_place is not None:
             self.by_place.refresh()
+            if self.courses:
+                self.by_place.places.set(self.courses)
         else:
             assert self.by_class is not None
             self.by_class.refresh(self.courses)
-        if self.courses:
-            self.places.set(self.stack, self.courses)
 
     def held(self) -> list[Tensor]:
         """Everything that a replayed step reads or writes: tensors that stay where they are."""
-        stack, feed, places = self.stack, self.tables, self.places
+        stack, feed = self.stack, self.tables
         assert feed is not None
         states: list[Mapping[str, Tensor]] = [stack.parameters, stack.buffers, stack.masks, *stack.slots.values()]
-        states += [stack.averages, stack.carried, stack.extras, feed.chunk, self.by_place.born if self.by_place else {}]
+        states += [stack.averages, stack.carried, stack.extras, feed.chunk]
         found = [tensor.detach() for state in states for tensor in state.values()]
-        found += [stack.totals, feed.cursor, feed.ring, feed.along]
-        found += [places.live, places.step, places.age, places.rate, places.decay, places.memory]
+        found += [stack.totals, feed.cursor, feed.ring, feed.along, *feed.moves.places.held()]
         found += [stored(feed.data.train.inputs), stored(feed.data.train.targets)]
         module = self.network.module
         found += [part.detach() for part in (*module.parameters(), *module.buffers())]
@@ -162,6 +168,8 @@ class Stepper:
             taken = self._replayed(count) if self.recorder is not None else self._launched()
             count -= taken
             self.took(taken)
+            if self.recorder is not None and self.recorder.spoils and self.tables is not None:
+                self.tables.spoil(self.stack.steps)
 
     def took(self, steps: int) -> None:
         """Note steps of everyone who has a course, or of all where nobody has one."""
@@ -188,16 +196,15 @@ class Stepper:
             firsts = list(range(len(self.stack)))
         rates = [0.0 if (course := self.courses[at]) is None else course.rates[steps[at]] for at in firsts]
         losses = self.step(given.inputs, given.targets, rates, given.call, given.drawn)
-        self.stack.totals += losses if self.everyone else losses.where(self.places.live, 0)
+        self.stack.totals += losses if self.everyone else losses.where(self.live, 0)
         return 1
 
     def advance(self) -> None:
         """One step as a function of what lies on the device, for whoever has a course."""
         assert self.tables is not None
-        given = self.tables.at(self.places)
+        given = self.tables.at()
         losses = self.compute(given.inputs, given.targets, given.call, given.drawn)
-        self.stack.totals += losses.where(self.places.live, 0)
-        self.places.turn()
+        self.stack.totals += losses.where(self.live, 0)
         self.tables.turn()
 
     def drawn(
@@ -228,10 +235,8 @@ class Stepper:
         if self.by_place is None:
             return self.compute(inputs, targets, call, drawn or {}, learning_rate)
         rates = [learning_rate] * len(self.stack) if isinstance(learning_rate, float) else learning_rate
-        write(self.places.rate, rates)
-        losses = self.compute(inputs, targets, call, drawn or {})
-        self.places.turn()
-        return losses
+        self.by_place.set_rates(rates)
+        return self.compute(inputs, targets, call, drawn or {})
 
     def compute(
         self,
@@ -252,7 +257,7 @@ class Stepper:
             assert self.by_class is not None
             self.by_class.apply(gradients, rates, guarded)
         for name, tensor in statistics.items():  # who is not trained does not remember this batch
-            tensor.copy_(tensor.where(by_place(self.places.live, tensor).bool(), before[name]))
+            tensor.copy_(tensor.where(by_place(self.live, tensor).bool(), before[name]))
         return losses
 
     def gradients(

@@ -15,27 +15,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from ticketbench.engine.by_place import ByPlace
 from ticketbench.engine.course import Course
 from ticketbench.engine.data import Stored, TaskData, augment_draws, augmented_by, gather, permutation
 from ticketbench.engine.feed import Draw, StepInputs
 from ticketbench.engine.network import Network
-from ticketbench.engine.places import Places
 from ticketbench.engine.state import State
 
 CHUNK_STEPS = 256
 """Steps of a chunk at most."""
 CHUNK_BYTES = 64 * 2**20
 """What a chunk may take."""
-RATE, AUGMENT, INPUTS, TARGETS = "rate", "augmentation", "inputs", "targets"
+NUMBERS, START, AUGMENT, INPUTS, TARGETS = "numbers", "start", "augmentation", "inputs", "targets"
 
 
 class TableFeed:
-    """The tables of one stack. `Places` says where each member stands."""
+    """The tables of one stack. What a step has to know of each place is written into `Places`."""
 
-    def __init__(self, data: TaskData, network: Network, courses: Sequence[Course | None], draw: Draw) -> None:
+    def __init__(
+        self, data: TaskData, network: Network, courses: Sequence[Course | None], draw: Draw, moves: ByPlace
+    ) -> None:
         self.data = data
         self.network = network
         self.draw = draw
+        self.moves = moves
         self.courses = list(courses)
         course = next(one for one in courses if one is not None)
         self.batch = min(course.recipe.batch, len(data.train))
@@ -82,6 +85,17 @@ class TableFeed:
         """Note that so many steps were taken."""
         self.used += steps
 
+    def spoil(self, steps: Sequence[int]) -> None:
+        """Overwrite what steps have used up: one that reads it again shows by its results. For rehearsals."""
+        for table in self.chunk.values():
+            table[: self.used] = float("nan") if table.is_floating_point() else 0
+        for place, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
+            for half, epoch in enumerate(self.halves[place] if self.halves and course is not None else ()):
+                if epoch < step // self.per_epoch:
+                    length = self.per_epoch * self.batch
+                    self.ring[place, half * length :][:length] = 0
+                    self.halves[place][half] = -1
+
     def _load_orders(self, steps: Sequence[int]) -> int:
         if not self.halves:
             return CHUNK_STEPS
@@ -114,17 +128,23 @@ class TableFeed:
         """The next rows of the chunk. Its tensors stay where they are once they exist."""
         first = self._row(steps, 0)
         if not self.length:
-            bytes_each = sum(value.nbytes for value in first.values()) + 8 * len(self.courses)
+            bytes_each = sum(value.nbytes for value in first.values()) + self.moves.places.numbers.nbytes
             self.length = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
-            like = {RATE: torch.zeros(len(self.courses), dtype=torch.float64), **first}
+            like = {
+                NUMBERS: self.moves.places.numbers,
+                START: torch.zeros(len(self.courses), dtype=torch.int64),
+                **first,
+            }
             self.chunk = {
                 name: torch.zeros(self.length, *value.shape, dtype=value.dtype, device=self.data.device)
                 for name, value in like.items()
             }
         rows = [first, *(self._row(steps, ahead) for ahead in range(1, self.length))] if first else []
+        ready = {name: torch.stack([row[name] for row in rows]) for name in first}
+        ready[NUMBERS] = self.moves.places.numbers_at(self._rates(steps), self.moves.ages())
+        ready[START] = self._starts(steps)
         for name, table in self.chunk.items():
-            ready = self._rates(steps) if name == RATE else torch.stack([row[name] for row in rows])
-            table.copy_(on_its_way(ready, self.data.device), non_blocking=True)
+            table.copy_(on_its_way(ready[name], self.data.device), non_blocking=True)
         self.used = 0
         self.cursor.zero_()
 
@@ -136,6 +156,13 @@ class TableFeed:
                 rates = course.rate_table[step : step + self.length]
                 found[place, : len(rates)] = rates
         return found.T.contiguous()
+
+    def _starts(self, steps: Sequence[int]) -> Tensor:
+        """Where each member's batches of the next steps begin: in the ring, or in each of the streams."""
+        later = torch.tensor(steps) + torch.arange(self.length).unsqueeze(1)
+        if self.data.task.contiguous:
+            return later % self.per_epoch
+        return later % (2 * self.per_epoch) * self.batch
 
     def _row(self, steps: Sequence[int], ahead: int) -> State:
         """What the step that comes so many steps later needs beside its learning rates; often nothing.
@@ -180,17 +207,17 @@ class TableFeed:
 
     # -- on the device, in a step ----------------------------------------------------------------------------
 
-    def at(self, places: Places) -> StepInputs:
-        """What the step needs for which the tables' counters stand; a function of what lies on the device."""
+    def at(self) -> StepInputs:
+        """What the step needs at which the counter stands; a function of what lies on the device."""
         now = {name: table.index_select(0, self.cursor)[0] for name, table in self.chunk.items()}
-        places.rate.copy_(now.pop(RATE))
-        draws = now.pop(AUGMENT, None)
+        self.moves.places.numbers.copy_(now.pop(NUMBERS))
+        start, draws = now.pop(START), now.pop(AUGMENT, None)
         if self.on_host:
             flat = now.pop(INPUTS)
             inputs = self.data.task.prepare(flat.flatten(0, 1))
             inputs, targets = inputs.view(*flat.shape[:2], *inputs.shape[1:]), now.pop(TARGETS)
         else:
-            inputs, targets = gather(self.data.train, self._index(places))
+            inputs, targets = gather(self.data.train, self._index(start.unsqueeze(1)))
         if draws is not None:
             inputs = augmented_by(self.data.task, inputs, draws)
         return StepInputs(inputs, targets, {}, now)
@@ -199,12 +226,10 @@ class TableFeed:
         """The next step reads the next row."""
         self.cursor += 1
 
-    def _index(self, places: Places) -> Tensor:
-        at = places.step % self.per_epoch
+    def _index(self, start_f1: Tensor) -> Tensor:
         if self.data.task.contiguous:
-            return self.along * self.per_epoch + at.unsqueeze(1)
-        start = places.step % (2 * self.per_epoch) * self.batch
-        return self.ring.gather(1, start.unsqueeze(1) + self.along)
+            return self.along * self.per_epoch + start_f1
+        return self.ring.gather(1, start_f1 + self.along)
 
 
 def stored(examples: Tensor) -> Tensor:
