@@ -108,7 +108,7 @@ WRONG = {
     "unknown tier": (
         "[tiers.smoke]",
         "[tiers.smok]",
-        "the key 'tiers.smok' must be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')",
+        "the key 'tiers.smok' must be 'smoke', 'small', 'hour', 'paper' or 'wide' (it is 'smok')",
     ),
     "headline of no task": (
         "[methods]",
