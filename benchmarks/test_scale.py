@@ -13,6 +13,7 @@ import pytest
 from ticketbench.plan.estimate import estimate
 from ticketbench.plan.plan import Selection, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
+from ticketbench.plan.speed import cpu_speed
 from ticketbench.plugin.loading import load_plugins
 from ticketbench.store.schema import CellRecord, CurvePoint, Environment
 from ticketbench.store.store import Store
@@ -41,11 +42,13 @@ CELL = CellRecord(
 def test_plan_of_100_000_cells(benchmark, capsys):
     """Suite to cells, keys, fleets and an estimate."""
 
+    speed = cpu_speed()
+
     def plan() -> int:
         plugins = load_plugins()
         whole = make_plan(find_suite("drn", plugins), "small", plugins, Selection(seeds=9100))
-        whole.fleets(whole.cells, "cpu", 2)
-        estimate(whole.cells, Resolver(plugins))
+        fleets = whole.fleets(whole.cells, "cpu", 2)
+        estimate(fleets, Resolver(plugins), speed, ["cpu", "cpu"])
         return len(whole.cells)
 
     start = time.perf_counter()

@@ -32,6 +32,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def rates_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What runs take here is remembered for no user, and corrects no estimate of another test's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TICKETBENCH_RATES", str(tmp_path_factory.mktemp("rates") / "rates.json"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def interpreted() -> Iterator[Callable[..., tuple[Any, tuple[Any, ...]]]]:
     """Calls a function where kernels are interpreted."""

@@ -306,3 +306,14 @@ def test_an_interruption_that_no_exception_told_of_ends_the_run(plan, store, plu
     assert len(store.statuses()) == 2
     assert [*store.local.glob("claims/*.claims")] == []
     assert run(plan, store, Pretender(), plugins).ok
+
+
+def test_a_run_tells_how_long_its_fleets_took(plan, store, plugins, monkeypatch):
+    """From a fleet's start to its last record; a fleet with a cell that was lost tells nothing."""
+    clock = iter(range(1000))
+    monkeypatch.setattr(run_module.time, "monotonic", lambda: float(next(clock)))
+    executor = Pretender({0: "ok", 1: "failed"})
+    summary = run(plan, store, executor, plugins, fleet_size=1)
+    well = [fleet for fleet in executor.fleets if fleet.cells[0].seed != 1]
+    assert [fleet for fleet, _ in summary.fleets] == well
+    assert [seconds for _, seconds in summary.fleets] == [2.0] * len(well)

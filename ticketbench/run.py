@@ -32,6 +32,8 @@ class Summary:
     computed: int = 0
     """Cells that this run computed; the others were in the store, or another run's."""
     seconds: float = 0.0
+    fleets: list[tuple[Fleet, float]] = field(default_factory=list)
+    """The fleets that ended well, in the order in which they began, with the seconds that each took a worker."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -42,6 +44,29 @@ class Summary:
     def ok(self) -> bool:
         """Whether every cell was judged and none collapsed, diverged, failed or ran out of time."""
         return set(self.statuses.values()) <= {"ok", "skipped"}
+
+
+@dataclass
+class Stopwatch:
+    """How long each fleet takes its worker, from its start to its last record."""
+
+    began: dict[str, float] = field(default_factory=dict)
+    ended: dict[str, tuple[Fleet, float]] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    def hear(self, event: Event) -> None:
+        """Note when a fleet starts, and when records of it come."""
+        name, now = event.fleet.name, time.monotonic()
+        self.began.setdefault(name, now)
+        if event.records:
+            self.ended[name] = event.fleet, now
+        if any(record.status in ("failed", "timeout", "diverged") for record in event.records):
+            self.failed.add(name)
+
+    def laps(self) -> list[tuple[Fleet, float]]:
+        """The fleets of which no cell was lost or given up, in the order in which they began."""
+        whole = [name for name in self.began if name in self.ended and name not in self.failed]
+        return [(self.ended[name][0], self.ended[name][1] - self.began[name]) for name in whole]
 
 
 def run(
@@ -69,8 +94,10 @@ def run(
         while todo:
             fleets = plan.fleets(todo, device, executor.workers, fleet_size, room)
             taken: set[str] = set()
+            clock = Stopwatch()
             mine = fleets_taken(fleets, claims, again, taken)
             for event in executor.run(mine, worker_setup(plan, store, keep_tickets)):
+                clock.hear(event)
                 if event.records:
                     summary.computed += write_records(event, store, environment, plugins)
                     taken -= {record.key for record in event.records}
@@ -79,6 +106,7 @@ def run(
                     notify(plugins, "ticketbench_fleet_progress", phase=event.phase, steps=event.steps, **facts)
                 if interrupted():
                     raise KeyboardInterrupt
+            summary.fleets += clock.laps()
             if taken:
                 raise StoreError(f"the executor lost {len(taken)} cells: it took them and left no records")
             todo, again = wait_for_others(todo, attempts, store, claims), frozenset()

@@ -34,3 +34,7 @@ class Iterative(Method):
             share = number / self.rounds
             density = trial.density**share if self.schedule == "exponential" else 1 - (1 - trial.density) * share
             yield trial.pruning(trial.density if number == self.rounds else density, scope=self.scope)
+
+    def scorings(self, density: float) -> float:
+        """One a round."""
+        return float(self.rounds)

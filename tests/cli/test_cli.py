@@ -15,7 +15,7 @@ from places import STRANGER
 
 import ticketbench as package
 from ticketbench.cli import COMMANDS, main
-from ticketbench.cli.common import finite, pick_devices, pick_tier
+from ticketbench.cli.common import finite
 from ticketbench.plugin.hookspecs import OFFERS
 from ticketbench.plugin.loading import Plugins
 from ticketbench.render.numbers import amount, duration
@@ -179,7 +179,7 @@ def test_a_suite_that_cannot_be_read_is_listed_as_broken(call, tmp_path: Path):
     said = call("list", "suites", "--json", "--plugin", tmp_path / "offers.py")
     rows = {row["name"]: row["summary"] for row in said.json}
     assert rows["bad"].startswith(f"broken: {tmp_path / 'bad.toml'} is not valid TOML")
-    assert rows["drn"].endswith("(tiers: smoke, small, paper)")
+    assert rows["drn"].endswith("(tiers: smoke, small, hour, paper, wide)")
 
 
 def test_show_a_method(call):
@@ -245,7 +245,11 @@ def test_plan_for_a_person(call, tiny_suite):
     assert "  density  1.0 (2), 0.5 (2)" in lines
     assert "4 cells, 0 already in ./results" in lines
     assert "2 fleets of 2 cells on 2 worker(s): cpu, fp32" in lines
-    assert re.fullmatch(r"estimate: \d+ kFLOP, [\d.]+ kB for the largest fleet, about [\d.]+ s", lines[-1])
+    assert re.fullmatch(
+        r"estimate: \d+ kFLOP, [\d.]+ kB for the largest fleet, about [\d.]+ s \(from a first guess\) on this CPU, "
+        r"measured",
+        lines[-1],
+    )
 
 
 def test_plan_for_a_program(call, tiny_suite, cells_of, tmp_path: Path):
@@ -265,10 +269,28 @@ def test_plan_for_a_program(call, tiny_suite, cells_of, tmp_path: Path):
     ]
     assert sorted(key for fleet in plan["fleets"] for key in fleet["cells"]) == sorted(cell.key for cell in cells)
     assert plan["estimate"]["flops"] == 4 * (3 * 144 * 20 * 20 + 144 * 30)
-    assert plan["estimate"]["seconds"] > 0
+    assert plan["estimate"]["seconds"] > 5
+    assert (plan["estimate"]["basis"], plan["estimate"]["computed_for"]) == (
+        "from a first guess",
+        "this CPU, measured",
+    )
     dry = call("run", "--dry-run", *words, "--workers", "1", "--fleet", "1").json
     assert (dry["cells"], dry["fleets"]) == (plan["cells"], plan["fleets"])
     assert sorted(path for path in tmp_path.rglob("*") if "__pycache__" not in path.parts) == before
+
+
+def test_a_plan_for_a_card(call, tiny_suite):
+    """One that need not be here: its name, where its rates are from, and cells with keys of its kind of device."""
+    words = ("plan", "--suite", tiny_suite(), "--plugin", STRANGER, "--card", "l4")
+    said = call(*words)
+    assert (said.status, said.err) == (0, "")
+    assert "2 fleets of 2 cells on 1 worker(s): cuda:0" in said.out
+    assert "(from a first guess) on one l4 that need not be here, rates from the table" in said.out
+    plan = call(*words, "--json").json
+    assert plan["estimate"]["computed_for"] == "one l4 that need not be here, rates from the table"
+    assert {cell["key"] for cell in plan["cells"]}.isdisjoint(
+        cell["key"] for cell in call(*words[:-2], "--device", "cpu", "--json").json["cells"]
+    )
 
 
 def test_a_store_that_has_cells(call, tiny_suite, cells_of, records_of, plugins: Plugins, tmp_path: Path):
@@ -335,27 +357,6 @@ def test_doctor_finds_what_is_wrong(call, tmp_path: Path):
 
 
 # -- small things ------------------------------------------------------------------------------------------
-
-
-def test_the_default_tier(plugins: Plugins, tiny_suite):
-    """paper with a GPU, small without one, else the first there is; and why."""
-    drn, tiny = read_suite(plugins.find("suite", "drn")), read_suite(tiny_suite())
-    assert pick_tier(drn, None, "cuda:0") == ("paper", "the default with a GPU")
-    assert pick_tier(drn, None, "cpu") == ("small", "the default without a GPU")
-    assert pick_tier(drn, "smoke", "cpu") == ("smoke", "asked for")
-    assert pick_tier(tiny, None, "cpu") == pick_tier(tiny, None, "cuda:0") == ("smoke", "the first this suite has")
-
-
-def test_devices_of_workers(monkeypatch: pytest.MonkeyPatch):
-    """One worker a core or a GPU; more of them are dealt round; one GPU can be asked for by number."""
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    assert pick_devices("auto", None) == ("cuda:0", "cuda:1")
-    assert pick_devices("cuda", 3) == ("cuda:0", "cuda:1", "cuda:0")
-    assert pick_devices("cuda:1", None) == ("cuda:1",)
-    assert pick_devices("cpu", 3) == ("cpu",) * 3
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert pick_devices("auto", 2) == ("cpu", "cpu")
 
 
 def test_times_and_amounts_as_a_person_says_them():

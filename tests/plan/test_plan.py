@@ -13,7 +13,8 @@ from places import STRANGER
 
 from ticketbench.errors import OptionError, SuiteError, TicketbenchError, UnknownNameError
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
-from ticketbench.plan.estimate import estimate, room_in
+from ticketbench.plan.cost import cost_of
+from ticketbench.plan.estimate import room_in
 from ticketbench.plan.plan import CPU_FLEET, CUDA_FLEET, Fleet, Plan, Selection, count_by, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import Plugins, load_plugins
@@ -438,7 +439,7 @@ def test_fleets_are_no_larger_than_the_memory_of_a_worker(plugins, tiny_suite):
     """Where the estimate says that two cells fit, no fleet has three; where not even one does, each has one."""
     whole = make_plan(read_suite(tiny_suite()), "smoke", plugins, Selection(seeds=7))
     resolver = Resolver(plugins)
-    one = estimate(whole.cells[:1], resolver, members=1, rate=1e9).memory
+    one = cost_of(whole.cells[0].setting, resolver).memory(1)
     for memory, most in ((2.5 * one, 2), (one / 2, 1)):
         fleets = whole.fleets(whole.cells, "cpu", 1, room=room_in(memory, resolver))
         assert max(len(fleet.cells) for fleet in fleets) == most

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import ticketbench as core
 import ticketbench_methods
-from ticketbench.plugin.meaning import DISPLAYED, executed, meaning
+from ticketbench.plugin.meaning import DISPLAYED, PLANNED, executed, meaning
 
 PLUGINS = sorted(Path(ticketbench_methods.__file__).parents[1].rglob("*.py"))
 
@@ -104,12 +104,26 @@ class Mine(Scorer):
 
 def of(text: str) -> str:
     """The meaning of a file that nothing else is imported from."""
-    return meaning(executed(text), DISPLAYED)
+    return meaning(executed(text), DISPLAYED | PLANNED)
 
 
 def test_layout_comments_docstrings_types_and_words_for_people_do_not_count():
     """The same plugin, written by another hand."""
     assert of(REWRITTEN) == of(PLUGIN)
+
+
+SCORINGS = """
+    def scorings(self, density):
+        return 100.0
+"""
+
+
+def test_what_plans_guess_by_does_not_count():
+    """A method `scorings` of a class; a function of that name, and a decorated one, might do anything."""
+    assert of(PLUGIN + SCORINGS) == of(PLUGIN)
+    assert of(PLUGIN + SCORINGS.replace("    def", "    @property\n    def")) != of(PLUGIN)
+    assert of(PLUGIN + "\n\ndef scorings(density):\n    return 100.0\n") != of(PLUGIN)
+    assert of(PLUGIN + SCORINGS.replace("scorings", "trainings")) != of(PLUGIN)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_built_in_suites_can_be_planned(plugins: Plugins):
             assert len(make_plan(suite, name, plugins).cells) > 0
 
 
-def test_the_paper_tiers_are_tf32_on_a_gpu_and_others_fp32(plugins: Plugins):
+def test_the_large_tiers_are_tf32_on_a_gpu_and_others_fp32(plugins: Plugins):
     """bf16 stands in a suite only where a committed check on a GPU has shown the tier to be equivalent."""
     checks = [json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "docs" / "precision").glob("*.json")]
     shown = {
@@ -55,7 +55,8 @@ def test_the_paper_tiers_are_tf32_on_a_gpu_and_others_fp32(plugins: Plugins):
         for name, tier in suite.tiers.items():
             assert tier.precision_on("cpu") == "fp32"
             lowest = "tf32" if (suite.name, name) not in shown else "bf16"
-            assert tier.precision_on("cuda") in (("tf32", lowest) if name == "paper" else ("fp32",))
+            lower = name in ("paper", "wide") or (suite.name, name) == ("drn", "hour")
+            assert tier.precision_on("cuda") in (("tf32", lowest) if lower else ("fp32",))
 
 
 KEYS = (
@@ -108,7 +109,7 @@ WRONG = {
     "unknown tier": (
         "[tiers.smoke]",
         "[tiers.smok]",
-        "the key 'tiers.smok' must be 'smoke', 'small', 'hour' or 'paper' (it is 'smok')",
+        "the key 'tiers.smok' must be 'smoke', 'small', 'hour', 'paper' or 'wide' (it is 'smok')",
     ),
     "headline of no task": (
         "[methods]",

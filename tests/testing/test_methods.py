@@ -135,6 +135,13 @@ class EndlessTrainings(Random):
         return float("inf")
 
 
+class FewerThanNoScorings(Random):
+    """No estimate either."""
+
+    def scorings(self, density):
+        return -1.0
+
+
 @pytest.mark.parametrize(
     ("method", "says"),
     [
@@ -149,6 +156,7 @@ class EndlessTrainings(Random):
         (ReturnsMask(), r"draw\(\) returns dict\. It is either a plain function"),
         (Crashes(), r"fails at density 0\.5: AttributeError: .*prunes.* \(at .*test_methods\.py:\d+\)"),
         (EndlessTrainings(), r"trainings\(0\.5\) is inf; it must be how many full trainings"),
+        (FewerThanNoScorings(), r"scorings\(0\.5\) is -1\.0; it must be how often weights are ranked"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Method) else "",
 )

@@ -1,4 +1,4 @@
-"""What several commands share: options, choices of device and tier, and output for programs."""
+"""What several commands share: options, plans, and output for programs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import rich_click as click
 
 if TYPE_CHECKING:
+    from ticketbench.cli.crew import Crew
     from ticketbench.plan.plan import Plan, Selection
     from ticketbench.plugin.loading import Plugins
-    from ticketbench.suite.suite import Suite
+
+TIER_HELP = "smoke, small, hour, paper or wide. Default: with a GPU the largest of about an hour, small without."
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISION_HELP = "fp32, tf32 or bf16; part of a key. Default: what the tier says for the device; fp32 on a CPU."
@@ -31,7 +33,7 @@ def matrix_options(command: F) -> F:
     """What selects the cells of a run."""
     decorators = [
         click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file."),
-        click.option("--tier", help="smoke, small, hour or paper. Default: paper with a GPU, small without."),
+        click.option("--tier", help=TIER_HELP),
         click.option("--method", "methods", multiple=True, help="A row of the suite, a method or a scorer."),
         click.option("--task", "tasks", multiple=True, help="Only this task; repeatable."),
         click.option("--model", "models", multiple=True, help="Only this model; repeatable."),
@@ -66,59 +68,11 @@ def load(plugin_files: tuple[str, ...] = (), blocked: tuple[str, ...] = ()) -> P
     return plugins
 
 
-def pick_devices(device: str, workers: int | None) -> tuple[str, ...]:
-    """The device of each worker, such as ("cpu", "cpu"); a `DeviceError` where there is no such device."""
-    import torch
-
-    from ticketbench.errors import DeviceError
-    from ticketbench.store.environment import available_cores
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device == "auto":
-        device = "cuda" if count else "cpu"
-    if device == "cpu":
-        return ("cpu",) * (workers or available_cores())
-    kind, _, index = device.partition(":")
-    if kind != "cuda" or (index and not index.isdecimal()):
-        raise DeviceError(f"unknown --device '{device}'. Valid: auto, cpu, cuda, cuda:0 …")
-    if not count:
-        raise DeviceError(f"--device {device}: this machine has no CUDA device. Use --device cpu.")
-    if index:
-        if int(index) >= count:
-            raise DeviceError(f"--device {device}: there are {count} CUDA devices, numbered from 0.")
-        return (device,) * (workers or 1)
-    return tuple(f"cuda:{at % count}" for at in range(workers or count))
-
-
-def worker_memory(devices: tuple[str, ...]) -> float:
-    """The bytes a fleet may take: seven tenths of a GPU, or of a worker's share of the main memory."""
-    import torch
-
-    from ticketbench.store.environment import memory
-
-    if devices[0] == "cpu":
-        return 0.7 * memory() / len(devices)
-    return 0.7 * min(torch.cuda.mem_get_info(device)[1] / devices.count(device) for device in devices)
-
-
-def pick_tier(suite: Suite, tier: str | None, device: str) -> tuple[str, str]:
-    """The tier that was asked for, or the default for the device, and in a few words why it is that one."""
-    if tier is not None:
-        suite.tier(tier)
-        return tier, "asked for"
-    if device.startswith("cuda") and "paper" in suite.tiers:
-        return "paper", "the default with a GPU"
-    if "small" in suite.tiers:
-        return "small", "the default without a GPU"
-    only = next(iter(suite.tiers))
-    return only, "the first this suite has"
-
-
 def prepare(
     plugins: Plugins,
     suite_name: str,
     tier: str | None,
-    device: str,
+    crew: Crew,
     timeout: float | None,
     precision: str,
     **selected: Any,
@@ -126,14 +80,15 @@ def prepare(
     """The plan that the options describe, and why its tier was picked."""
     from dataclasses import replace
 
+    from ticketbench.cli.default_tier import pick_tier
     from ticketbench.plan.plan import Selection, find_suite, make_plan
 
     if precision:
         check_precision(precision, "--precision")
     suite = find_suite(suite_name, plugins)
-    chosen, why = pick_tier(suite, tier, device)
+    chosen, why = pick_tier(suite, tier, crew, plugins, precision=precision)
     selection: Selection = Selection(**selected)
-    plan = make_plan(suite, chosen, plugins, selection, device.partition(":")[0], precision)
+    plan = make_plan(suite, chosen, plugins, selection, crew.devices[0].partition(":")[0], precision)
     return (replace(plan, timeout=timeout) if timeout else plan), why
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import check_precision, finite, load, matrix_options, pick_devices, prepare, print_json
+from ticketbench.cli.common import check_precision, finite, load, matrix_options, prepare, print_json
 from ticketbench.cli.run import compute_plan
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def equivalence_command(
     """
     from dataclasses import replace
 
+    from ticketbench.cli.crew import crew_here, pick_devices
     from ticketbench.errors import OptionError
     from ticketbench.files import write_bytes
     from ticketbench.results.equivalence import paired_rows
@@ -64,17 +65,17 @@ def equivalence_command(
     if out is not None and not out.parent.is_dir():
         raise OptionError(f"--out {out}: there is no folder {out.parent}")
     plugins = load(plugin_files, blocked)
-    devices = pick_devices(device, workers)
+    crew = crew_here(pick_devices(device, workers))
     selected["seeds"] = SEEDS if seeds is None else seeds
-    whole, why = prepare(plugins, suite_name, tier, devices[0], None, against, methods=methods, **selected)
+    whole, why = prepare(plugins, suite_name, tier, crew, None, against, methods=methods, **selected)
     rows = methods or tuple(dict.fromkeys(cell.setting.row for cell in whole.cells))[:ROWS]
     trusted, other = (
-        prepare(plugins, suite_name, tier, devices[0], None, name, methods=rows, **selected)[0]
+        prepare(plugins, suite_name, tier, crew, None, name, methods=rows, **selected)[0]
         for name in (against, precision)
     )
     store = Store(store_address, create=True)
     both = replace(trusted, cells=(*trusted.cells, *other.cells))
-    compute_plan(both, why, plugins, devices, store, fleet_size=fleet_size or 0, quiet=as_json)
+    compute_plan(both, why, plugins, crew, store, fleet_size=fleet_size or 0, quiet=as_json)
     sides = [store.records(cell.key for cell in plan.cells) for plan in (trusted, other)]
     comparisons = paired_rows(*sides)
     result = {

@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import finished_in, load, matrix_options, pick_devices, prepare, print_json, worker_memory
+from ticketbench.cli.common import finished_in, load, matrix_options, prepare, print_json
 from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
+    from ticketbench.cli.crew import Crew
     from ticketbench.plan.plan import Plan
     from ticketbench.plugin.loading import Plugins
 
 
 @click.command("plan")
 @matrix_options
+@click.option(
+    "--card",
+    metavar="NAME",
+    help="Plan for this GPU, which need not be here: h200, h100, a100, l40s, rtx4090, l4 or t4. Default: the one that "
+    "is here, else h200.",
+)
 def plan_command(
     suite_name: str,
     tier: str | None,
@@ -26,35 +33,36 @@ def plan_command(
     as_json: bool,
     plugin_files: tuple[str, ...],
     blocked: tuple[str, ...],
+    card: str | None,
     **selected: Any,
 ) -> None:
     """Show the cells of a run, the fleets they form, and an estimate of FLOPs, memory and time."""
     plugins = load(plugin_files, blocked)
-    devices = pick_devices(device, workers)
-    plan, why = prepare(plugins, suite_name, tier, devices[0], None, **selected)
-    show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
+    from ticketbench.cli.crew import planned_crew
+
+    crew = planned_crew(device, workers, card)
+    plan, why = prepare(plugins, suite_name, tier, crew, None, **selected)
+    show_plan(plan, why, plugins, crew, store_address, as_json, fleet_size or 0)
 
 
 def show_plan(
     plan: Plan,
     why: str,
     plugins: Plugins,
-    devices: tuple[str, ...],
+    crew: Crew,
     store_address: str,
     as_json: bool,
     fleet_size: int = 0,
 ) -> None:
     """Print a plan for a person, or as JSON: its cells, fleets, FLOPs, memory and time."""
-    from ticketbench.plan.estimate import estimate, largest_fleet, room_in
+    from ticketbench.cli.default_tier import other_tiers
     from ticketbench.plan.plan import count_by
-    from ticketbench.plan.resolve import Resolver
 
     finished = finished_in(store_address)
     todo = [cell for cell in plan.cells if cell.key not in finished]
-    resolver = Resolver(plugins)
-    fleets = plan.fleets(todo, devices[0], len(devices), fleet_size, room_in(worker_memory(devices), resolver))
-    cost = estimate(todo, resolver)
-    cost.memory = largest_fleet(fleets, resolver)
+    resolver = crew.resolver(plugins)
+    fleets = crew.fleets(plan, todo, resolver, fleet_size)
+    cost = crew.estimate(fleets, resolver)
     if as_json:
         print_json(
             {
@@ -62,7 +70,7 @@ def show_plan(
                 "version": plan.suite.version,
                 "tier": plan.tier,
                 "precision": plan.cells[0].setting.precision,
-                "devices": devices,
+                "devices": crew.devices,
                 "cells": [
                     {
                         "key": cell.key,
@@ -75,7 +83,13 @@ def show_plan(
                     for cell in plan.cells
                 ],
                 "fleets": [{"name": fleet.name, "cells": [cell.key for cell in fleet.cells]} for fleet in fleets],
-                "estimate": {"flops": cost.flops, "memory": cost.memory, "seconds": cost.over(len(devices))},
+                "estimate": {
+                    "flops": cost.flops,
+                    "memory": cost.memory,
+                    "seconds": cost.seconds,
+                    "basis": cost.basis,
+                    "computed_for": crew.speed.about,
+                },
             }
         )
         return
@@ -91,9 +105,13 @@ def show_plan(
     sizes = sorted({len(fleet.cells) for fleet in fleets})
     click.echo(
         f"{len(fleets)} fleets of {' or '.join(map(str, sizes))} cells "
-        f"on {len(devices)} worker(s): {', '.join(sorted(set(devices)))}, {plan.cells[0].setting.precision}"
+        f"on {len(crew.devices)} worker(s): {', '.join(sorted(set(crew.devices)))}, {plan.cells[0].setting.precision}"
     )
     click.echo(
         f"estimate: {amount(cost.flops, 'FLOP')}, {amount(cost.memory, 'B')} for the largest fleet, "
-        f"about {duration(cost.over(len(devices)))}"
+        f"about {duration(cost.seconds)} ({cost.basis}) on {crew.speed.about}"
     )
+    if cost.memory > crew.memory:
+        click.echo(f"a fleet of one cell needs more than the {amount(crew.memory, 'B')} that a worker may take")
+    for line in other_tiers(plan, crew, resolver):
+        click.echo(line)

@@ -16,6 +16,7 @@ from ticketbench.render.numbers import duration
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from ticketbench.cli.crew import Crew
     from ticketbench.plan.cell import Cell
     from ticketbench.plan.plan import Plan
     from ticketbench.plugin.loading import Plugins
@@ -27,29 +28,32 @@ QUIET_SECONDS = 30.0
 
 @contextmanager
 def watch(
-    plan: Plan, todo: Sequence[Cell], why: str, plugins: Plugins, devices: tuple[str, ...], store: Store, quiet: bool
+    plan: Plan,
+    todo: Sequence[Cell],
+    why: str,
+    plugins: Plugins,
+    crew: Crew,
+    store: Store,
+    quiet: bool,
+    fleet_size: int = 0,
 ) -> Iterator[None]:
     """Show what happens: a bar in a terminal, plain lines in a pipe. All on standard error."""
-    from ticketbench.plan.estimate import estimate
-    from ticketbench.plan.plan import count_by, make_plan
-    from ticketbench.plan.resolve import Resolver
+    from ticketbench.cli.default_tier import other_tiers
+    from ticketbench.plan.plan import count_by
 
-    resolver = Resolver(plugins)
-    cost = estimate(todo, resolver)
+    resolver = crew.resolver(plugins)
+    cost = crew.estimate(crew.fleets(plan, todo, resolver, fleet_size), resolver)
     if not quiet:
         about = plan.suite.tier(plan.tier).about
         say(f"suite {plan.suite.name} {plan.suite.version}, tier {plan.tier} ({why}): {about}")
         precisions = " and ".join(count_by(plan.cells, "precision"))
         say(
-            f"{len(todo)} of {len(plan.cells)} cells to compute on {len(devices)} worker(s) "
-            f"({', '.join(sorted(set(devices)))}, {precisions}), about {duration(cost.over(len(devices)))}; "
+            f"{len(todo)} of {len(plan.cells)} cells to compute on {len(crew.devices)} worker(s) "
+            f"({', '.join(sorted(set(crew.devices)))}, {precisions}), about {duration(cost.seconds)} ({cost.basis}); "
             f"records go to {store.address}"
         )
-        for other in plan.suite.tiers:
-            if other != plan.tier and todo:
-                cells = make_plan(plan.suite, other, plugins, device_class=plan.cells[0].setting.device_class).cells
-                price = estimate(cells, resolver)
-                say(f"  tier {other} would be {len(cells)} cells, about {duration(price.over(len(devices)))}")
+        for line in other_tiers(plan, crew, resolver) if todo else ():
+            say(f"  {line}")
     display = Bar(cost.steps, len(todo)) if sys.stderr.isatty() and not quiet else PlainLines(cost.steps, quiet=quiet)
     plugins.manager.register(display, name="progress display")
     try:

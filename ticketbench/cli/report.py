@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help="smoke, small, hour or paper. Default: the largest that the store has.")
+@click.option("--tier", help="smoke, small, hour, paper or wide. Default: the largest that the store has.")
 @click.option("--store", "store_address", default="./results", show_default=True, help="A store, or a submission.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where files go. Default: ./report-SUITE-TIER."

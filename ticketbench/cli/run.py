@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import load, matrix_options, pick_devices, prepare, print_json, worker_memory
+from ticketbench.cli.common import load, matrix_options, prepare, print_json
 from ticketbench.cli.plan import show_plan
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from ticketbench.cli.crew import Crew
     from ticketbench.plan.plan import Plan
     from ticketbench.plugin.loading import Plugins
     from ticketbench.run import Summary
@@ -55,10 +56,12 @@ def run_command(
 ) -> None:
     """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on."""
     plugins = load(plugin_files, blocked)
-    devices = pick_devices(device, workers)
-    plan, why = prepare(plugins, suite_name, tier, devices[0], timeout, **selected)
+    from ticketbench.cli.crew import crew_here, pick_devices
+
+    crew = crew_here(pick_devices(device, workers))
+    plan, why = prepare(plugins, suite_name, tier, crew, timeout, **selected)
     if dry_run:
-        show_plan(plan, why, plugins, devices, store_address, as_json, fleet_size or 0)
+        show_plan(plan, why, plugins, crew, store_address, as_json, fleet_size or 0)
         return
 
     from ticketbench.cli.table import print_results
@@ -66,7 +69,7 @@ def run_command(
 
     store = Store(store_address, create=True)
     summary = compute_plan(
-        plan, why, plugins, devices, store, retry, keep_tickets=keep_tickets, fleet_size=fleet_size or 0, quiet=as_json
+        plan, why, plugins, crew, store, retry, keep_tickets=keep_tickets, fleet_size=fleet_size or 0, quiet=as_json
     )
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
@@ -88,7 +91,7 @@ def compute_plan(
     plan: Plan,
     why: str,
     plugins: Plugins,
-    devices: tuple[str, ...],
+    crew: Crew,
     store: Store,
     retry: tuple[str, ...] = (),
     *,
@@ -96,29 +99,34 @@ def compute_plan(
     fleet_size: int = 0,
     quiet: bool = False,
 ) -> Summary:
-    """Compute what the store does not have of a plan, on these devices, and show how far it is on standard error."""
+    """Compute what the store does not have of a plan, show how far it is on standard error, remember what it took."""
     from ticketbench.cli.progress import watch
     from ticketbench.executors.local import LocalExecutor
-    from ticketbench.plan.estimate import room_in
-    from ticketbench.plan.resolve import Resolver
+    from ticketbench.plan.estimate import learn
     from ticketbench.run import run, unfinished
 
     todo, _ = unfinished(plan, store, retry)
-    resolver = Resolver(plugins)
+    resolver = crew.resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in todo}.values())
-    with interruptible() as interrupted, watch(plan, todo, why, plugins, devices, store, quiet=quiet):
-        return run(
+    with (
+        interruptible() as interrupted,
+        watch(plan, todo, why, plugins, crew, store, quiet=quiet, fleet_size=fleet_size),
+    ):
+        summary = run(
             plan,
             store,
-            LocalExecutor(devices),
+            LocalExecutor(crew.devices),
             plugins,
-            device=devices[0],
+            device=crew.devices[0],
             retry=retry,
             keep_tickets=keep_tickets,
             fleet_size=fleet_size,
-            room=room_in(worker_memory(devices), resolver),
+            room=crew.room(resolver),
             interrupted=interrupted,
         )
+    if crew.measured is not None:
+        learn(summary.fleets, resolver, crew.speed, len(crew.devices), crew.measured)
+    return summary
 
 
 @contextmanager

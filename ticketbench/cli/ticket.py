@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import PRECISION_HELP, load, pick_devices, plugin_options, print_json
+from ticketbench.cli.common import PRECISION_HELP, TIER_HELP, load, plugin_options, print_json
 from ticketbench.render.numbers import amount
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def ticket_command() -> None:
 
 @ticket_command.command("draw")
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help="smoke, small, hour or paper. Default: paper with a GPU, small without.")
+@click.option("--tier", help=TIER_HELP)
 @click.option("--method", required=True, metavar="ROW", help="A row of the suite, a method or a scorer.")
 @click.option("--task", help="The task, where the suite has several.")
 @click.option("--model", help="The model, where the suite has several.")
@@ -52,15 +52,24 @@ def ticket_draw(
 ) -> None:
     """Draw the ticket of one cell, as a run would, and write it. It is neither trained further nor judged."""
     from ticketbench.cli.common import prepare
+    from ticketbench.cli.crew import crew_here, pick_devices
     from ticketbench.plan.resolve import Resolver
     from ticketbench.tickets.draw import draw_tickets
 
     plugins = load(plugin_files, blocked)
-    where = pick_devices(device, 1)[0]
+    devices = pick_devices(device, 1)
     wanted = {f"{axis}s": (name,) if name else () for axis, name in axes.items()}
     densities = () if density is None else (density,)
     plan, _ = prepare(
-        plugins, suite_name, tier, where, None, precision, methods=(method,), densities=densities, **wanted
+        plugins,
+        suite_name,
+        tier,
+        crew_here(devices),
+        None,
+        precision,
+        methods=(method,),
+        densities=densities,
+        **wanted,
     )
     cells = cells_of(plan, seed)
     target = Path(out)
@@ -71,9 +80,9 @@ def ticket_draw(
     resolver = Resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in cells}.values())
     make_folder(target.parent if target.suffix == SUFFIX else target)
-    for fleet in plan.fleets(cells, where, 1):
+    for fleet in plan.fleets(cells, devices[0], 1):
         for ticket in draw_tickets(
-            fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), where
+            fleet.cells, resolver, plan.suite.headline_of(fleet.cells[0].setting.task.name), devices[0]
         ):
             path = paths[ticket.about["key"]]
             save(ticket, path)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import load, pick_devices, plugin_options, print_json, worker_memory
+from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.cli.crew import pick_devices, worker_memory
 
 if TYPE_CHECKING:
     from ticketbench.board.bundle.reading import Bundle
@@ -99,7 +100,7 @@ def compute(
     from ticketbench.board.verification import only
     from ticketbench.cli.progress import PlainLines
     from ticketbench.executors.local import LocalExecutor
-    from ticketbench.plan.estimate import estimate, room_in
+    from ticketbench.plan.estimate import room_in, training_steps
     from ticketbench.plan.resolve import Resolver
     from ticketbench.run import run
     from ticketbench.store.store import Store
@@ -107,7 +108,7 @@ def compute(
     sampled = only(plan, cells.values())
     resolver = Resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in sampled.cells}.values())
-    display = PlainLines(estimate(sampled.cells, resolver).steps, quiet=quiet)
+    display = PlainLines(training_steps(sampled.cells, resolver), quiet=quiet)
     plugins.manager.register(display, name="progress display")
     with tempfile.TemporaryDirectory(prefix="ticketbench-verify-") as folder:
         store = Store(Path(folder) / "store", create=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from ticketbench.errors import DataError
+from ticketbench.files import cache_folder
 from ticketbench.plugin.contracts import Remote
 
 FOLDER_VARIABLE = "TICKETBENCH_DATA"
@@ -25,10 +26,7 @@ FileState = Literal["verified", "missing", "partial", "wrong"]
 def data_folder() -> Path:
     """Where data files lie: $TICKETBENCH_DATA, else ticketbench in $XDG_CACHE_HOME, else in ~/.cache."""
     own = os.environ.get(FOLDER_VARIABLE)
-    if own:
-        return Path(own).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(cache) if os.path.isabs(cache) else Path.home() / ".cache") / "ticketbench"
+    return Path(own).expanduser().absolute() if own else cache_folder()
 
 
 def verified_file(remote: Remote, who: str) -> Path:

@@ -1,108 +1,164 @@
-"""What a plan will cost: FLOPs, memory and time, from one counted forward pass of each setting.
+"""What a plan will cost: steps, FLOPs, memory and time, from its fleets and the speed of the machine.
 
-Time is FLOPs over this machine's measured speed plus a cost for every operation launched. It is meant to tell
-minutes from hours, not minutes from minutes.
+The time has a worker's start, what each fleet costs beside its steps, every training with its validations, the passes
+of scorers and probes, and every judgement at all its budgets. Not in it are the reading of data, what a method computes
+beside training and scoring, and what a regime adds to a step. Where this machine computed a model before, the ratio of
+what it took to what was estimated corrects the rest (see `ticketbench.plan.measured`).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+import heapq
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from ticketbench.plan.cell import Cell, Setting
-from ticketbench.plan.count import BACKWARD, Size, Work, check_chance, model_size, work_of
-from ticketbench.plan.plan import CPU_FLEET, Fleet, Room
-from ticketbench.plan.resolve import Cast, Resolver
-from ticketbench.plugin.calls import form_of
-from ticketbench.plugin.contracts import Method, Task
-from ticketbench.plugin.options import canonical
-from ticketbench.seeds import common
-
-LAUNCH_SECONDS = 1e-5
-"""What launching one operation costs, whatever its size."""
-SMALL_PRODUCTS = 0.7
-"""The share of the measured rate that the products of small networks reach."""
-COUNTED_STEPS = 4
-"""Training steps whose forward is counted, where it is drawn anew each step."""
-COPIES = 5
-"""Weights, gradients, two optimizer slots, the best validation."""
+from ticketbench.plan.cost import Cost, cost_of
+from ticketbench.plan.measured import Measured
+from ticketbench.plan.plan import Fleet, Room
+from ticketbench.plan.resolve import Resolver
+from ticketbench.plan.speed import Seconds, Speed
 
 
-@dataclass
+@dataclass(frozen=True)
 class Estimate:
-    """What some cells will cost: steps, FLOPs, seconds of one worker, and the memory of the largest fleet."""
+    """What some fleets will cost on some workers."""
 
     cells: int = 0
     steps: int = 0
     """Training steps, summed over cells."""
     flops: float = 0.0
-    seconds: float = 0.0
     memory: float = 0.0
     """Bytes of the largest fleet."""
+    seconds: float = 0.0
+    """Until the last worker is done, its start included."""
+    known: float = 0.0
+    """The share of the fleets' time whose model was measured on this machine before."""
 
-    def over(self, workers: int) -> float:
-        """Seconds when that many workers share the work."""
-        return self.seconds / max(1, workers)
+    @property
+    def basis(self) -> str:
+        """What the time rests on, in a few words."""
+        if self.known == 0:
+            return "from a first guess"
+        return "measured here before" if self.known > 0.99 else f"{self.known:.0%} of it measured here before"
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one cell of a setting costs."""
+class Share:
+    """How often one cell does what costs time."""
 
-    training: Work
-    judging: float
-    size: Size
-    steps: int
-    batch: int
-    elsewhere: bool = False
-    """Whether a ticket is trained elsewhere than it is drawn, and with it the tickets of the levels before."""
+    trainings: float
+    scorings: float
+    looks: float
 
-    def flops(self) -> float:
-        """FLOPs of one full training and one judgement."""
-        return BACKWARD * self.training.flops() * self.batch * self.steps + self.judging
-
-    def seconds(self, rate: float, members: int) -> float:
-        """Seconds of the same, for one of `members` that are stacked."""
-        launches = BACKWARD * self.training.operations * self.steps * LAUNCH_SECONDS / members
-        return self.flops() / rate + launches
-
-    def memory(self, members: int) -> float:
-        """Bytes of a fleet of this size while it trains."""
-        return members * (COPIES * 4 * self.size.parameters + self.training.activations * self.batch)
+    @classmethod
+    def of(cls, cell: Cell, cost: Cost, resolver: Resolver) -> Share:
+        """The trainings, scoring passes and passes of probes of a cell."""
+        method = resolver.chosen("method", cell.setting.method)
+        drawn = method.trainings(cell.density)
+        trainings = drawn + max(0.0, drawn - 1) if cost.elsewhere else drawn
+        scorings = method.scorings(cell.density)
+        looks = cost.looks + cost.looks_each_training * trainings + cost.looks_at_masks * scorings
+        return cls(trainings, scorings, looks)
 
 
-def estimate(cells: Iterable[Cell], resolver: Resolver, members: int = CPU_FLEET, rate: float = 0.0) -> Estimate:
-    """The cost of cells; `rate` in FLOP/s is measured when it is not given."""
-    rate = rate or measured_rate()
-    total = Estimate()
-    known: dict[int, tuple[Cost, Method]] = {}
-    for cell in cells:
-        at = id(cell.setting)
-        if at not in known:
-            known[at] = cost_of(cell.setting, resolver), resolver.cast(cell.setting).method
-        cost, method = known[at]
-        trainings = method.trainings(cell.density)
-        trainings += max(0.0, trainings - 1) if cost.elsewhere else 0.0
-        total.cells += 1
-        total.steps += round(trainings * cost.steps)
-        total.flops += trainings * cost.flops()
-        total.seconds += trainings * cost.seconds(rate, members)
-        total.memory = max(total.memory, cost.memory(members))
-    return total
-
-
-def largest_fleet(fleets: Iterable[Fleet], resolver: Resolver) -> float:
-    """Bytes of the largest of these fleets."""
-    sizes: dict[str, tuple[Setting, int]] = {}
+def estimate(
+    fleets: Sequence[Fleet], resolver: Resolver, speed: Speed, devices: Sequence[str], measured: Measured | None = None
+) -> Estimate:
+    """The cost of fleets on workers, each of which has its device."""
+    cells, steps, flops, memory = 0, 0, 0.0, 0.0
+    times: list[Seconds] = []
+    known = 0.0
+    facts: dict[int, tuple[Cost, float | None]] = {}
+    counted: dict[tuple[int, float], Share] = {}
     for fleet in fleets:
         setting = fleet.cells[0].setting
-        text = setting.fleet_text()
-        sizes[text] = (setting, max(len(fleet.cells), sizes.get(text, (setting, 0))[1]))
-    costs = [cost_of(setting, resolver).memory(members) for setting, members in sizes.values()]
-    return max(costs, default=0.0)
+        if id(setting) not in facts:
+            factor = measured.factor(model_key(setting)) if measured else None
+            facts[id(setting)] = cost_of(setting, resolver), factor
+        (cost, factor), shares = facts[id(setting)], shares_of(fleet.cells, resolver, counted)
+        cells += len(shares)
+        steps += sum(round(share.trainings * cost.steps) for share in shares)
+        flops += sum(share.trainings for share in shares) * cost.flops()
+        memory = max(memory, cost.memory(min(len(shares), fleet.places or len(shares))))
+        times.append(fleet_seconds(cost, shares, setting.precision, speed, fleet.places).times(factor or 1.0))
+        known += times[-1].all if factor else 0.0
+    taken = sum(time.all for time in times)
+    return Estimate(cells, steps, flops, memory, wall_clock(times, speed, devices), known / taken if taken else 0.0)
+
+
+def shares_of(
+    cells: Sequence[Cell], resolver: Resolver, counted: dict[tuple[int, float], Share] | None = None
+) -> list[Share]:
+    """What each cell does, counted once for each setting and density; `counted` has those of other calls."""
+    known = {} if counted is None else counted
+    for cell in cells:
+        at = id(cell.setting), cell.density
+        if at not in known:
+            known[at] = Share.of(cell, cost_of(cell.setting, resolver), resolver)
+    return [known[id(cell.setting), cell.density] for cell in cells]
+
+
+def training_steps(cells: Sequence[Cell], resolver: Resolver) -> int:
+    """How many training steps cells take, added up."""
+    shares = shares_of(cells, resolver)
+    costs = [cost_of(cell.setting, resolver) for cell in cells]
+    return sum(round(share.trainings * cost.steps) for cost, share in zip(costs, shares, strict=True))
+
+
+def guessed_seconds(fleet: Fleet, resolver: Resolver, speed: Speed) -> Seconds:
+    """How long a fleet takes one worker, without what was measured before."""
+    setting = fleet.cells[0].setting
+    cost, shares = cost_of(setting, resolver), shares_of(fleet.cells, resolver)
+    return fleet_seconds(cost, shares, setting.precision, speed, fleet.places)
+
+
+def fleet_seconds(cost: Cost, shares: Sequence[Share], precision: str, speed: Speed, places: int = 0) -> Seconds:
+    """How long cells that do so much take together: as many trainings as the longest of them, passes one by one.
+
+    Where there are fewer places than cells, each place has its share of the trainings at least.
+    """
+    trainings = sum(share.trainings for share in shares)
+    longest = max(*(share.trainings for share in shares), trainings / (places or len(shares)))
+    members = trainings / longest if longest else 1.0  # on average, while one is trained
+    passes = sum(share.scorings + share.looks for share in shares)
+    return (
+        Seconds(speed.fleet + speed.cell * len(shares), 0.0)
+        .plus(speed.training_step(cost, members, precision).times(cost.steps * longest))
+        .plus(speed.judging(cost.validating, members, precision).times(longest))
+        .plus(speed.judging(cost.judging, members, precision).times(longest))
+        .plus(speed.looking(cost, precision).times(passes))
+    )
+
+
+def wall_clock(times: Sequence[Seconds], speed: Speed, devices: Sequence[str]) -> float:
+    """Until the last worker is done, if each takes the next fleet when it is free; a card serves one at a time."""
+    if not times:
+        return 0.0
+    free = [speed.start] * max(1, min(len(devices), len(times)))
+    for time in times:
+        heapq.heapreplace(free, free[0] + time.all)
+    busy = sum(time.busy for time in times) / max(1, len(set(devices)))
+    return max(*free, speed.start + busy)
+
+
+def learn(
+    fleets: Sequence[tuple[Fleet, float]], resolver: Resolver, speed: Speed, workers: int, measured: Measured
+) -> None:
+    """Remember how long fleets took beside what was guessed; the first of each worker took its first steps, too."""
+    taken: defaultdict[str, float] = defaultdict(float)
+    guessed: defaultdict[str, float] = defaultdict(float)
+    for number, (fleet, seconds) in enumerate(fleets):
+        model = model_key(fleet.cells[0].setting)
+        taken[model] += max(0.0, seconds - (speed.first if number < workers else 0.0))
+        guessed[model] += guessed_seconds(fleet, resolver, speed).all
+    measured.learn(taken, guessed)
+
+
+def model_key(setting: Setting) -> str:
+    """What a measured rate is remembered by, beside the machine: the model, the kind of device and the precision."""
+    return f"{setting.model} on {setting.device_class}, {setting.precision}"
 
 
 def room_in(memory: float, resolver: Resolver) -> Room:
@@ -112,76 +168,3 @@ def room_in(memory: float, resolver: Resolver) -> Room:
         return max(1, int(memory // cost_of(setting, resolver).memory(1)))
 
     return room
-
-
-def cost_of(setting: Setting, resolver: Resolver) -> Cost:
-    """What a cell of a setting costs; settings that differ in their method alone are counted once."""
-    known: dict[str, Cost] = resolver.costs
-    text = canonical([*setting.model, *setting.task, *setting.protocol, setting.recipe])
-    if text not in known:
-        known[text] = count(resolver.cast(setting))
-    return known[text]
-
-
-def count(cast: Cast) -> Cost:
-    """Count one forward pass in training and one in judging."""
-    task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
-    calls = {
-        form_of(call): call
-        for call in (model.training_call(common("training call", step)) for step in range(COUNTED_STEPS))
-    }
-    sweep = cast.stages.sweep if model.sweeps else ()
-    check_chance(model, task.shapes(), next(iter(calls.values())), model.sweep_call(sweep[:2]) if sweep else {})
-    works = [work_of(model, task.shapes(), call) for call in calls.values()]
-    mean = Work(
-        other=sum(work.flops() for work in works) / len(works),
-        operations=round(sum(work.operations for work in works) / len(works)),
-        activations=max(work.activations for work in works),
-    )
-    judged = [(judging_flops(cast, part), part.sizes().test) for part in cast.stages.judge_on.values()]
-    return Cost(
-        mean,
-        sum(flops * count for flops, count in judged),
-        model_size(model, task.shapes()),
-        recipe.total_steps(task.sizes().train),
-        recipe.batch,
-        cast.stages.trains_elsewhere,
-    )
-
-
-def judging_flops(cast: Cast, task: Task) -> float:
-    """FLOPs of judging one example, at every budget of the sweep.
-
-    A long sweep is extrapolated from its first two budgets: every further iteration costs the same, and so
-    does every further output.
-    """
-    model, sweep, shapes = cast.model, cast.stages.sweep, task.shapes()
-    if not (model.sweeps and sweep):
-        return work_of(model, shapes, {}).flops()
-
-    def flops(*points: int) -> float:
-        return work_of(model, shapes, model.sweep_call(points)).flops()
-
-    iteration, output = flops(2) - flops(1), flops(1, 2) - flops(2)
-    return flops(1) + iteration * (max(sweep) - 1) + output * (len(sweep) - 1)
-
-
-def measured_rate() -> float:
-    """FLOP/s of one worker on products of the size that small networks have."""
-    cuda = torch.cuda.is_available()
-    left = torch.rand(32 if cuda else 1, 128, 256, device="cuda" if cuda else "cpu")
-    right = torch.rand(left.shape[0], 256, 128, device=left.device)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in range(10):
-                torch.bmm(left, right)
-            if cuda:
-                torch.cuda.synchronize()
-            best = min(best, (time.perf_counter() - start) / 10)
-    finally:
-        torch.set_num_threads(threads)
-    return SMALL_PRODUCTS * 2 * left.numel() * 128 / best

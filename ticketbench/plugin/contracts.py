@@ -101,6 +101,10 @@ class Method(Contract):
         """How many full trainings a cell takes, drawing included, for the plan's estimate."""
         return 1.0
 
+    def scorings(self, density: float) -> float:
+        """How often a cell's weights are ranked, for the plan's estimate; it decides no result, and is in no key."""
+        return 0.0 if self.ranks_by is None else 1.0
+
 
 class Task(Contract):
     """Data, criterion and metrics. Deterministic from its options; it never looks at a cell's seed."""

@@ -20,7 +20,7 @@ from importlib import metadata, util
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from ticketbench.plugin.meaning import DISPLAYED, executed, meaning, mentioned
+from ticketbench.plugin.meaning import DISPLAYED, PLANNED, executed, meaning, mentioned
 
 CORE = "ticketbench"
 LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
@@ -58,7 +58,7 @@ def closure(module: str, plugin_packages: Iterable[str]) -> dict[str, str]:
             sources[name] = parsed(file.read())
         waiting += imports(name, sources[name], is_package=path.name == "__init__.py")
     trees = [source for source in sources.values() if isinstance(source, ast.Module)]
-    unseen = DISPLAYED.difference(*map(mentioned, trees))
+    unseen = (DISPLAYED | PLANNED).difference(*map(mentioned, trees))
     return {
         name: meaning(source, unseen) if isinstance(source, ast.Module) else source for name, source in sources.items()
     }

@@ -3,8 +3,8 @@
 Two files have one meaning if they differ in nothing but comments, layout (blank lines, line breaks, quotes,
 parentheses, trailing commas, how a number is written), docstrings and other constants that stand alone, `pass`, and
 types: the annotations of functions, of their variables and of a module's, blocks under `if TYPE_CHECKING`, and imports
-from typing and collections.abc that only these need. Left out are, too, what classes say of themselves in `summary`
-and `reference`, where no code looks at it, and the help of an `option(…)`.
+from typing and collections.abc that only these need. Left out are, too, what classes say of themselves in `summary` and
+`reference`, where no code looks at it, the method `scorings`, by which plans guess, and the help of an `option(…)`.
 
 Everything else counts: names, constants, texts that are data, the order of statements, decorators, bases, defaults, and
 the annotated fields of classes, which are options. A function under a decorator that might read its annotations keeps
@@ -20,6 +20,8 @@ from collections.abc import Collection, Iterator
 
 DISPLAYED = frozenset({"summary", "reference"})
 """Class attributes that the core shows to people and reads for nothing else."""
+PLANNED = frozenset({"scorings"})
+"""Methods of classes that the core asks for an estimate and for nothing else."""
 SILENT = frozenset({"ctx", "kind", "type_comment"})
 """Fields of syntax trees that follow from others, or decide nothing."""
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -73,7 +75,7 @@ def executed(text: str) -> ast.Module:
 
 
 def meaning(tree: ast.Module, unseen: Collection[str] = ()) -> str:
-    """The text of a tree; `unseen` are the class attributes that count for nothing if they are plain texts.
+    """The text of a tree; `unseen` are the class attributes that count for nothing: plain texts, and methods for plans.
 
     It is written with a list of what is to come, not by recursion: a long chain of `elif` is a deep tree.
     """
@@ -88,7 +90,7 @@ def meaning(tree: ast.Module, unseen: Collection[str] = ()) -> str:
             waiting.append(Sign(")"))
             for name, value in sorted(ast.iter_fields(item), reverse=True):
                 if isinstance(item, ast.ClassDef) and name == "body":
-                    value = [part for part in value if not is_text_of(part, unseen)]
+                    value = [part for part in value if not is_of(part, unseen)]
                 if value is not None and value != [] and name not in SILENT:
                     waiting += [value, Sign(f" {name}=")]
         elif isinstance(item, list):
@@ -185,11 +187,13 @@ def imported(tree: ast.Module, module: str, name: str) -> bool:
     return len(bound) == 1 and any(alias.name == name and not alias.asname for alias in plain)
 
 
-def is_text_of(item: object, names: Collection[str]) -> bool:
-    """Whether an item of a class's body gives a text to one of these attributes, and does nothing else."""
+def is_of(item: object, names: Collection[str]) -> bool:
+    """Whether an item of a class's body gives a text to one of these attributes, or is one of these methods."""
     match item:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str())):
-            return name in names
+            return name in names and name in DISPLAYED
+        case ast.FunctionDef(name=name, decorator_list=[]):
+            return name in names and name in PLANNED
     return False
 
 

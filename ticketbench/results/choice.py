@@ -21,6 +21,7 @@ from ticketbench.results.records import Records
 from ticketbench.store.schema import CellRecord
 from ticketbench.store.tables import records_of
 from ticketbench.suite.suite import Suite
+from ticketbench.suite.tiers import TIERS
 
 AXES = ("task", "model", "protocol", "initializer", "recipe")
 """What cells of different rows must share to be compared, besides density and seed."""
@@ -101,7 +102,7 @@ def largest_tier(store: Records, suite: Suite) -> str:
     cells = store.read("cells").select(["suite", "suite_version", "tier"])
     mine = pc.and_(pc.equal(cells["suite"], suite.name), pc.equal(cells["suite_version"], suite.version))
     known = set(cells.filter(mine)["tier"].to_pylist())
-    return next((tier for tier in ("paper", "hour", "small", "smoke") if tier in known), next(iter(suite.tiers)))
+    return next((tier for tier in reversed(TIERS) if tier in known), next(iter(suite.tiers)))
 
 
 def emptiness(store: Records, suite: Suite, tier: str) -> str:

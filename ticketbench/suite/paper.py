@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from ticketbench.errors import suggest
 from ticketbench.suite.base import Name, TomlTable
 from ticketbench.suite.measures import MEASURES, known_measure
+from ticketbench.suite.tiers import TIERS
 from ticketbench.suite.where import FILTERED, Filter, Filters, Where
 
 MeasureName = Annotated[str, AfterValidator(known_measure)]
@@ -217,7 +218,7 @@ def check_references(
         elif place.startswith("targets"):
             known = set(tiers)
         else:
-            known = {*tiers, "smoke", "small", "paper"}
+            known = {*tiers, *TIERS}
         if value not in known:
             raise ValueError(f"{place}: no {word} '{value}'. {suggest(value, known)}")
 

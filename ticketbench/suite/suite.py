@@ -13,6 +13,7 @@ from ticketbench.suite.base import Density, Name, TomlTable
 from ticketbench.suite.complaints import complaints, toml_text
 from ticketbench.suite.paper import Claim, Figure, Metric, Target, check_references
 from ticketbench.suite.recipe import Recipe
+from ticketbench.suite.tiers import TierName
 
 SUITE_SCHEMA = 1
 PrecisionName = Literal["fp32", "tf32", "bf16"]
@@ -109,8 +110,7 @@ class Suite(TomlTable):
     """How `--method SCORER` draws with a scorer that the suite does not list."""
     methods: dict[Name, Row]
     recipes: dict[str, Recipe]
-    tiers: Annotated[dict[Literal["smoke", "small", "hour", "paper"], Tier], Field(min_length=1)]
-    """In this order: seconds, ten minutes, an hour (where a suite has one between the others), and the paper's own."""
+    tiers: Annotated[dict[TierName, Tier], Field(min_length=1)]
     metrics: dict[str, Metric] = Field(default_factory=dict)
     figures: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
     claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()

@@ -43,11 +43,16 @@ def check_method(method: Method, scorer: Scorer | None = None) -> Passed:
         scorer = Largest()
     densities = DENSITIES if method.fixed_density is None else (method.fixed_density,)
     for density in densities:
-        trainings = method.trainings(density)
+        trainings, scorings = method.trainings(density), method.scorings(density)
         demand(
             math.isfinite(trainings) and trainings >= 0,
             f"method '{method.name}': trainings({density:g}) is {trainings}; it must be how many full trainings a cell "
             "takes, as a number of at least 0",
+        )
+        demand(
+            math.isfinite(scorings) and scorings >= 0,
+            f"method '{method.name}': scorings({density:g}) is {scorings}; it must be how often weights are ranked, as "
+            "a number of at least 0",
         )
     refused = []
     for steps, world in product(SCHEDULES, WORLDS):

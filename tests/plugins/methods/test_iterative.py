@@ -95,3 +95,8 @@ def test_one_round_is_one_shot(tiny_suite, cells_of, trial_of):
         list(trainings(method, trial))
         masks.append(trial.mask)
     assert all(masks[0][name].equal(other[name]) for other in masks[1:] for name in other)
+
+
+def test_the_estimate():
+    """A scoring a round; no training beside the cell's own."""
+    assert (Iterative(rounds=7).scorings(0.1), Iterative(rounds=7).trainings(0.1)) == (7.0, 1.0)
