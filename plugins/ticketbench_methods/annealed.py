@@ -34,6 +34,7 @@ class Annealed(Method):
     summary = "prune the smallest weights level by level while training goes on"
     reference = "Zhang and Stadie 2020 (arXiv 1912.00120), section 6.1, there called L2; Reed 1993"
     ranks_by = "magnitude"
+    mixes = False
 
     levels: tuple[float, ...] = option(LADDER, "the densities on the way, falling")
     every: int = option(10_000, "steps between levels, if the schedule has room for them", at_least=1)

@@ -75,6 +75,7 @@ class Dynamic(Method):
     """
 
     ranks_by = "random"
+    mixes = False
 
     scope: Scope = option("erk", "how layers share the budget")
     every: int = option(100, "steps between updates of the mask", at_least=1)

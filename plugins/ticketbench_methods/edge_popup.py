@@ -34,6 +34,7 @@ class EdgePopup(Method):
     name = "edge_popup"
     summary = "freeze the random weights and train a score for each, which says whether it stays"
     reference = "Ramanujan et al. 2020 (arXiv 1911.13299), section 3"
+    mixes = False
 
     then: Literal["stop", "train"] = option("stop", "what comes after the mask was found")
     scope: Scope = option("layerwise", "how layers share the budget")

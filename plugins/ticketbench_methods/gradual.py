@@ -29,6 +29,7 @@ class Gradual(Method):
     summary = "prune the smallest weights a little at a time while training goes on"
     reference = "Zhu and Gupta 2017 (arXiv 1710.01878), equation 1"
     ranks_by = "magnitude"
+    mixes = False
 
     begin: float = option(0.25, "share of training before pruning begins", at_least=0.0, at_most=1.0)
     end: float = option(0.6, "share of training by which the density is reached", at_least=0.0, at_most=1.0)

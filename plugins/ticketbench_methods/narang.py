@@ -71,6 +71,7 @@ class Narang(Method):
     name = "narang"
     summary = "prune what is below a threshold that rises while training goes on"
     reference = "Narang et al. 2017 (arXiv 1704.05119), Algorithm 1 and Table 1"
+    mixes = False
 
     begin: float = option(0.05, "share of training before pruning begins", at_least=0.0, at_most=1.0)
     ramp: float = option(0.25, "share of training from which the threshold rises faster", at_least=0.0, at_most=1.0)

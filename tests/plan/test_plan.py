@@ -18,6 +18,7 @@ from ticketbench.plan.estimate import room_in
 from ticketbench.plan.plan import CPU_FLEET, CUDA_FLEET, Fleet, Plan, Selection, count_by, find_suite, make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import Plugins, load_plugins
+from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.suite import read_suite
 
 TWO_BLOCKS = (
@@ -371,6 +372,13 @@ def plan_of(cells: list[Cell]) -> Plan:
     return Plan(None, "smoke", tuple(cells), 60.0)  # type: ignore[arg-type]
 
 
+def cells_with_a_recipe(count: int) -> list[Cell]:
+    """Cells of two rows that share everything else."""
+    text = Recipe(optimizer="adam", learning_rate=0.1, batch=20, epochs=3).text()
+    pair = (replace(SETTING, recipe=text), replace(SETTING, recipe=text, row="row 2", scorer=Choice("s")))
+    return [make_cell(pair[seed % 2], pair[seed % 2].text(), 0.5, seed) for seed in range(count)]
+
+
 def cells_in_groups(sizes: list[int]) -> list[Cell]:
     """So many cells of each group, of two rows each that may share a fleet."""
     pairs = [(setting, replace(setting, row="row 2", scorer=Choice("s"))) for setting in GROUPS]
@@ -411,11 +419,40 @@ def test_splitting_a_fleet(count: int, parts: int):
 
 def test_a_gpu_takes_larger_fleets():
     """On one GPU 30 cells are one fleet; on one CPU worker they are eight of four at most."""
-    cells = cells_in_groups([30])
+    cells = cells_with_a_recipe(30)
     assert [len(fleet.cells) for fleet in plan_of(cells).fleets(cells, "cuda", 1)] == [30]
     on_cpu = plan_of(cells).fleets(cells, "cpu", 1)
     assert (len(on_cpu), max(len(fleet.cells) for fleet in on_cpu)) == (8, 4)
     assert CUDA_FLEET >= 30
+
+
+def test_a_stack_of_a_gpu_takes_what_is_one_computation():
+    """Rows, methods, initializers, rates, decays and lengths may differ, not the batch; the longest come first."""
+    recipe = Recipe(optimizer="adam", learning_rate=0.1, batch=20, epochs=3)
+    base = replace(SETTING, recipe=recipe.text())
+    other = Recipe(optimizer="adam", learning_rate=0.5, batch=20, steps=7, weight_decay=0.1, schedule="cosine")
+    settings_of = [
+        replace(base, row="its own length", recipe=other.text()),
+        replace(base, row="another batch", recipe=recipe.model_copy(update={"batch": 21}).text()),
+        replace(base, row="another method", method=Choice("m2"), initializer=Choice("i2")),
+        replace(base, row="stops often", method=Choice("m3")),
+    ]
+    cells = [make_cell(one, one.text(), 0.5, seed) for one in (base, *settings_of) for seed in range(2)]
+    plan = replace(plan_of(cells), apart=frozenset({"m3"}), trainings={cells[7].key: 5.0})
+    (mixed, batch, often) = sorted(plan.fleets(cells, "cuda", 1, 4), key=lambda fleet: -len(fleet.cells))
+    assert {cell.setting.row for cell in mixed.cells} == {base.row, "its own length", "another method"}
+    assert (len(mixed.cells), mixed.places, mixed.cells[0].key) == (6, 4, cells[7].key)
+    assert {batch.cells[0].setting.row, often.cells[0].setting.row} == {"another batch", "stops often"}
+    assert (batch.places, often.places) == (2, 2)
+
+
+def test_places_are_as_many_as_there_is_room_for():
+    """The least of what the settings of a fleet leave room for; two workers share a group."""
+    cells = cells_with_a_recipe(30)
+    (fleet,) = plan_of(cells).fleets(cells, "cuda", 1, room=lambda setting: 7 if setting.row == "row 2" else 20)
+    assert (len(fleet.cells), fleet.places) == (30, 7)
+    halves = plan_of(cells).fleets(cells, "cuda", 2, room=lambda setting: 100)
+    assert [(len(half.cells), half.places) for half in halves] == [(15, 15), (15, 15)]
 
 
 def test_the_name_of_a_fleet_depends_on_its_cells_alone():

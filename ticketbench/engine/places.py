@@ -27,7 +27,7 @@ class Places:
         rows = 1 + 2 * len(self.names) * self.corrected
         self.numbers = torch.zeros(rows, count, device=device)
         """The learning rate, and for each name both of Adam's corrections."""
-        self.decay = torch.zeros(count, device=device)
+        self.decay = torch.full((count,), recipe.weight_decay, device=device)
         self.none = torch.zeros(count, device=device)
         self.whole = torch.ones(count, device=device)
         self.memory = torch.zeros(count, device=device)

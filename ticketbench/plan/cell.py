@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ticketbench.plugin.options import canonical
 from ticketbench.store.schema import KEY_LENGTH, CellRecord
+from ticketbench.suite.recipe import Recipe
 
 CELL_FORMAT = 1
 ENGINE_VERSION = 1
@@ -68,8 +70,13 @@ class Setting:
         named += [("scorer", self.scorer)] if self.scorer else []
         return named + [("probe", probe) for probe in self.probes]
 
+    def stack_text(self) -> str:
+        """What cells must share to be trained as one stacked model: what decides the computation of a step."""
+        shared = shared_recipe(self.recipe)
+        return canonical([*self.model, *self.task, *self.protocol, shared, self.precision, self.device_class])
+
     def fleet_text(self) -> str:
-        """What cells must share to be trained as one stacked model."""
+        """What cells share that are trained as one stacked model and stop at the same steps."""
         return canonical(
             [*self.model, *self.task, *self.protocol, self.recipe, self.method.name, self.precision, self.device_class]
         )
@@ -104,6 +111,12 @@ class Cell:
             elif isinstance(value, (list, tuple)):
                 values[field.name] = Choice(*value)
         return cls(Setting(**values), data["density"], data["seed"], data["key"])
+
+
+@lru_cache(maxsize=256)
+def shared_recipe(recipe: str) -> str:
+    """What recipes must agree in to share a stack, of a recipe's text."""
+    return Recipe.model_validate_json(recipe).shared_text()
 
 
 def cell_text(setting_text: str, density: float, seed: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any
@@ -81,27 +81,43 @@ class Plan:
     plugins: dict[str, Any] = field(default_factory=dict)
     shrinking: frozenset[str] = frozenset()
     """Methods that remove units: only cells of one density have networks of one shape."""
+    apart: frozenset[str] = frozenset()
+    """Methods whose cells share a stack among themselves only."""
+    trainings: Mapping[str, float] = field(default_factory=dict)
+    """Key -> how many full trainings a cell takes, of those that take more than one."""
 
     def fleets(
         self, cells: Iterable[Cell], device: str, workers: int, largest: int = 0, room: Room | None = None
     ) -> list[Fleet]:
-        """Cells that can share a stacked model, in fleets that keep all workers busy and fit into their memory."""
+        """Cells that can share a stacked model, in fleets that keep all workers busy and fit into their memory.
+
+        On a CPU a fleet is as large as is worth while, of cells that stop at the same steps. On a GPU it has all cells
+        whose steps are one computation, the longest first, and as many places as there is memory for.
+        """
         groups: dict[str, list[Cell]] = {}
         keys: dict[int, str] = {}
+        on_cpu = device == "cpu"
         for cell in cells:
-            at = id(cell.setting)
-            keys.setdefault(at, cell.setting.fleet_text())
-            shape = f" at {cell.density}" if cell.setting.method.name in self.shrinking else ""
-            groups.setdefault(keys[at] + shape, []).append(cell)
-        limit = largest or (CPU_FLEET if device == "cpu" else CUDA_FLEET)
+            setting, name = cell.setting, cell.setting.method.name
+            if id(setting) not in keys:
+                together = setting.fleet_text() if on_cpu or name in self.apart else f"mixed {setting.stack_text()}"
+                keys[id(setting)] = together
+            shape = f" at {cell.density}" if name in self.shrinking else ""
+            groups.setdefault(keys[id(setting)] + shape, []).append(cell)
         fleets = []
         for members in groups.values():
             ordered = sorted(members, key=lambda cell: (cell.density, cell.setting.row, cell.seed))
-            most = min(limit, room(ordered[0].setting)) if room else limit
-            count = math.ceil(len(ordered) / most)
+            most = largest or (CPU_FLEET if on_cpu else len(ordered) if room else CUDA_FLEET)
+            most = (
+                min(most, min(map(room, {id(one.setting): one.setting for one in ordered}.values()))) if room else most
+            )
+            count = math.ceil(len(ordered) / most) if on_cpu else 1
             if len(groups) < workers:
                 count = min(len(ordered), math.ceil(count / workers) * workers)
-            fleets += Fleet(tuple(ordered), self.timeout, device).split(count)
+            if not on_cpu:
+                ordered.sort(key=lambda cell: -self.trainings.get(cell.key, 1.0))
+            parts = Fleet(tuple(ordered), self.timeout, device).split(count)
+            fleets += parts if on_cpu else [replace(part, places=min(most, len(part.cells))) for part in parts]
         return fleets
 
 
@@ -127,20 +143,26 @@ def make_plan(
         extra = range(max(seeds) + 1, max(seeds) + 1 + max(0, selection.seeds - len(seeds)))
         seeds = (*seeds, *extra)[: selection.seeds]
     cells: dict[str, Cell] = {}
-    shrinking: set[str] = set()
+    trainings: dict[str, float] = {}
+    methods: dict[str, Method] = {}
     for number, block in enumerate(chosen.blocks, 1):
         where = f"suite '{suite.name}', tiers.{tier}.blocks (number {number})"
         for setting, method in settings(suite, tier, block, resolver, selection, device_class, precision, where):
             text = setting.text()
-            shrinking |= {setting.method.name} if method.removes_units else set()
+            methods[setting.method.name] = method
             densities = selection.densities or block.densities
             for density in densities if method.fixed_density is None else [method.fixed_density]:
                 for seed in seeds:
                     cell = make_cell(setting, text, float(density), seed)
                     cells.setdefault(cell.key, cell)
+                    if (count := method.trainings(cell.density)) != 1:
+                        trainings[cell.key] = count
     if not cells:
         raise SuiteError(f"nothing to run: no cell of suite '{suite.name}', tier {tier}, is left by the selection")
-    return Plan(suite, tier, tuple(cells.values()), chosen.timeout, plugins.recipe(), frozenset(shrinking))
+    shrinking = frozenset(name for name, method in methods.items() if method.removes_units)
+    apart = frozenset(name for name, method in methods.items() if not method.mixes)
+    every = tuple(cells.values())
+    return Plan(suite, tier, every, chosen.timeout, plugins.recipe(), shrinking, apart, trainings)
 
 
 def settings(

@@ -89,6 +89,9 @@ class Method(Contract):
     ranks_by: ClassVar[str | None] = None
     """The scorer it ranks by (`trial.scorer`) where a row names none; "" if every row must name one; None if
     it takes none. The scorer is part of the cell, so that its source is part of the key."""
+    mixes: ClassVar[bool] = True
+    """Whether its cells may share a stack with those of other methods on a GPU. False for a method that stops every few
+    hundred steps, for which all others would wait, or whose steps are not plain ones. It decides no result."""
     removes_units: ClassVar[bool] = False
     """True for a method that drops whole units: as it cannot hit every count, it keeps at most as many weights
     as the density says, and after drawing the engine takes the dropped units out, so that the network is smaller."""
