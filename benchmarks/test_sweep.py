@@ -65,9 +65,9 @@ class Judge:
 
     def outputs(self, budgets: Sequence[int]) -> Tensor:
         """The outputs of one batch, (budgets, batch, ...)."""
-        call = self.network.model.sweep_call(budgets)
         with torch.no_grad(), self.network.mode(training=False):
-            return self.network.outputs(self.parameters, {}, self.split.inputs[:BATCH], call, shared=True)[0]
+            swept = self.network.swept(self.parameters, {}, self.split.inputs[:BATCH], budgets)
+            return torch.stack([outputs[0] for outputs in swept])
 
 
 def compare(title: str, judge: Judge, benchmark, side_by_side, rounds: int) -> None:

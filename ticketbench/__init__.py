@@ -60,6 +60,8 @@ _HOMES = {
     "seed_of": "ticketbench.seeds",
     "stacked_linear": "ticketbench.engine.stacked",
     "runs_kernels": "ticketbench.kernels.presence",
+    "fleet_conv": "ticketbench.kernels.fleet_conv",
+    "FleetConv": "ticketbench.kernels.fleet_conv",
     "criterion_roots": "ticketbench.engine.curvature",
     "pulled_back": "ticketbench.engine.curvature",
     "generator": "ticketbench.seeds",
@@ -83,6 +85,8 @@ if TYPE_CHECKING:
     from ticketbench.errors import OptionError as OptionError
     from ticketbench.errors import TicketbenchError as TicketbenchError
     from ticketbench.errors import TicketError as TicketError
+    from ticketbench.kernels.fleet_conv import FleetConv as FleetConv
+    from ticketbench.kernels.fleet_conv import fleet_conv as fleet_conv
     from ticketbench.kernels.presence import runs_kernels as runs_kernels
     from ticketbench.masks.scopes import SCOPES as SCOPES
     from ticketbench.masks.scopes import Scope as Scope

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ticketbench import Model, Shapes, option
 from ticketbench_models.thinkers import DeepThinker
+from ticketbench_models.thinking_fleet import stacked_thinker
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Progressive(Model):
 
     Training minimises (1−α)·CE after all iterations + α·CE of the progressive output: n uniform in 0..m−1
     iterations without gradient, then k uniform in 1..m−n with (m = iterations). n and k are common to all cells
-    at a step.
+    at a step. A fleet computes both in one pass that is written by hand (`thinking.py`); networks with a norm, or with
+    blocks of their own for every iteration, are stacked by `vmap`.
     """
 
     sweeps = "iterations"
@@ -52,6 +54,11 @@ class Progressive(Model):
             return criterion(outputs, targets, inputs)
         loss = self.alpha * criterion(outputs["progressive"], targets, inputs)
         return loss + (1 - self.alpha) * criterion(outputs["full"], targets, inputs) if "full" in outputs else loss
+
+    def stacked(self, module: nn.Module) -> Callable[..., Any] | None:
+        """One hand-written pass over the iterations of all members; None with a norm or with blocks of their own."""
+        assert isinstance(module, DeepThinker)
+        return None if self.norm or module.untied else stacked_thinker(module)
 
     def sweep_call(self, points: Sequence[int]) -> Mapping[str, Any]:
         """The head at these iterations only."""

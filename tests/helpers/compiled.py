@@ -40,3 +40,31 @@ def compiled(kernel: Any, constants: dict[str, Any], capability: int, warps: int
     options = {"enable_fp_fusion": False, "num_warps": warps}
     code: str = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options).asm["ptx"]
     return code
+
+
+def compiled_as(
+    kernel: Any,
+    kinds: dict[str, str],
+    constants: dict[str, Any],
+    aligned: Sequence[str],
+    capability: int,
+    **options: int,
+) -> str:
+    """The PTX of a kernel whose arguments have these types; addresses and those named are multiples of 16."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    names = kernel.arg_names
+    signature = {name: "constexpr" if name in constants else kinds[name] for name in names}
+    even = [at for at, name in enumerate(names) if signature[name].startswith("*") or name in aligned]
+    source = ASTSource(
+        kernel,
+        signature,
+        {(names.index(name),): value for name, value in constants.items()},
+        {(at,): [["tt.divisibility", 16]] for at in even},
+    )
+    code: str = triton.compile(
+        source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True, **options}
+    ).asm["ptx"]
+    return code

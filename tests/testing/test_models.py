@@ -194,6 +194,44 @@ class DriftingSweep(Sweeping):
     net = Drifting
 
 
+class Steady(Repeated):
+    """Outputs that know nothing of other budgets."""
+
+    def forward(self, inputs, at=None):
+        outputs = self.second(self.first(inputs.flatten(1)))
+        return outputs if at is None else torch.stack([outputs * point for point in at])
+
+
+class OneByOne(Sweeping):
+    """A stacked form that gives outputs budget by budget, those of its `shift`-th budget after."""
+
+    net = Steady
+    shift = 0
+
+    def stacked(self, module):
+        def forward(parameters, buffers, inputs, at=()):
+            def outputs(one, batch, point):
+                return torch.func.functional_call(module, one, (batch,)) * point
+
+            every = torch.func.vmap(outputs, in_dims=(0, 0, None))
+            if at:
+                return (every(parameters, inputs, point + self.shift) for point in at)
+            return every(parameters, inputs, 1)
+
+        return forward
+
+
+class OthersOneByOne(OneByOne):
+    """One budget too many."""
+
+    shift = 1
+
+
+def test_outputs_of_a_sweep_one_by_one_pass():
+    """An iterator in the place of a tensor."""
+    assert "a sweep equals single budgets" in check_model(OneByOne()).said
+
+
 class DrawsElsewhere(Plain):
     """Keywords of Python's global generator."""
 
@@ -229,6 +267,7 @@ def with_net(net: type[nn.Module]) -> Model:
         (WrongGradients(), r"something else when it is stacked: other gradients of 'first\.weight' in evaluation mode"),
         (Sweeping(), r"have a leading axis of 3 for 3 budgets, and of 4 for one; it must be one entry a budget"),
         (DriftingSweep(), r"gives other outputs at repeats = 1 in a sweep over \(1, 2, 3\) than in a sweep over that"),
+        (OthersOneByOne(), r"own stacked\(\) form gives other outputs at repeats = 1 than the single form"),
         (DrawsElsewhere(), r"training_call\(\) must draw from `draws` alone"),
     ],
     ids=lambda value: (value.net if value.net is not Net else type(value)).__name__ if isinstance(value, Model) else "",

@@ -85,18 +85,19 @@ def evaluate(
     """Every metric of every member, averaged over the split.
 
     Of a contiguous task a batch has a window of each of `batch` streams, and state, where a model has any, is zero
-    before the first of each: the more streams, the more windows are read without what is before them.
+    before the first of each: the more streams, the more windows are read without what is before them. Of a sweep only
+    sums of metrics are kept, so that outputs at one budget are all that has to be held.
     """
-    call = network.model.sweep_call(sweep) if sweep else {}
     carried = zeros(network.carried, buffers, min(batch, len(split)))
     sums: dict[str, Tensor] = {}
     with torch.no_grad(), network.mode(training=False):
         for where in batches(network, split, batch):
             inputs, targets = split.inputs[where], split.targets[where]
             states = {name: state[:, : len(inputs)] for name, state in carried.items()}
-            outputs = network.outputs(parameters, {**buffers, **states}, inputs, call, shared=True)
-            for name, values_fp in metrics(network, outputs, targets, inputs, bool(sweep)).items():
-                sums[name] = sums.get(name, 0) + values_fp.double()
+            swept = network.swept(parameters, {**buffers, **states}, inputs, sweep)
+            each = [metrics(network, outputs, targets, inputs) for outputs in swept]
+            for name in each[0]:
+                sums[name] = sums.get(name, 0) + torch.stack([point[name] for point in each], dim=1).double()
     members = len(next(iter(parameters.values())))
     return [summarized(network, sums, len(split), member) for member in range(members)]
 
@@ -109,16 +110,15 @@ def batches(network: Network, split: Split, batch: int) -> Iterator[slice | Tens
         yield from (slice(at, at + batch) for at in range(0, len(split), batch))
 
 
-def metrics(network: Network, outputs: Any, targets: Tensor, inputs: Tensor, swept: bool) -> Mapping[str, Tensor]:
-    """Metric -> sums over a batch, (fleet, points)."""
+def metrics(network: Network, outputs: Any, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
+    """Metric -> sums over a batch, one a member."""
 
     def one(output: Any) -> dict[str, Tensor]:
         found = network.task.metrics(output, targets, inputs)
         return {name: values.double().sum() for name, values in found.items()}
 
-    each_member = vmap(vmap(one)) if swept else vmap(one)
-    found: Mapping[str, Tensor] = each_member(outputs)
-    return found if swept else {name: values.unsqueeze(1) for name, values in found.items()}
+    found: Mapping[str, Tensor] = vmap(one)(outputs)
+    return found
 
 
 def summarized(network: Network, sums: Mapping[str, Tensor], examples: int, member: int) -> dict[str, list[float]]:

@@ -83,7 +83,8 @@ class Network:
     ) -> Any:
         """The forward of all members, in float32 whatever its products were computed in.
 
-        `shared` inputs have no fleet axis, `chance` is what each member draws at random.
+        `shared` inputs have no fleet axis, `chance` is what each member draws at random. At several budgets take
+        `swept`: an own stacked form may give an iterator.
         """
         with narrowed(self.precision, inputs.device):
             found = self.forward(parameters, buffers, inputs, call, shared, chance)
@@ -126,6 +127,25 @@ class Network:
         if members == 1:  # a view: outputs may be large
             return tree_map(lambda part: part.unsqueeze(0), each[0])
         return tree_map(lambda *parts: torch.stack(parts), each[0], *each[1:])
+
+    def swept(self, parameters: State, buffers: State, inputs: Tensor, points: Sequence[int]) -> Iterator[Any]:
+        """The outputs of all members on shared inputs, budget by budget; without budgets, those of the plain forward.
+
+        An own stacked form may compute them one after the other, so that no two are there at once.
+        """
+        if not points:
+            yield self.outputs(parameters, buffers, inputs, {}, shared=True)
+            return
+        with narrowed(self.precision, inputs.device):
+            found = self.forward(parameters, buffers, inputs, self.model.sweep_call(points), True, None)
+        for at in range(len(points)):
+            if isinstance(found, Iterator):
+                with narrowed(self.precision, inputs.device):
+                    outputs = next(found)
+            else:
+                outputs = tree_map(lambda part, at=at: part[:, at], found)
+            yield outputs if self.precision == "fp32" else widened(outputs)
+            del outputs
 
     def losses(
         self,

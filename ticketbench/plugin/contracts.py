@@ -221,7 +221,9 @@ class Model(Contract):
     def stacked(self, module: nn.Module) -> StackedForward | None:
         """An own forward of many members: f(parameters, buffers, inputs, **call), each with a leading axis.
 
-        Optional; where a model has one, it must agree with the single form (the contract checks compare).
+        Optional; where a model has one, it must agree with the single form (the contract checks compare). With the
+        keywords of `sweep_call` it may give an iterator of outputs (members, batch, ...), budget by budget in the order
+        asked for, instead of a tensor (members, points, batch, ...) that has to hold all of them.
         """
         return None
 

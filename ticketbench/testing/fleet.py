@@ -286,6 +286,20 @@ def stacked_pass(
     return Pass(outputs, losses.detach(), dict(zip(trained, found, strict=True)), buffers)
 
 
+def swept_alone(
+    model: Model, module: nn.Module, task: Task, inputs: Tensor, points: Sequence[int]
+) -> list[list[Tensor]]:
+    """What a module gives at each budget as a stack of its own, as where it is judged; in evaluation mode."""
+    network = Network(model, module, task)
+    parameters, buffers = (
+        {name: part.detach().unsqueeze(0) for name, part in kind(module)}
+        for kind in (nn.Module.named_parameters, nn.Module.named_buffers)
+    )
+    with torch.no_grad(), network.mode(training=False):
+        swept = network.swept(parameters, buffers, inputs, points)
+        return [[part[0] for part in tree_leaves(outputs)] for outputs in swept]
+
+
 def outputs_on_shared(model: Model, modules: Sequence[nn.Module], task: Task, inputs: Tensor) -> list[Tensor]:
     """What the modules give as one stack that reads one batch together, as where they are judged; in evaluation mode.
 

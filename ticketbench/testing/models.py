@@ -16,6 +16,7 @@ from ticketbench.plugin.contracts import Model, Shapes
 from ticketbench.testing.blobs import Anything
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import in_one_line
+from ticketbench.testing.fleet import swept_alone
 from ticketbench.testing.global_randomness import random_numbers_from
 from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE
@@ -186,6 +187,15 @@ def check_sweep(model: Model, module: nn.Module, task: Anything) -> None:
                     f"model '{model.name}' gives other outputs at {model.sweeps} = {point} in a sweep over {POINTS} "
                     "than in a sweep over that budget alone",
                 )
+    if model.stacked(network) is None:
+        return
+    for at, (point, outputs) in enumerate(zip(POINTS, swept_alone(model, network, task, inputs, POINTS), strict=True)):
+        for whole, single in zip(together, outputs, strict=True):
+            demand(
+                close(whole[at], single),
+                f"model '{model.name}': its own stacked() form gives other outputs at {model.sweeps} = {point} than "
+                "the single form",
+            )
 
 
 def check_training(model: Model, module: nn.Module, task: Anything, batch: int) -> None:
