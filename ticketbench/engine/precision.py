@@ -31,7 +31,7 @@ NARROWED: tuple[Any, ...] = (
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
 )
 """What autocast lowers on a CPU, but not under vmap."""
-Request = TypeVar("Request")
+Yielded = TypeVar("Yielded")
 Inputs = ParamSpec("Inputs")
 
 
@@ -56,11 +56,11 @@ def exact() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = convolutions
 
 
-def exactly(generate: Callable[Inputs, Iterator[Request]]) -> Callable[Inputs, Iterator[Request]]:
+def exactly(generate: Callable[Inputs, Iterator[Yielded]]) -> Callable[Inputs, Iterator[Yielded]]:
     """A generator whose own stretches are computed under `exact`, and what happens while it waits is not."""
 
     @wraps(generate)
-    def stretches(*values: Inputs.args, **words: Inputs.kwargs) -> Iterator[Request]:
+    def stretches(*values: Inputs.args, **words: Inputs.kwargs) -> Iterator[Yielded]:
         inner = generate(*values, **words)
         while True:
             with exact():
