@@ -292,3 +292,23 @@ def test_a_fleet_is_asked_once_for_all_its_members(monkeypatch):
     outcomes = run_method(Rigl(every=4), Magnitude(), densities=(0.5, 0.2), seeds=(0, 1))
     assert [outcome.status for outcome in outcomes] == ["ok"] * 4
     assert sizes == [4] * 7
+
+
+@pytest.mark.parametrize("method", [Set(), Rigl(), Snfs(redistribution="momentum"), Dsr(threshold=0.1)])
+def test_a_network_that_is_not_finite_disturbs_no_other(method):
+    """Its mask is whatever it is; those of its neighbours are theirs alone."""
+    average = 0.9 if isinstance(method, Snfs) else None
+    numbers = {} if isinstance(method, Dsr) else {"fraction": 0.3}
+    bench, trials = three_members(Tiny(), Blobs(), average)
+    _, twins = three_members(Tiny(), Blobs(), average)
+    trials[1].set_weights({name: torch.full_like(part, torch.nan) for name, part in trials[1].parameters.items()})
+    if average:
+        for part in bench.stack.averages.values():
+            part[1] = torch.nan
+    change_masks(bench, [(trial, trial.remask(method.rule(), **numbers)) for trial in trials])
+    for at in (0, 2):
+        carry_out(twins[at], twins[at].remask(method.rule(), **numbers))
+        assert all(part.equal(twins[at].mask[name]) for name, part in trials[at].mask.items())
+        assert sum(int(part.sum()) for part in trials[at].mask.values()) == sum(
+            int(part.sum()) for part in three_members(Tiny(), Blobs())[1][at].mask.values()
+        )

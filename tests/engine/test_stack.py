@@ -89,7 +89,7 @@ def test_masks_set_together_are_masks_set_one_by_one(members: list[int]):
     source = torch.Generator().manual_seed(2)
     masks = torch.rand(len(members), 2, 3, generator=source) < 0.5
     for stack in (together, alone):
-        stack.keep_best([1.0, 2.0, 3.0], True)
+        stack.keep_best({0: 1.0, 1: 2.0, 2: 3.0}, True)
     together.set_masks(members, {"w": masks})
     for row, member in enumerate(members):
         alone.set_mask(member, {"w": masks[row]})

@@ -73,28 +73,27 @@ def gradient_of(
 ) -> State:
     """The gradients of some trials, all in one pass: at the first of the states, beside parameters and buffers.
 
-    Shared inputs have no axis over the members.
+    Shared inputs have no axis over the members. It is computed in full float32, as `trial.gradient` is.
     """
     leaves, parameters, buffers = states
-    plain = network if network.precision != "bf16" else Network(network.model, network.module, network.task)
     own = {name: leaf.detach().requires_grad_(True) for name, leaf in leaves.items()}
     every = {**parameters, **own}
     dtype = next(iter(parameters.values())).dtype
     statistics = {
         name: buffer.to(dtype) if buffer.is_floating_point() else buffer.clone() for name, buffer in buffers.items()
     }
-    with plain.mode(training=True):
-        count = plain.numbers(inputs if shared else inputs[0], {})
+    with network.mode(training=True):
+        count = network.numbers(inputs if shared else inputs[0], {})
         drawn = [trial.drawn_forward(count) for trial in trials] if count else []
         chance = torch.stack(drawn).to(inputs.device) if drawn else None
         if len(trials) == 1:
             (weights, buffer) = ({name: part[0] for name, part in state.items()} for state in (every, statistics))
             batch, target = (inputs, targets) if shared else (inputs[0], targets[0])
-            outputs = plain.single(weights, buffer, batch, {}, None if chance is None else chance[0])
-            losses = plain.task.loss(outputs, target, batch)
+            outputs = network.single(weights, buffer, batch, {}, None if chance is None else chance[0])
+            losses = network.task.loss(outputs, target, batch)
         else:
-            outputs = plain.outputs(every, statistics, inputs, {}, shared=shared, chance=chance)
+            outputs = network.forward(every, statistics, inputs, {}, shared, chance)
             axis = None if shared else 0
-            losses = vmap(plain.task.loss, in_dims=(0, axis, axis))(outputs, targets, inputs).sum()
+            losses = vmap(network.task.loss, in_dims=(0, axis, axis))(outputs, targets, inputs).sum()
     found = torch.autograd.grad(losses, list(own.values()), allow_unused=True, materialize_grads=True)
     return dict(zip(own, found, strict=True))
