@@ -24,7 +24,6 @@ from ticketbench.engine.precision import exact
 from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.shrinking import shrink, silence
 from ticketbench.engine.stacked_looks import look_at_step
-from ticketbench.engine.steppers import steps_can_be_replayed
 from ticketbench.engine.train import Goal, Log, Training, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.plan.cell import Cell
@@ -209,7 +208,7 @@ class FleetRun:
             if not isinstance(request, Train):
                 continue
             way: tuple[object, ...] = ("plain",)
-            if not steps_can_be_replayed(member.cast.model):
+            if self.bench.stage.network.keywords.any:
                 way = ("plain", trial.step)
             regime = self.bench.stack.regimes[member.index]
             if request.masks or regime is not None:

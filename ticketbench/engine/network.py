@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_map
 
 from ticketbench.engine.carry import carried_by
+from ticketbench.engine.keywords import Keywords
 from ticketbench.engine.precision import narrowed, widened
 from ticketbench.engine.state import State, members_of
 from ticketbench.plugin.calls import form_of
@@ -37,6 +39,11 @@ class Network:
         """The buffers that hold state from batch to batch."""
         self._numbers: dict[str, int] = {}
         self._random: bool | None = None
+
+    @cached_property
+    def keywords(self) -> Keywords:
+        """How the keywords of the forward behave from training step to training step."""
+        return Keywords.of(self.model)
 
     def engine(self, members: int) -> str:
         """How members are computed, for the record."""

@@ -14,7 +14,6 @@ from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.supermask import MaskStepper, Supermasks
-from ticketbench.plugin.contracts import Model
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Train
 
@@ -30,7 +29,7 @@ class Steppers:
         self.stack = stack
         self.seeds = list(seeds)
         """Of each place's cell."""
-        self.recording = recording if steps_can_be_replayed(stage.network.model) else None
+        self.recording = recording if recording is not None and stage.network.keywords.replayable else None
         """How steps are recorded; None where they are launched one by one."""
         self._whole: Stepper | None = None
         self._how = ""
@@ -102,8 +101,3 @@ class Steppers:
         now = [self.stack.extras[key] for key in trained if key in self.stack.extras]  # others, if it began again
         same = len(now) == len(extras) and all(one is other for one, other in zip(now, extras, strict=True))
         return stepper.regime.regime is regime and keys == self.stack.extra_keys(regime) and same
-
-
-def steps_can_be_replayed(model: Model) -> bool:
-    """Whether every training step of a model is the same computation: no keywords are drawn for its forward."""
-    return type(model).training_call is Model.training_call

@@ -9,7 +9,7 @@ device as well, so that it is the same function of the same memory every time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
@@ -21,7 +21,11 @@ from ticketbench.engine.data import Stored, TaskData, augment_draws, augmented_b
 from ticketbench.engine.feed import Draw, StepInputs
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import State
+from ticketbench.plugin.calls import placed_on
+from ticketbench.seeds import common
 
+KEYWORD = "keyword "
+"""What stands before the name of a keyword of the forward, in a chunk."""
 CHUNK_STEPS = 256
 """Steps of a chunk at most."""
 CHUNK_BYTES = 64 * 2**20
@@ -182,9 +186,20 @@ class TableFeed:
             inputs, targets = stored(self.data.train.inputs), stored(self.data.train.targets)
             row[INPUTS] = torch.stack([inputs[order] for order in orders])
             row[TARGETS] = torch.stack([targets[order] for order in orders])
+        call = self._keywords(later[courses.index(live)])
+        row |= {KEYWORD + name: value for name, value in call.items()}
         example = self._example(row)
-        drawn = self.draw(example, {}, seeds, later, [course.total for course in courses])
+        placed = placed_on(self.data.device, call)
+        drawn = self.draw(example, placed, seeds, later, [course.total for course in courses])
         return row | {name: value.cpu() for name, value in drawn.items()}
+
+    def _keywords(self, step: int) -> Mapping[str, Tensor]:
+        """The keywords of the forward at a step, the same for all members, who are all there."""
+        if not self.network.keywords.any:
+            return {}
+        call = self.network.model.training_call(common("training call", step))
+        self.network.keywords.check(self.network.model, call, step)
+        return call
 
     def _order_on_host(self, course: Course, step: int) -> Tensor:
         """The examples of a step, where the batches themselves are laid into the chunk."""
@@ -220,7 +235,8 @@ class TableFeed:
             inputs, targets = gather(self.data.train, self._index(start.unsqueeze(1)))
         if draws is not None:
             inputs = augmented_by(self.data.task, inputs, draws)
-        return StepInputs(inputs, targets, {}, now)
+        call = {name.removeprefix(KEYWORD): now.pop(name) for name in [*now] if name.startswith(KEYWORD)}
+        return StepInputs(inputs, targets, call, now)
 
     def turn(self) -> None:
         """The next step reads the next row."""
