@@ -11,13 +11,14 @@ import torch
 from mixed_cells import HEADLINE, OPTIMIZERS, mixed_bench, mixed_cells
 from previous_loop import carry_on
 
-from ticketbench.engine import replay
+from ticketbench.engine import replay, stepper
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import FleetRun, until_of
 from ticketbench.engine.life import whole_life
 from ticketbench.engine.member import Member
 from ticketbench.engine.rehearsal import Rehearsal
 from ticketbench.engine.replay import Recorder
+from ticketbench.engine.withheld import Withheld
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.loading import load_plugins
@@ -150,5 +151,28 @@ def test_replayed_steps_are_those_that_are_launched(tmp_path: Path, optimizer: s
     expected = together(cells)
     found = together(cells, places, Rehearsal)
     assert sorted(found) == sorted(expected)
+    for cell in cells:
+        assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_products_that_the_update_takes_are_gradients(tmp_path: Path, optimizer: str, monkeypatch):
+    """Linear layers withhold them wherever nobody else wants them: the same cells, up to rounding."""
+    withheld: list[set[str]] = []
+
+    class Noted(Withheld):
+        def __init__(self, weights, watching=False):
+            super().__init__(weights, watching)
+            if not watching:
+                withheld.append(set(weights))
+
+    monkeypatch.setattr(replay, "SEVERAL", 3)
+    monkeypatch.setattr(stepper, "Withheld", Noted)
+    cells = [cell for cell in mixed_cells(tmp_path, optimizer) if cell.setting.method.name != "snfs"]
+    expected = together(cells, recording=Rehearsal)
+    assert withheld == []
+    monkeypatch.setattr(stepper, "updates_take_products", lambda device: True)
+    found = together(cells, recording=Rehearsal)
+    assert withheld == [{"1.weight", "3.weight", "5.weight"}]
     for cell in cells:
         assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")

@@ -23,6 +23,7 @@ from ticketbench.engine.state import State, cloned, member_of, states_of
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.steppers import Recording, Steppers
 from ticketbench.errors import SuiteError
+from ticketbench.kernels.presence import kernel_way
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.fresh import fresh_module
 from ticketbench.plan.resolve import Cast
@@ -234,8 +235,9 @@ class Bench:
 
     def engine(self) -> str:
         """How the fleet was computed, for the record."""
-        how = self.steppers.how
-        return self.stage.network.engine(len(self.stack)) + (f"+{how}" if how else "")
+        ways = [self.stage.network.engine(len(self.stack)), self.steppers.how]
+        ways += [kernel_way(self.device)] if self.device.type == "cuda" else []
+        return "+".join(way for way in ways if way)
 
 
 def order_seed(seed: int, order: int) -> int:

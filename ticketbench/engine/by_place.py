@@ -5,7 +5,8 @@ Nothing here asks for a value or looks at who is trained, so that it can be capt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,9 @@ from ticketbench.engine.by_class import clip_by_member
 from ticketbench.engine.parts import MovingPart, adopt_slots, slot_names
 from ticketbench.engine.places import Places, by_place
 from ticketbench.engine.stack import Stack
+from ticketbench.engine.withheld import Factors
 from ticketbench.kernels.pace import Corrections, Pace
+from ticketbench.kernels.product import Precision, adam_linear_, sgd_linear_
 from ticketbench.kernels.update import adam_, sgd_
 from ticketbench.suite.recipe import Recipe
 
@@ -48,9 +51,11 @@ class ByPlace:
         self.places.numbers.copy_(self.places.numbers_at(table, self.ages())[0])
 
     @torch.no_grad()
-    def apply(self, gradients: Sequence[Tensor], guarded: bool = False) -> None:
-        """Move everything along its gradient."""
-        found = {part.name: gradient for part, gradient in zip(self.parts, gradients, strict=True)}
+    def apply(
+        self, found: dict[str, Tensor], guarded: bool = False, factors: Mapping[str, Factors] | None = None
+    ) -> None:
+        """Move everything along its gradient, or along the product of what a layer has withheld."""
+        factors = factors or {}
         self._average(found)
         masks = {part.name: self.stack.masks[part.name] for part in self.parts if part.masked}
         if guarded or self.recipe.clip is not None:
@@ -63,20 +68,35 @@ class ByPlace:
             way = (part.factor, part.decays, name)
             if way not in paces:
                 paces[way] = self._pace(part.factor, part.decays)
-            self._move(part, found[part.name], masks.get(part.name), paces[way], self.places.corrections(name))
+            along = factors[part.name] if part.name in factors else found[part.name]
+            self._move(part, along, masks.get(part.name), paces[way], self.places.corrections(name))
 
     def _move(
-        self, part: MovingPart, gradient: Tensor, mask: Tensor | None, pace: Pace, corrections: Corrections | None
+        self,
+        part: MovingPart,
+        along: Tensor | Factors,
+        mask: Tensor | None,
+        pace: Pace,
+        corrections: Corrections | None,
     ) -> None:
-        weight = part.tensor.detach()
-        slots = [self.stack.slots[slot][part.key] for slot in slot_names(self.recipe)]
+        weight, recipe = part.tensor.detach(), self.recipe
+        slots = [self.stack.slots[slot][part.key] for slot in slot_names(recipe)]
         if corrections is not None:
             first, second = slots
-            betas, epsilon = self.recipe.betas, self.recipe.epsilon
-            adam_(weight, gradient, mask, first, second, pace, betas=betas, epsilon=epsilon, corrections=corrections)
+            words: Any = {"betas": recipe.betas, "epsilon": recipe.epsilon, "corrections": corrections}
+            if isinstance(along, Tensor):
+                adam_(weight, along, mask, first, second, pace, **words)
+            else:
+                inputs, outputs = along
+                adam_linear_(weight, inputs, outputs, mask, first, second, pace, **words, precision=rounding())
+            return
+        words = {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+        momentum = slots[0] if slots else None
+        if isinstance(along, Tensor):
+            sgd_(weight, along, mask, momentum, pace, **words)
         else:
-            momentum, nesterov = self.recipe.momentum, self.recipe.nesterov
-            sgd_(weight, gradient, mask, slots[0] if slots else None, pace, momentum=momentum, nesterov=nesterov)
+            inputs, outputs = along
+            sgd_linear_(weight, inputs, outputs, mask, momentum, pace, **words, precision=rounding())
 
     def _average(self, found: dict[str, Tensor]) -> None:
         for name, average in self.stack.averages.items():
@@ -92,3 +112,8 @@ class ByPlace:
         if not self.recipe.decoupled:
             return Pace(places.live, rate, decay, places.whole)
         return Pace(places.live, rate, places.none, 1 - rate * decay)
+
+
+def rounding() -> Precision:
+    """How factors of products are rounded at the moment, for a kernel that takes the place of torch's product."""
+    return "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"

@@ -27,9 +27,13 @@ from ticketbench.engine.replay import Recorder, Replays
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.engine.tables import TableFeed, stored
+from ticketbench.engine.withheld import Withheld
+from ticketbench.kernels.presence import runs_kernels
 from ticketbench.plugin.regime import Regime
 from ticketbench.suite.recipe import Recipe
 
+updates_take_products = runs_kernels
+"""Where the update of a weight can take the product that is its gradient: where its kernel runs."""
 CHANCE = "chance"
 """What the members' forwards draw at random, among what differs from step to step."""
 
@@ -76,6 +80,9 @@ class Stepper:
         self.tables: TableFeed | None = None
         self.host: HostFeed | None = None
         self._averaging = False
+        self.withheld: Withheld | None = None
+        """The linear layers whose gradients are left to the update."""
+        self._watched = False
         self.refresh()
 
     @property
@@ -122,9 +129,11 @@ class Stepper:
             if course is not None and course.average is None:
                 for part in stack.averages.values():
                     part[member] = 0
-        if bool(stack.averages) != self._averaging and self.replays is not None:
-            self.replays.close()  # what was captured knows of one way only
-            self.replays = None
+        if bool(stack.averages) != self._averaging:
+            self.withheld, self._watched = None, False
+            if self.replays is not None:
+                self.replays.close()  # what was captured knows of one way only
+                self.replays = None
         self._averaging = bool(stack.averages)
 
     def refresh(self) -> None:
@@ -144,6 +153,7 @@ class Stepper:
         states: list[Mapping[str, Tensor]] = [stack.parameters, stack.buffers, stack.masks, *stack.slots.values()]
         states += [stack.averages, stack.carried, stack.extras, feed.chunk]
         found = [tensor.detach() for state in states for tensor in state.values()]
+        found += [] if self.withheld is None else [self.withheld.anchor.detach()]
         found += [stack.totals, feed.cursor, feed.ring, feed.along, *feed.moves.places.held()]
         found += [stored(feed.data.train.inputs), stored(feed.data.train.targets)]
         module = self.network.module
@@ -249,21 +259,64 @@ class Stepper:
         """The step itself; `rates` where the arithmetic does not read them from the device."""
         statistics = {} if self.everyone else {**self.stack.buffers, **self.stack.carried}
         before = {name: tensor.clone() for name, tensor in statistics.items()}
-        losses, gradients = self.gradients(inputs, targets, call, drawn)
         guarded = self.regime is not None
         if self.by_place is not None:
-            self.by_place.apply(gradients, guarded)
+            losses, found = self._moved_by_place(inputs, targets, call, drawn)
+            factors = {} if self.withheld is None else {name: one[0] for name, one in self.withheld.factors.items()}
+            self.by_place.apply(found, guarded, factors)
         else:
             assert self.by_class is not None
+            losses, gradients = self.gradients(inputs, targets, call, drawn)
             self.by_class.apply(gradients, rates, guarded)
         for name, tensor in statistics.items():  # who is not trained does not remember this batch
             tensor.copy_(tensor.where(by_place(self.live, tensor).bool(), before[name]))
         return losses
 
-    def gradients(
+    def _moved_by_place(
         self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Each member's loss, and the gradients by name that are not withheld.
+
+        Which ones can be is found out at the first step, when nothing is recorded yet.
+        """
+        names = [part.name for part in self.parts]
+        if not self._watched:
+            self._watched = True
+            if self.may_withhold():
+                watch = Withheld(self.stack.parameters, watching=True)
+                with watch.collecting():
+                    losses, gradients = self.gradients(inputs, targets, call, drawn)
+                found = dict(zip(names, gradients, strict=True))
+                sole = watch.sole_products(found)
+                if sole:
+                    self.withheld = Withheld({name: self.stack.parameters[name] for name in sole if name in found})
+                    self.withheld.factors.clear()
+                return losses, found
+        if self.withheld is None:
+            losses, gradients = self.gradients(inputs, targets, call, drawn)
+            return losses, dict(zip(names, gradients, strict=True))
+        self.withheld.factors.clear()
+        asked = [part for part in self.parts if part.name not in self.withheld.weights]
+        with self.withheld.collecting():
+            anchored = [*(part.tensor for part in asked), self.withheld.anchor]
+            losses, gradients = self.gradients(inputs, targets, call, drawn, anchored)
+        return losses, {part.name: gradient for part, gradient in zip(asked, gradients, strict=False)}
+
+    def may_withhold(self) -> bool:
+        """Whether products of linear layers may be left to the update: nobody else wants the gradients, in float32."""
+        plain = self.regime is None and self.recipe.clip is None and not self.stack.averages
+        first = self.moving[0]
+        return plain and self.network.precision != "bf16" and updates_take_products(first.device)
+
+    def gradients(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        call: Mapping[str, Any],
+        drawn: Mapping[str, Tensor],
+        asked: Sequence[Tensor] = (),
     ) -> tuple[Tensor, list[Tensor]]:
-        """Each member's loss and its gradient, not masked yet."""
+        """Each member's loss and its gradient at everything that moves, or at what is asked for; not masked yet."""
         buffers = {**self.stack.buffers, **self.stack.carried}
         parameters, chance = self.stack.parameters, [drawn[CHANCE]] if CHANCE in drawn else []
         if self.regime is None:
@@ -273,7 +326,8 @@ class Stepper:
             losses = self.losses(seen, buffers, inputs, targets, call, *chance)
             penalties = self.regime.penalties(parameters, drawn)
             total = losses if penalties is None else losses + penalties
-        found = torch.autograd.grad(total.sum(), self.moving, allow_unused=True, materialize_grads=True)
+        wanted = list(asked) or self.moving
+        found = torch.autograd.grad(total.sum(), wanted, allow_unused=True, materialize_grads=True)
         gradients = [gradient.contiguous() for gradient in found]  # the fused optimizers read memory in order
         if self.regime is not None:
             self.steer(gradients, drawn)
