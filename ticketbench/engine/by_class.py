@@ -67,7 +67,8 @@ class ByClass:
             course = courses[member] if courses else None
             if courses and course is None:
                 continue
-            way = course and (course.rates, self.stack.steps[member], course.recipe.weight_decay, course.average)
+            # equal schedules are one object
+            way = course and (id(course.rates), self.stack.steps[member], course.recipe.weight_decay, course.average)
             born = tuple(born_of(self.stack, part)[member] for part in self.parts)
             alike.setdefault((way, self.stack.updates[member], born), []).append(member)
         self.classes = [self._class_of(members, courses[members[0]] if courses else None) for members in alike.values()]
