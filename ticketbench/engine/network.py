@@ -23,6 +23,7 @@ from ticketbench.engine.state import State, members_of
 from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.chance import answering, numbers_of, step_numbers
 from ticketbench.plugin.contracts import Model, Task
+from ticketbench.plugin.stacked_forms import has_form
 
 
 class Network:
@@ -154,6 +155,14 @@ class Network:
             yield outputs if self.precision == "fp32" else widened(outputs)
             del outputs
 
+    def sums_losses_up(self, device: torch.device) -> bool:
+        """Whether the task gives all members' losses at once: on a GPU, where the model's objective is the criterion.
+
+        On a CPU nothing is won, and the means would be taken in another order.
+        """
+        plain = type(self.model).loss is Model.loss
+        return device.type == "cuda" and plain and has_form(self.task, "losses", "loss")
+
     def losses(
         self,
         parameters: State,
@@ -169,6 +178,10 @@ class Network:
         def one(output: Any, target: Tensor, batch: Tensor) -> Tensor:
             return self.model.loss(output, target, batch, self.task.loss)
 
+        if self.sums_losses_up(inputs.device):
+            together: Tensor | None = self.task.losses(outputs, targets, inputs)
+            assert together is not None
+            return together
         if len(targets) == 1:
             return one(tree_map(lambda part: part[0], outputs), targets[0], inputs[0]).unsqueeze(0)
         losses: Tensor = vmap(one)(outputs, targets, inputs)

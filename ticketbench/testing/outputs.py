@@ -11,6 +11,7 @@ from torch.func import vmap
 
 from ticketbench.errors import TicketbenchError
 from ticketbench.plugin.contracts import Split, Task
+from ticketbench.plugin.stacked_forms import has_form
 from ticketbench.seeds import generator
 from ticketbench.testing.demand import demand
 from ticketbench.testing.faults import in_one_line
@@ -51,8 +52,23 @@ def check_outputs(task: Task, split: Split) -> list[str]:
         torch.allclose(stacked, loss.detach().expand(2), rtol=1e-4),
         f"task '{task.name}': loss() gives another number when it is stacked by torch.func.vmap",
     )
+    check_losses(task, outputs, targets, inputs)
     check_metrics(task, outputs, targets, inputs)
     return []
+
+
+def check_losses(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) -> None:
+    """The losses of a fleet, where the task has a form for it, are those of its members."""
+    if not has_form(task, "losses", "loss"):
+        return
+    pair = [torch.stack([part, part.flip(0)]) for part in (outputs, targets, inputs)]
+    pair[0][1].mul_(2)
+    found = task.losses(*pair)
+    expected = torch.stack([task.loss(*(part[at] for part in pair)) for at in range(2)])
+    demand(
+        isinstance(found, Tensor) and found.shape == (2,) and torch.allclose(found, expected, rtol=1e-4),
+        f"task '{task.name}': losses() of two members gives {found}, but loss() of each {expected.tolist()}",
+    )
 
 
 def check_metrics(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) -> None:
