@@ -13,7 +13,7 @@ from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.contracts import Model
 from ticketbench.seeds import common
 
-LOOKED_AT = 4
+FIRST_STEPS = 4
 """Steps whose keywords tell how all of them behave."""
 
 
@@ -31,7 +31,7 @@ class Keywords:
     @classmethod
     def of(cls, model: Model) -> Keywords:
         """How a model's keywords behave, by those of its first steps."""
-        calls = [model.training_call(common("training call", step)) for step in range(LOOKED_AT)]
+        calls = [model.training_call(common("training call", step)) for step in range(FIRST_STEPS)]
         tensors = all(isinstance(value, Tensor) for call in calls for value in call.values())
         forms = {form_of(call) for call in calls}
         return cls(form_of(calls[0]), any(calls), tensors and len(forms) == 1)
