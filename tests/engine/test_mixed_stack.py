@@ -12,6 +12,7 @@ from mixed_cells import HEADLINE, OPTIMIZERS, mixed_bench, mixed_cells
 from previous_loop import carry_on
 
 from ticketbench.engine import replay, stepper
+from ticketbench.engine import withheld as withheld_file
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.fleet_run import FleetRun, until_of
 from ticketbench.engine.life import whole_life
@@ -167,7 +168,7 @@ def test_products_that_the_update_takes_are_gradients(tmp_path: Path, optimizer:
                 withheld.append(set(weights))
 
     monkeypatch.setattr(replay, "SEVERAL", 3)
-    monkeypatch.setattr(stepper, "Withheld", Noted)
+    monkeypatch.setattr(withheld_file, "Withheld", Noted)
     cells = [cell for cell in mixed_cells(tmp_path, optimizer) if cell.setting.method.name != "snfs"]
     expected = together(cells, recording=Rehearsal)
     assert withheld == []

@@ -27,7 +27,7 @@ from ticketbench.engine.replay import Recorder, Replays
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.engine.tables import TableFeed, stored
-from ticketbench.engine.withheld import Withheld
+from ticketbench.engine.withheld import Factors, Withholding
 from ticketbench.kernels.presence import runs_kernels
 from ticketbench.plugin.regime import Regime
 from ticketbench.suite.recipe import Recipe
@@ -80,9 +80,7 @@ class Stepper:
         self.tables: TableFeed | None = None
         self.host: HostFeed | None = None
         self._averaging = False
-        self.withheld: Withheld | None = None
-        """The linear layers whose gradients are left to the update."""
-        self._watched = False
+        self.withholding: Withholding | None = None
         self.refresh()
 
     @property
@@ -130,7 +128,7 @@ class Stepper:
                 for part in stack.averages.values():
                     part[member] = 0
         if bool(stack.averages) != self._averaging:
-            self.withheld, self._watched = None, False
+            self.withholding = None
             if self.replays is not None:
                 self.replays.close()  # what was captured knows of one way only
                 self.replays = None
@@ -153,7 +151,6 @@ class Stepper:
         states: list[Mapping[str, Tensor]] = [stack.parameters, stack.buffers, stack.masks, *stack.slots.values()]
         states += [stack.averages, stack.carried, stack.extras, feed.chunk]
         found = [tensor.detach() for state in states for tensor in state.values()]
-        found += [] if self.withheld is None else [self.withheld.anchor.detach()]
         found += [stack.totals, feed.cursor, feed.ring, feed.along, *feed.moves.places.held()]
         found += [stored(feed.data.train.inputs), stored(feed.data.train.targets)]
         module = self.network.module
@@ -261,8 +258,7 @@ class Stepper:
         before = {name: tensor.clone() for name, tensor in statistics.items()}
         guarded = self.regime is not None
         if self.by_place is not None:
-            losses, found = self._moved_by_place(inputs, targets, call, drawn)
-            factors = {} if self.withheld is None else {name: one[0] for name, one in self.withheld.factors.items()}
+            losses, found, factors = self._moves(inputs, targets, call, drawn)
             self.by_place.apply(found, guarded, factors)
         else:
             assert self.by_class is not None
@@ -272,41 +268,18 @@ class Stepper:
             tensor.copy_(tensor.where(by_place(self.live, tensor).bool(), before[name]))
         return losses
 
-    def _moved_by_place(
+    def _moves(
         self, inputs: Tensor, targets: Tensor, call: Mapping[str, Any], drawn: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Each member's loss, and the gradients by name that are not withheld.
-
-        Which ones can be is found out at the first step, when nothing is recorded yet.
-        """
-        names = [part.name for part in self.parts]
-        if not self._watched:
-            self._watched = True
-            if self.may_withhold():
-                watch = Withheld(self.stack.parameters, watching=True)
-                with watch.collecting():
-                    losses, gradients = self.gradients(inputs, targets, call, drawn)
-                found = dict(zip(names, gradients, strict=True))
-                sole = watch.sole_products(found)
-                if sole:
-                    self.withheld = Withheld({name: self.stack.parameters[name] for name in sole if name in found})
-                    self.withheld.factors.clear()
-                return losses, found
-        if self.withheld is None:
-            losses, gradients = self.gradients(inputs, targets, call, drawn)
-            return losses, dict(zip(names, gradients, strict=True))
-        self.withheld.factors.clear()
-        asked = [part for part in self.parts if part.name not in self.withheld.weights]
-        with self.withheld.collecting():
-            anchored = [*(part.tensor for part in asked), self.withheld.anchor]
-            losses, gradients = self.gradients(inputs, targets, call, drawn, anchored)
-        return losses, {part.name: gradient for part, gradient in zip(asked, gradients, strict=False)}
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, Factors]]:
+        """Each member's loss, the gradients by name, and for the others the factors of which they are products."""
+        if self.withholding is None:
+            self.withholding = Withholding({part.name: part.tensor for part in self.parts}, self.may_withhold())
+        return self.withholding.gradients(lambda asked: self.gradients(inputs, targets, call, drawn, asked))
 
     def may_withhold(self) -> bool:
         """Whether products of linear layers may be left to the update: nobody else wants the gradients, in float32."""
         plain = self.regime is None and self.recipe.clip is None and not self.stack.averages
-        first = self.moving[0]
-        return plain and self.network.precision != "bf16" and updates_take_products(first.device)
+        return plain and self.network.precision != "bf16" and updates_take_products(self.moving[0].device)
 
     def gradients(
         self,

@@ -8,7 +8,7 @@ the ordinary way as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -58,6 +58,45 @@ class Withheld:
             if len(factors) == 1
             and torch.allclose(weight_gradient(*factors[0]), gradients[name], rtol=1e-3, atol=1e-6, equal_nan=True)
         ]
+
+
+Gradients = Callable[[Sequence[Tensor]], tuple[Tensor, list[Tensor]]]
+"""Each member's loss, and the gradients at some tensors: at everything that moves, where none are named."""
+
+
+class Withholding:
+    """Gradients of a stack's step but for those that are left to the update."""
+
+    def __init__(self, moving: Mapping[str, Tensor], allowed: bool) -> None:
+        self.moving = moving
+        self.withheld: Withheld | None = None
+        self._watch = allowed
+        """Whether the next step, which nothing has recorded yet, is to tell what can be withheld."""
+
+    def gradients(self, compute: Gradients) -> tuple[Tensor, dict[str, Tensor], dict[str, Factors]]:
+        """Each member's loss, the gradients by name, and the factors of those that are left out."""
+        if self._watch:
+            self._watch = False
+            return self._watched(compute)
+        if self.withheld is None:
+            losses, found = compute(())
+            return losses, dict(zip(self.moving, found, strict=True)), {}
+        self.withheld.factors.clear()
+        asked = {name: tensor for name, tensor in self.moving.items() if name not in self.withheld.weights}
+        with self.withheld.collecting():
+            losses, found = compute([*asked.values(), self.withheld.anchor])
+        factors = {name: one for name, (one,) in self.withheld.factors.items()}
+        return losses, dict(zip(asked, found[:-1], strict=True)), factors
+
+    def _watched(self, compute: Gradients) -> tuple[Tensor, dict[str, Tensor], dict[str, Factors]]:
+        watch = Withheld(self.moving, watching=True)
+        with watch.collecting():
+            losses, gradients = compute(())
+        found = dict(zip(self.moving, gradients, strict=True))
+        sole = watch.sole_products(found)
+        if sole:
+            self.withheld = Withheld({name: self.moving[name] for name in sole})
+        return losses, found, {}
 
 
 COLLECTS: ContextVar[Withheld | None] = ContextVar("collects the factors of gradients", default=None)
