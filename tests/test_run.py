@@ -272,12 +272,19 @@ def test_cells_of_another_run_are_waited_for_and_taken_over_if_it_drops_them(pla
 
 
 def test_workers_are_told_what_they_need_as_plain_data(plan, store, plugins):
-    """The plugins, the headline, and where tickets go if they are kept."""
+    """The plugins, the headline, where tickets go if they are kept, and where and when there are checkpoints."""
     without, kept = Pretender(), Pretender()
     run(plan, store, without, plugins)
     run(plan, Store(store.local.parent / "other", create=True), kept, plugins, keep_tickets=True)
     assert without.setups == [
-        {"plugins": plugins.recipe(), "headlines": {"": plan.suite.headline.model_dump(mode="json")}, "keep_in": ""}
+        {
+            "plugins": plugins.recipe(),
+            "headlines": {"": plan.suite.headline.model_dump(mode="json")},
+            "keep_in": "",
+            "checkpoints": str(store.local / "checkpoints"),
+            "save_every": 60.0,
+            "deadline": None,
+        }
     ]
     assert kept.setups[0]["keep_in"] == str(store.local.parent / "other" / "tickets")
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from ticketbench.cli.common import load, matrix_options, prepare, print_json
+from ticketbench.cli.duration import Duration
 from ticketbench.cli.plan import show_plan
 
 if TYPE_CHECKING:
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from ticketbench.plugin.loading import Plugins
     from ticketbench.run import Summary
     from ticketbench.store.store import Store
+
+LEFT = 75
+"""The exit status where cells are left for the next run; the system calls it a temporary failure, EX_TEMPFAIL."""
 
 
 @click.command("run")
@@ -37,6 +44,20 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-tickets", is_flag=True, help="Save each cell's ticket and solution as safetensors files in the store."
 )
+@click.option(
+    "--at-most",
+    type=Duration(),
+    metavar="TIME",
+    help="Stop cleanly within this time, such as 8m; the same command goes on where it stopped. Exit status 75.",
+)
+@click.option(
+    "--save-every",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    metavar="TIME",
+    help="Work between two checkpoints.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as `ticketbench plan` does.")
 def run_command(
     suite_name: str,
@@ -51,10 +72,16 @@ def run_command(
     retry: tuple[str, ...],
     timeout: float | None,
     keep_tickets: bool,
+    at_most: float | None,
+    save_every: float,
     dry_run: bool,
     **selected: Any,
 ) -> None:
-    """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on."""
+    """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on.
+
+    Exit status: 0 if all cells are ok, 1 if some are not, 75 if --at-most left some for the next run.
+    """
+    deadline = None if at_most is None else time.time() - age_of_process() + at_most
     plugins = load(plugin_files, blocked)
     from ticketbench.cli.crew import crew_here, pick_devices
 
@@ -64,12 +91,23 @@ def run_command(
         show_plan(plan, why, plugins, crew, store_address, as_json, fleet_size or 0)
         return
 
+    from ticketbench.cli.progress import say
     from ticketbench.cli.table import print_results
     from ticketbench.store.store import Store
 
     store = Store(store_address, create=True)
     summary = compute_plan(
-        plan, why, plugins, crew, store, retry, keep_tickets=keep_tickets, fleet_size=fleet_size or 0, quiet=as_json
+        plan,
+        why,
+        plugins,
+        crew,
+        store,
+        retry,
+        keep_tickets=keep_tickets,
+        fleet_size=fleet_size or 0,
+        quiet=as_json,
+        deadline=deadline,
+        save_every=save_every,
     )
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
@@ -79,11 +117,15 @@ def run_command(
                 "counts": counts,
                 "computed": summary.computed,
                 "seconds": summary.seconds,
+                "left": summary.left,
                 "records": [record.as_row() for record in records],
             }
         )
     else:
         print_results(plan.suite, records, summary, store_address)
+    if summary.left:
+        say(f"time is up: {summary.left} of {len(plan.cells)} cells are left; the same command goes on with them")
+        sys.exit(LEFT)
     sys.exit(0 if summary.ok else 1)
 
 
@@ -98,9 +140,11 @@ def compute_plan(
     keep_tickets: bool = False,
     fleet_size: int = 0,
     quiet: bool = False,
+    deadline: float | None = None,
+    save_every: float = 60.0,
 ) -> Summary:
     """Compute what the store does not have of a plan, show how far it is on standard error, remember what it took."""
-    from ticketbench.cli.progress import watch
+    from ticketbench.cli.progress import say, watch
     from ticketbench.executors.local import LocalExecutor
     from ticketbench.plan.estimate import learn
     from ticketbench.run import run, unfinished
@@ -123,23 +167,39 @@ def compute_plan(
             fleet_size=fleet_size,
             room=crew.room(resolver),
             interrupted=interrupted,
+            deadline=deadline,
+            save_every=save_every,
+            tell=say,
         )
     if crew.measured is not None:
         learn(summary.fleets, resolver, crew.speed, len(crew.devices), crew.measured)
     return summary
 
 
+def age_of_process() -> float:
+    """Seconds since this process began; where the system does not tell, those that it has computed."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.process_time()
+
+
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed. Python loses a KeyboardInterrupt that strikes in a callback; the run then asks."""
+    """Whether Ctrl-C was pressed, or the process was asked to end, as systems do that take a machine back.
+
+    Python loses a KeyboardInterrupt that strikes in a callback; the run then asks.
+    """
     pressed: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: bool(pressed)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

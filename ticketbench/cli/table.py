@@ -40,7 +40,7 @@ def print_results(suite: Suite, records: Sequence[CellRecord], summary: Summary,
         f"{len(records)} cells: {counts}; {summary.computed} computed in {duration(summary.seconds)}; "
         f"store: {store_address}"
     )
-    if not summary.ok:
+    if set(summary.counts) - {"ok", "skipped"}:
         click.echo("Some cells are not ok: see the notes above, `--retry`, and the column `error` of the table cells.")
 
 

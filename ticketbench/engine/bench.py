@@ -59,6 +59,10 @@ class Bench:
         self.fresh_patterns: Sequence[str] = ()
         """Parameters that the stage at hand started anew."""
         self.ahead = self.stages_ahead()
+        self.passed = 0
+        """How many stages the fleet has left behind."""
+        self.shrunk: dict[str, Any] | None = None
+        """What the networks were made smaller from, once units were removed, where checkpoints are made."""
         self.moved_on = False
         """Whether the fleet has left its first stage, or its networks their first shapes."""
         self.recipes = self.recipes_with(self.stages.draw_recipe)
@@ -184,6 +188,7 @@ class Bench:
             (old.weights(member), member_of(old.buffers, member), old.mask(member)) for member in range(len(members))
         ]
         self.fresh_patterns = ahead.fresh
+        self.passed += 1
         self.use(stage, carried_over(members, carried, ahead.fresh, stage.network.prunable))
         self.arrived = [Arrived(offer, members[offer.member]) for offer in self.offers]
         self.offers = []

@@ -16,10 +16,12 @@ from pathlib import Path
 import torch
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.checkpoint import Keeper, Stopped
 from ticketbench.engine.energy import Meter
 from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.fleet_run import FleetRun, out_of_memory
-from ticketbench.engine.life import whole_life
+from ticketbench.engine.fleet_state import cells_at_places, go_on_from
+from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.precision import set_precision
 from ticketbench.engine.replay import CudaGraphs
@@ -28,6 +30,7 @@ from ticketbench.errors import DeviceError
 from ticketbench.plan.cell import Cell, describe, ticket_facts
 from ticketbench.plan.count import Size, model_size, module_size, work_of
 from ticketbench.plan.resolve import Cast, Resolver
+from ticketbench.store.checkpoints import CheckpointError
 from ticketbench.store.schema import CellRecord, Layer
 from ticketbench.suite.suite import Headline
 
@@ -47,29 +50,41 @@ def execute(
     places: int = 0,
     finished: Finished = lambda records: None,
     recording: Recording | None = None,
+    keeper: Keeper | None = None,
 ) -> list[CellRecord]:
-    """A record for every cell, whatever happens.
+    """A record for every cell, whatever happens; only a `keeper` can stop it before that, by `Stopped`.
 
     At most `places` cells (0: all) are trained at once; the others take the places of those that end. Out of memory
-    halves the places, and whatever is not finished begins again.
+    halves the places, and whatever is not finished begins again. With a keeper checkpoints are made, and a fleet goes
+    on from the one that the keeper has.
     """
     done: dict[str, CellRecord] = {}
 
-    def note(records: list[CellRecord]) -> None:
-        done.update({record.key: record for record in records})
-        finished(records)
+    keys = {cell.key for cell in cells}
 
-    fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, recording)
+    def note(records: list[CellRecord]) -> None:
+        mine = [record for record in records if record.key in keys]  # others were finished before, and led along
+        done.update({record.key: record for record in mine})
+        if mine:
+            finished(mine)
+
+    keeper = keeper or Keeper()
+    fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, keeper, recording)
     count = min(places or len(cells), len(cells))
     while left := [cell for cell in cells if cell.key not in done]:
         count = min(count, len(left))
         try:
             fleet.lead(left, count)
+        except Stopped:
+            raise
         except (Exception, SystemExit) as error:
             trace = "".join(traceback.format_exception(error)[-6:])
             reason, memory = f"{type(error).__name__}: {error}", out_of_memory(error)
         else:
             continue
+        finally:
+            if not keeper.has_stopped:
+                keeper.forget()
         release(device)
         if memory and count > 1:
             count = (count + 1) // 2
@@ -88,6 +103,7 @@ class Execution:
     progress: FleetProgress
     keep_in: Path | None
     finished: Finished
+    keeper: Keeper
     recording: Recording | None = None
     """How steps are recorded; CUDA graphs on CUDA where nothing is said."""
 
@@ -100,23 +116,56 @@ class Execution:
         forget_memory(self.device)
         set_precision(cells[0].setting.precision)
         self.progress("starting", 0)
-        casts = [self.resolver.cast(cell.setting) for cell in cells]
+        self.keeper.check_time()
+        self.keeper.begin()
+        try:
+            held = self.keeper.held(str(self.device))
+        except CheckpointError as error:
+            self.keeper.tell(f"a checkpoint is of no use: {error}")
+            held = None
+        if held is not None:
+            run = self.run_of(cells_at_places(held), deque())
+            try:
+                lost = go_on_from(held, run, self.begin, self.cast)
+            except Exception as error:
+                if out_of_memory(error):
+                    raise
+                run.bench.close()
+                self.keeper.tell(f"a checkpoint is of no use: {type(error).__name__}: {error}")
+            else:
+                for line in lost:
+                    self.keeper.tell(line)
+                run.go_on(self.begin)
+                return
+        casts = [self.cast(cell) for cell in cells]
         moves = casts[0].stages.trains_elsewhere or casts[0].stages.adapt is not None
         stays = not moves and not any(cast.method.removes_units for cast in casts)
+        waiting = deque(zip(cells[places:], casts[places:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
+        self.run_of(cells[:places], waiting).lead(self.begin)
+
+    def cast(self, cell: Cell) -> Cast:
+        """The objects that a cell names."""
+        return self.resolver.cast(cell.setting)
+
+    def begin(self, bench: Bench, member: Member) -> Life:
+        """The life that a member leads."""
+        return whole_life(bench, member, self.keep_in is not None)
+
+    def run_of(self, cells: Sequence[Cell], waiting: deque[tuple[Cell, Cast]]) -> FleetRun:
+        """A run of some cells at their places, before any life has begun."""
         recording = self.recording or (CudaGraphs if self.device.type == "cuda" else None)
         first = FirstStep(self.device, self.progress)
         meter = Meter(self.device)
-        bench = Bench(cells[:places], casts[:places], self.device, recording)
-        account = Account(bench, self.headline, first, time.time())
-        waiting = deque(zip(cells[places:], casts[places:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
+        bench = Bench(cells, [self.cast(cell) for cell in cells], self.device, recording)
+        account = Account(bench, self.headline, first, self.keeper)
+        self.keeper.share_among(len(cells))
 
         def leave(members: Sequence[Member]) -> None:
             if self.keep_in is not None:
                 save_tickets(members, self.keep_in)
             self.finished([account.record(member) for member in members])
 
-        run = FleetRun(bench, self.headline, first.hear, waiting, leave, meter)
-        run.lead(lambda at, member: whole_life(at, member, self.keep_in is not None))
+        return FleetRun(bench, self.headline, first.hear, waiting, leave, meter, self.keeper)
 
 
 @dataclass(frozen=True)
@@ -126,7 +175,8 @@ class Account:
     bench: Bench
     headline: Headline
     first: FirstStep
-    started: float
+    keeper: Keeper
+    """Who knows when the fleet began."""
 
     @cached_property
     def size(self) -> Size:
@@ -164,7 +214,7 @@ class Account:
             energy=member.energy,
             engine=bench.engine(),
             fleet_size=len(bench.stack),
-            started=self.started,
+            started=self.keeper.started,
             finished=time.time(),
         )
 

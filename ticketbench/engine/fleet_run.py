@@ -2,6 +2,9 @@
 
 Each life is a generator that stops wherever training is needed. All of them are advanced, the members that asked for
 the same stretch are trained together, what they reported is judged, and so on until all have ended.
+
+Between any two steps there may be a pause, at which a `Pauses` may make a checkpoint: a group that is training then
+goes on alone until one of it arrives, as it would have without the pause, before anything else is done.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
 
 from ticketbench.engine.bench import Bench, synchronize
 from ticketbench.engine.course import Course
 from ticketbench.engine.energy import Meter
+from ticketbench.engine.journal import Journal
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, Together, book_training, note_judgement, spend
@@ -41,6 +46,37 @@ Begin = Callable[[Bench, Member], Life]
 Leave = Callable[[Sequence[Member]], None]
 
 
+class Pauses(Protocol):
+    """Who wants a pause now and then, in the middle of a fleet's run."""
+
+    def due(self) -> bool:
+        """Whether there is to be a pause, as soon as one can be; asked often."""
+        ...
+
+    def use(self, run: FleetRun) -> None:
+        """The pause is here. Whatever is raised ends the run."""
+        ...
+
+    def journal(self) -> Journal | None:
+        """A journal for a life that begins, if lives are to be led again."""
+        ...
+
+
+class NoPauses:
+    """Nobody wants a pause."""
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def use(self, run: FleetRun) -> None:
+        """Nothing."""
+
+    def journal(self) -> Journal | None:
+        """None is needed."""
+        return None
+
+
 def silent(phase: str, steps: int) -> None:
     """Progress that nobody is told of."""
 
@@ -61,18 +97,28 @@ class FleetRun:
     leave: Leave = remain
     """Told of members whose lives have ended and who were judged, while their networks are still in their places."""
     meter: Meter | None = None
+    pauses: Pauses = field(default_factory=NoPauses)
     members: list[Member] = field(default_factory=list)
     """Everyone who has a place, or had one."""
     occupants: dict[int, Member] = field(default_factory=dict)
     """Whoever has each place now, or had it last."""
+    training: list[list[Member]] = field(default_factory=list)
+    """The groups that are still to be trained before anything else is done."""
     _gone: set[int] = field(default_factory=set)
 
     def lead(self, begin: Begin) -> list[Member]:
         """Begin every cell's life and lead all of them to their end, training together whoever waits for it."""
         for index, (cell, cast) in enumerate(zip(self.bench.cells, self.bench.casts, strict=True)):
             self.begin_life(begin, index, cell, cast)
+        return self.go_on(begin)
+
+    def go_on(self, begin: Begin) -> list[Member]:
+        """Lead all lives that have begun, and those that wait for a place, to their end."""
         try:
             while True:
+                self.train_groups()
+                if self.pauses.due():
+                    self.pauses.use(self)
                 for member in self.living():
                     if member.request is None:
                         self.advance(member)
@@ -85,18 +131,15 @@ class FleetRun:
                     if self.hand_over(begin):
                         continue
                     return self.members
-                groups = self.groups(living)
-                for members in groups:
-                    with guarded(*members) if self.under_a_regime(members) else nullcontext():
-                        self.train_together(members)
-                if not groups:
+                self.training = self.groups(living)
+                if not self.training:
                     self.go_on_together(living)
         finally:
             self.bench.close()
 
     def begin_life(self, begin: Begin, index: int, cell: Cell, cast: Cast) -> None:
         """A cell's life begins at a place."""
-        member = Member(index, cell, cast, MemberTrial(self.bench, index))
+        member = Member(index, cell, cast, MemberTrial(self.bench, index), journal=self.pauses.journal())
         member.life = begin(self.bench, member)
         self.members.append(member)
         self.occupants[index] = member
@@ -124,6 +167,10 @@ class FleetRun:
         if used is not None:
             for member in members:
                 member.energy = (member.energy or 0.0) + used
+
+    def staying(self) -> list[Member]:
+        """The members that have a place: whose lives have not ended, or who were not told of as leaving yet."""
+        return [member for at, member in enumerate(self.members) if at not in self._gone]
 
     def living(self) -> list[Member]:
         """The members whose lives have not ended, by their places."""
@@ -223,8 +270,22 @@ class FleetRun:
         """Whether a group's steps are partly a plugin's: what that raises is no fault of the rest of the fleet."""
         return self.bench.stack.regimes[members[0].index] is not None
 
-    def train_together(self, mine: list[Member]) -> None:
-        """Train a group until one of its members arrives, let probes look on the way, and hand out the curves."""
+    def train_groups(self) -> None:
+        """Train each group until one of its members arrives, with as many pauses as are wanted."""
+        while self.training:
+            members, arrived = self.training[0], True
+            with guarded(*members) if self.under_a_regime(members) else nullcontext():
+                arrived = self.train_together(members)
+            if arrived:
+                self.training.pop(0)
+            if self.pauses.due():
+                self.pauses.use(self)
+
+    def train_together(self, mine: list[Member]) -> bool:
+        """Train a group until one of its members arrives, let probes look on the way, and hand out the curves.
+
+        False if there was a pause before that.
+        """
         start = time.perf_counter()
         requests = [request for member in mine if isinstance(request := member.request, Train)]
         places = [member.index for member in mine]
@@ -251,18 +312,25 @@ class FleetRun:
 
         goal = Goal(self.headline.metric, self.headline.higher_is_better)
         before = {number: stepper.stack.steps[number] for number in owners}
-        log = Training(stepper, self.bench.stage.data, given, goal, advanced, look).go()
+        log = Training(stepper, self.bench.stage.data, given, goal, advanced, look).go(self.pauses.due)
         if copied:
             self.bench.stack.put(places, stepper.stack)
         synchronize(self.bench.device)
         looking = sum(member.trial.spent.looking for member in mine)
         share = (time.perf_counter() - start - looking) / len(mine)
+        over = bool(log.arrived or log.diverged)
         for number, member in owners.items():
             member.trial.spent.looking = 0.0
             if number in log.arrived or number in log.diverged:
                 member.request = None
-            book_training(self.bench, member, stepper.stack.steps[number] - before[number], share)
+            member.unbooked += stepper.stack.steps[number] - before[number]
+            if over:  # at once, or sums would depend on pauses
+                book_training(self.bench, member, member.unbooked, share)
+                member.unbooked = 0
+            else:
+                spend(member, share)
         hand_out(log, owners)
+        return over
 
     def course(self, member: Member, request: Train) -> Course:
         """The way that a member's request is carried out on."""
@@ -282,7 +350,9 @@ class FleetRun:
         request = living[0].request
         assert isinstance(request, Together)
         if request.what == "shrink":
+            before = self.before_shrinking(waiting)
             shrink(bench, waiting)
+            bench.shrunk = before
         else:
             bench.offers = [offer for offer in bench.offers if offer.member in waiting]
             bench.move_on()
@@ -293,6 +363,15 @@ class FleetRun:
         for member in living:
             member.request = None
             spend(member, (time.perf_counter() - start) / len(living))
+
+    def before_shrinking(self, living: list[int]) -> dict[str, Any] | None:
+        """What the smaller networks are made from, for whoever makes them again; None if nobody will."""
+        if isinstance(self.pauses, NoPauses):
+            return None
+        stack = self.bench.stack
+        states = {"parameters": stack.parameters, "buffers": stack.buffers, "masks": stack.masks}
+        before = {kind: {name: part.detach().cpu() for name, part in state.items()} for kind, state in states.items()}
+        return {"living": living, "before": before}
 
     def trained(self, steps: int) -> None:
         """Steps were taken, added up over members."""

@@ -1,6 +1,9 @@
 """The life of a cell: a generator that stops wherever it waits for the fleet.
 
 What a life does itself (methods, scorers, probes) is computed in full float32; what it waits for is not.
+
+It can begin in the middle: at the request that its member had come to when a checkpoint was made, which it yields
+again.
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ticketbench.engine.bench import Bench, synchronize
+from ticketbench.engine.journal import ReplayError, recorded
 from ticketbench.engine.member import Member, Together
 from ticketbench.engine.precision import exactly
 from ticketbench.engine.shrinking import check_fresh, silence
@@ -24,23 +28,21 @@ Life = Iterator[Request | Together]
 def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
     """One cell from its first weight to its judgement; `keep` has it hold on to its ticket and its solution."""
     trial, cast = member.trial, member.cast
-    trial.look("started")
-    yield from drawing(bench, member)
-    member.ticket = ticket_at_hand(bench, member) if keep else None
-    synchronize(bench.device)
-    member.book()
-    trial.look("drawn")
-    member.drawing, member.drawn, member.draw_flops = False, trial.mask, trial.spent.flops
-    if cast.method.removes_units:
-        check_fresh(bench, member.index)
-    if bench.stages.trains_elsewhere:
-        yield Together("move on")
-    if bench.stages.adapt:
-        yield Train()
-        yield Together("move on")
-    if cast.method.removes_units:  # last: what a stage takes over must have the shapes of the model
-        yield Together("shrink")
-    yield Train()
+    if not member.passed:
+        if not member.asked:
+            trial.look("started")
+        yield from drawing(bench, member)
+        member.ticket = ticket_at_hand(bench, member) if keep else None
+        synchronize(bench.device)
+        member.book()
+        trial.look("drawn")
+        member.drawing, member.drawn, member.draw_flops = False, trial.mask, trial.spent.flops
+        if cast.method.removes_units:
+            check_fresh(bench, member.index)
+    requests = after_drawing(bench, member)
+    for number in range(max(1, member.passed), len(requests) + 1):
+        member.passed = number
+        yield requests[number - 1]
     bench.stack.check()
     trial.look("trained")
     trial.look("reported")
@@ -52,6 +54,16 @@ def whole_life(bench: Bench, member: Member, keep: bool) -> Life:
     collapsed = collapsed_layers(trial.mask)
     if collapsed:
         member.status, member.reason = "collapsed", f"no weight is left in {', '.join(collapsed)}"
+
+
+def after_drawing(bench: Bench, member: Member) -> list[Train | Together]:
+    """What a cell waits for once its ticket is drawn, in order."""
+    requests: list[Train | Together] = [Together("move on")] if bench.stages.trains_elsewhere else []
+    if bench.stages.adapt:
+        requests += [Train(), Together("move on")]
+    if member.cast.method.removes_units:  # last: what a stage takes over must have the shapes of the model
+        requests.append(Together("shrink"))
+    return [*requests, Train()]
 
 
 @exactly
@@ -68,17 +80,33 @@ def ticket_at_hand(bench: Bench, member: Member) -> Ticket:
 
 
 def drawing(bench: Bench, member: Member) -> Iterator[Request]:
-    """The part of a life that draws: the method, and an initializer that waits for the first mask."""
-    trial, cast = member.trial, member.cast
-    for request in cast.method.draw(trial) or ():
+    """The part of a life that draws: the method, and an initializer that waits for the first mask.
+
+    A member that has a journal is recorded. Where it has come to a request before, it is led there by the journal.
+    """
+    trial, cast, journal = member.trial, member.cast, member.journal
+    given = None if journal is None else recorded(trial, journal)
+    before, number = member.asked, 0
+    for number, request in enumerate(cast.method.draw(given or trial) or (), 1):
         if not isinstance(request, Train | Remask | Prune):
             raise TicketError(
                 f"the method yielded {request!r}; what it may yield is `trial.train(…)`, `trial.remask(…)` or "
                 "`trial.pruning(…)`"
             )
-        if isinstance(request, Train):
+        member.note_request(request)
+        if number > before and isinstance(request, Train):
             trial.settle()
-        yield request
+        member.asked = max(before, number)
+        if given is not None:
+            given.hand_over()
+        if number == before and journal is not None:
+            journal.arrive()
+        if number >= before:
+            yield request
+        if given is not None:
+            given.take_back()
+    if number < before:
+        raise ReplayError(f"the method ended after {number} requests, where it had come to number {before} before")
     bench.fold(member.index)
     check_density(trial, cast.method.removes_units)
     trial.settle()

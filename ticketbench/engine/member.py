@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.journal import Journal
 from ticketbench.engine.judge import Candidate
 from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.masks.ticket import Mask, Ticket
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.resolve import Cast
-from ticketbench.plugin.request import Request
+from ticketbench.plugin.mask_rule import MaskRule
+from ticketbench.plugin.regime import Regime
+from ticketbench.plugin.request import Remask, Request, Train
 from ticketbench.store.schema import CellRecord, CurvePoint
 from ticketbench.suite.suite import Headline
 
@@ -40,9 +43,21 @@ class Member:
     request: Request | Together | None = None
     under_way: bool = False
     """Whether the training that it asks for has begun."""
+    unbooked: int = 0
+    """Steps of the present stretch, before a pause."""
     status: str = ""
     reason: str = ""
     error: str = ""
+    asked: int = 0
+    """How many requests its method has yielded."""
+    passed: int = 0
+    """How many requests its life has come to after drawing."""
+    journal: Journal | None = None
+    """What its method was told, where checkpoints are made."""
+    rule: MaskRule | None = None
+    """The mask rule that its method named last."""
+    regime: Regime | None = None
+    """The regime that its method's last training was to be under."""
     drawing: bool = True
     drawn: Mask = field(default_factory=dict)
     """The mask of the ticket."""
@@ -68,6 +83,13 @@ class Member:
         now, spent = time.perf_counter(), self.trial.spent
         spend(self, now - self.clock - spent.looking)
         self.clock, spent.looking = now, 0.0
+
+    def note_request(self, request: Request) -> None:
+        """Remember what the method has named, for whoever leads it here again."""
+        if isinstance(request, Train):
+            self.regime = request.regime
+        elif isinstance(request, Remask):
+            self.rule = request.rule
 
     def fail(self, error: BaseException) -> None:
         """What a plugin raised ends this life and no other."""

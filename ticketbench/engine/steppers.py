@@ -43,6 +43,11 @@ class Steppers:
         return self._supermasks
 
     @property
+    def known_supermasks(self) -> Supermasks | None:
+        """The same, if there were any."""
+        return self._supermasks
+
+    @property
     def how(self) -> str:
         """How steps of the whole fleet were computed, for the record."""
         return self._whole.how if self._whole is not None else self._how

@@ -22,6 +22,16 @@ StepProgress = Callable[[int], None]
 Look = Callable[[Sequence[int]], None]
 """Told of the members (by their place in the stack) at whom somebody looks at the step where they are."""
 
+Pause = Callable[[], bool]
+"""Asked every few steps whether to stop here for something else."""
+STRIDE = 16
+"""Steps after which somebody may want a pause, at most."""
+
+
+def never() -> bool:
+    """Nobody wants a pause."""
+    return False
+
 
 @dataclass
 class Log:
@@ -70,14 +80,16 @@ class Training:
         take_up(self.stack.carried, stepper.network.carried, self.stack.buffers, batch)
         stepper.enter(data, courses)
 
-    def go(self, patience: int = 0) -> Log:
-        """Train until a member arrives or diverges, or after so many steps (0: no matter how many)."""
+    def go(self, pause: Pause = never) -> Log:
+        """Train until a member arrives or diverges, or until there is to be a pause.
+
+        Whoever goes on after it, with the same members, comes to the same: all that there is stands in the stack.
+        """
         network, recipe = self.stepper.network, self.stepper.recipe
         self.log.arrived = self._at_their_end()
         with unmoved(f"model '{network.model.name}' or its task"), network.mode(training=not recipe.train_only):
             while not self.log.arrived and not self.log.diverged:
-                self._to_the_next_event()
-                if patience and self._taken >= patience:
+                if not self._to_the_next_event(pause):
                     break
         self.stepper.settle()
         self._tell()
@@ -87,22 +99,26 @@ class Training:
         """The step that a member has reached."""
         return self.stack.steps[member]
 
-    def _to_the_next_event(self) -> None:
+    def _to_the_next_event(self, pause: Pause) -> bool:
+        """Whether to go on; a pause may come before the event, where nothing is due."""
         self._look(list(self.courses))
         self._begin_epochs()
         gap = min(self._next_event(member) - self.step(member) for member in self.courses)
-        if not self._taken:
-            self.stepper.run(1)
-            self.progress(0)  # whoever waits for the first step hears of it
-            self.stepper.run(gap - 1)
-        else:
-            self.stepper.run(gap)
-        self._taken += gap
+        paused = False
+        while gap and not paused:
+            steps = min(gap, STRIDE if self._taken else 1)
+            self.stepper.run(steps)
+            if not self._taken:
+                self.progress(0)  # whoever waits for the first step hears of it
+            self._taken += steps
+            gap -= steps
+            paused = pause()
         self._note_losses([member for member, course in self.courses.items() if course.is_logged(self.step(member))])
         sound = [member for member in self.courses if member not in self.log.diverged]
         self._validate([member for member in sound if self.courses[member].is_validated(self.step(member))])
         self.log.arrived = self._at_their_end()
         self._look([member for member in sound if self.step(member) == self.courses[member].total])
+        return not paused
 
     def _at_their_end(self) -> list[int]:
         return [member for member, course in self.courses.items() if self.step(member) >= course.until]

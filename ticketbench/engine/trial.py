@@ -17,6 +17,7 @@ from ticketbench import seeds
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.data import scoring_batches, scoring_order
 from ticketbench.engine.looks import Looks
+from ticketbench.engine.packed import as_plain, from_plain, packed_state, unpacked_state
 from ticketbench.engine.precision import exact
 from ticketbench.engine.regimes import begin, seen
 from ticketbench.engine.state import State, cloned
@@ -30,7 +31,7 @@ from ticketbench.plugin.mask_rule import MaskRule
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Prune, Remask, Train
 from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
-from ticketbench.store.schema import Finding
+from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.recipe import Recipe
 
 
@@ -85,7 +86,8 @@ class MemberTrial(Trial):
         self._draws = cell.seed
         """The seed of what is drawn here: an onlooker has another."""
         self._generators: dict[str, torch.Generator] = {}
-        self._scoring_calls = 0
+        self.scoring_calls = 0
+        """How often examples to score on were asked for: each time others are drawn."""
         self._forwards = 0
         self._reports = 0
         self._offers = 0
@@ -221,16 +223,16 @@ class MemberTrial(Trial):
     def batches(self, count: int = 1, size: int | None = None) -> Iterator[Split]:
         self.asked_for_examples()
         stage = self._bench.stage
-        return scoring_batches(stage.data.train, self._draws, self._scoring_calls, count, size or stage.recipe.batch)
+        return scoring_batches(stage.data.train, self._draws, self.scoring_calls, count, size or stage.recipe.batch)
 
     def drawn_examples(self, size: int) -> Tensor:
         """The numbers of the examples that the next batch to score on has, on the host."""
         self.asked_for_examples()
-        return next(scoring_order(len(self._bench.stage.data.train), self._draws, self._scoring_calls, 1, size))
+        return next(scoring_order(len(self._bench.stage.data.train), self._draws, self.scoring_calls, 1, size))
 
     def asked_for_examples(self) -> None:
         """Count a call for examples to score on: the next batch is another one."""
-        self._scoring_calls += 1
+        self.scoring_calls += 1
 
     @override
     def generator(self, purpose: str) -> torch.Generator:
@@ -327,11 +329,23 @@ class MemberTrial(Trial):
             raise TicketError("where masks are trained, the weights are frozen and a regime has no step: drop `regime`")
         if regime is not None and not isinstance(regime, Regime):
             raise TicketError(f"a regime is an object of a subclass of `Regime`, not {regime!r}")
+        if masks:
+            kept_count(self.density if density is None else density, self.total_weights)  # or it says what a density is
+        return self.training(until, average, order, masks, density, regime)
+
+    def training(
+        self,
+        until: int | None,
+        average: float | None,
+        order: int,
+        masks: str,
+        density: float | None,
+        regime: Regime | None,
+    ) -> Train:
+        """The request of `train`, whose values are sound."""
         if not masks:
             return Train(until, average, order, regime=regime)
-        wanted = self.density if density is None else density
-        kept_count(wanted, self.total_weights)  # or it says what a density is
-        return Train(until, average, order, masks, wanted)
+        return Train(until, average, order, masks, self.density if density is None else density)
 
     @override
     def snapshot(self) -> Snapshot:
@@ -390,6 +404,11 @@ class MemberTrial(Trial):
         else:
             begin(self._bench.stack, self._member, regime, self.generator("regime"))
 
+    @property
+    def regime(self) -> Regime | None:
+        """The regime that the member is under at the moment."""
+        return self._bench.stack.regimes[self._member]
+
     def set_out(self) -> None:
         """A training begins: note where from, if it is not the continuation of one. The engine says so."""
         self._seen = replace(self._seen, untouched=False)
@@ -411,6 +430,42 @@ class MemberTrial(Trial):
     def meet(self, name: str, companion: Companion) -> None:
         """Add a network to those that probes compare this one with."""
         self._seen = replace(self._seen, companions={**self._seen.companions, name: companion})
+
+    # -- a checkpoint --------------------------------------------------------------------------------------
+
+    def held(self) -> dict[str, Any]:
+        """Everything that this trial knows beside the stack, as plain data and tensors of the host."""
+        seen, looks = self._seen, self.looks
+        return {
+            "counters": [self.scoring_calls, self._forwards, self._reports, self._offers, self._redrawn],
+            "spent": [self.spent.seconds, self.spent.steps, self.spent.flops],
+            "generators": {purpose: source.get_state() for purpose, source in self._generators.items()},
+            "settled": packed_state(self._settled),
+            "origin": packed_state(seen.origin),
+            "companions": as_plain(seen.companions),
+            "trainings": seen.trainings,
+            "untouched": seen.untouched,
+            "findings": [list(finding) for finding in looks.findings],
+            "points": [list(point) for point in looks.points],
+        }
+
+    def hold(self, held: Mapping[str, Any]) -> None:
+        """Know again what another trial of the same cell knew."""
+        self.scoring_calls, self._forwards, self._reports, self._offers, self._redrawn = held["counters"]
+        seconds, steps, flops = held["spent"]
+        self.spent.seconds, self.spent.steps, self.spent.flops = seconds, steps, flops
+        for purpose, state in held["generators"].items():
+            self.generator(purpose).set_state(state)
+        self._settled = unpacked_state(held["settled"], self.device)
+        self._seen = Memory(
+            origin=unpacked_state(held["origin"], self.device),
+            companions=from_plain(held["companions"], self.device),
+            trainings=held["trainings"],
+            untouched=held["untouched"],
+        )
+        self.looks = Looks(
+            [Finding(*finding) for finding in held["findings"]], [CurvePoint(*point) for point in held["points"]]
+        )
 
     # -- what is reported ----------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from ticketbench.store.schema import CellRecord
 
 @dataclass(frozen=True)
 class Event:
-    """What an executor tells of a fleet: it moved on by some steps, or its records are there."""
+    """What an executor tells of a fleet: it moved on by some steps, its records are there, or it has stopped."""
 
     fleet: Fleet
     phase: str = ""
@@ -24,6 +24,10 @@ class Event:
     steps: int = 0
     """Training steps taken since the last event, over all cells of the fleet."""
     records: list[CellRecord] = field(default_factory=list)
+    note: str = ""
+    """A line for the person who waits."""
+    stopped: bool = False
+    """Whether the fleet has stopped before its end, as its time was up; what it had done is in its checkpoint."""
 
 
 class Executor(Protocol):
@@ -35,5 +39,8 @@ class Executor(Protocol):
         ...
 
     def run(self, fleets: Iterator[Fleet], setup: dict[str, Any]) -> Iterator[Event]:
-        """Take fleets as workers become free; end when all are done. `setup` is plain data for the workers."""
+        """Take fleets as workers become free; end when all are done or have stopped.
+
+        `setup` is plain data for the workers: which plugins they load, and where and when they make checkpoints.
+        """
         ...

@@ -1,7 +1,7 @@
 """The local executor: worker processes of one thread on a CPU, one worker a GPU; real timeouts.
 
 A fleet that runs past its time, or whose worker dies, is stopped with its whole process group. If it had
-several cells they are computed again one by one, so that only the culprit is lost.
+several cells they are computed again one by one, from their beginning, so that only the culprit is lost.
 """
 
 from __future__ import annotations
@@ -18,18 +18,25 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
+from ticketbench.engine.checkpoint import SPARE
 from ticketbench.engine.execute import failure
 from ticketbench.executors import Event
+from ticketbench.files import remove
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Fleet
+from ticketbench.store.checkpoints import checkpoint_file
 from ticketbench.store.schema import CellRecord
 
 # large blocks stay with the process instead of going back to the system at every training step
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+GRACE = 5.0
+"""Seconds that workers have to make their checkpoints when a run is interrupted."""
 
 Message = tuple["Worker", dict[str, Any]]
 
@@ -45,6 +52,10 @@ class Worker:
     left: tuple[Cell, ...] = ()
     """The cells of the fleet that have not ended yet."""
     deadline: float = float("inf")
+    begin_by: float = float("inf")
+    """When it must have begun with its fleet, if that is to end in time; no matter once it has."""
+    checkpoint: Path | None = None
+    """The file of its fleet."""
     dead: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
@@ -95,6 +106,9 @@ class LocalExecutor:
                 if not any(worker.fleet for worker in crew):
                     return
                 yield from self.receive(crew, again)
+        except (KeyboardInterrupt, GeneratorExit):
+            self.have_them_stop(crew)
+            raise
         finally:
             for worker in crew:
                 worker.kill()
@@ -112,7 +126,20 @@ class LocalExecutor:
                 crew.append(self.hire(device, setup))
             elif crew[at].dead:
                 crew[at] = self.hire(device, setup)
-            self.assign(crew[at], fleet)
+            self.assign(crew[at], fleet, setup)
+
+    def have_them_stop(self, crew: list[Worker]) -> None:
+        """Let workers hold their fleets in checkpoints, as far as they can in a moment."""
+        busy = {id(worker) for worker in crew if worker.fleet and worker.checkpoint and not worker.dead}
+        for worker in crew:
+            if id(worker) in busy:
+                worker.send({"stop": True})
+        end = time.monotonic() + GRACE
+        while busy and time.monotonic() < end:
+            with suppress(Empty):
+                worker, message = self._messages.get(timeout=max(0.0, end - time.monotonic()))
+                if {"stopped", "finished", "ended"} & message.keys():
+                    busy.discard(id(worker))
 
     def hire(self, device: str, setup: dict[str, Any]) -> Worker:
         """Start a worker process in a process group of its own."""
@@ -142,19 +169,29 @@ class LocalExecutor:
             worker.process.wait(timeout=10)
         self._messages.put((worker, {"ended": True}))
 
-    def assign(self, worker: Worker, fleet: Fleet) -> None:
+    def assign(self, worker: Worker, fleet: Fleet, setup: dict[str, Any]) -> None:
         """Send a fleet; its clock starts when the worker says that it starts."""
+        name, folder, deadline = fleet.resumes or fleet.name, setup.get("checkpoints"), setup.get("deadline")
+        worker.checkpoint = checkpoint_file(Path(folder), name) if folder else None
+        worker.begin_by = time.monotonic() + deadline - SPARE - time.time() if deadline else float("inf")
         worker.fleet, worker.left, worker.deadline = fleet, fleet.cells, float("inf")
         cells = [cell.to_plain() for cell in fleet.cells]
         job = {"cells": cells, "device": worker.device, "places": fleet.places}
-        worker.send(job)
+        worker.send({**job, "name": name, "goes_on": bool(fleet.resumes)})
 
     def receive(self, crew: list[Worker], again: deque[Fleet]) -> Iterator[Event]:
-        """The next message, or the news that a fleet's time is up."""
-        first = min((worker.deadline for worker in crew if worker.fleet), default=float("inf"))
+        """The next message, or the news that a fleet's time is up, or the run's before it began."""
+        ends = [min(worker.deadline, worker.begin_by) for worker in crew if worker.fleet]
+        first = min(ends, default=float("inf"))
         try:
             worker, message = self._messages.get(timeout=min(1.0, max(0.0, first - time.monotonic())))
         except Empty:
+            for slow in [worker for worker in crew if worker.fleet and worker.begin_by <= time.monotonic()]:
+                slow.kill()  # it has begun with nothing
+                slow.errors.close()
+                assert slow.fleet is not None
+                fleet, slow.fleet = slow.fleet, None
+                yield Event(fleet, stopped=True)
             for late in [worker for worker in crew if worker.fleet and worker.deadline <= time.monotonic()]:
                 late.kill()
                 assert late.fleet is not None
@@ -165,7 +202,7 @@ class LocalExecutor:
         fleet = worker.fleet
         if "phase" in message:
             if message["phase"] == "starting":
-                worker.deadline = time.monotonic() + fleet.timeout
+                worker.deadline, worker.begin_by = time.monotonic() + fleet.timeout, float("inf")
             yield Event(fleet, message["phase"], message["steps"])
         elif "records" in message:
             records = [CellRecord.from_dict(record) for record in message["records"]]
@@ -173,8 +210,13 @@ class LocalExecutor:
             worker.left = tuple(cell for cell in worker.left if cell.key not in ended)
             worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a place, has as long
             yield Event(fleet, records=records)
+        elif "note" in message:
+            yield Event(fleet, note=message["note"])
         elif "finished" in message:
             worker.fleet = None
+        elif "stopped" in message:
+            worker.fleet = None
+            yield Event(fleet, stopped=True)
         elif "ended" in message:
             worker.kill()
             code = worker.process.returncode
@@ -187,6 +229,8 @@ class LocalExecutor:
         assert fleet is not None
         worker.fleet = None
         worker.errors.close()
+        if worker.checkpoint is not None:
+            remove(worker.checkpoint)  # whatever was wrong may be in it
         if len(worker.left) > 1:
             again.extend(replace(fleet, cells=worker.left).split(len(worker.left)))
         elif worker.left:

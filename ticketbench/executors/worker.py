@@ -1,6 +1,7 @@
 """A worker process: reads fleets as JSON lines, computes them, writes progress and records as JSON lines.
 
-Records are written as cells end; a line that says so ends a fleet.
+Records are written as cells end; a line that says so ends a fleet. A line that tells it to stop has the present fleet,
+and any other, stop at the next pause and be held in a checkpoint.
 """
 
 from __future__ import annotations
@@ -20,20 +21,25 @@ def work_for_parent() -> None:
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     waiting: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    threading.Thread(target=read_messages, args=(sys.stdin, waiting), daemon=True).start()
-    serve(waiting, messages)
+    stop = threading.Event()
+    threading.Thread(target=read_messages, args=(sys.stdin, waiting, stop), daemon=True).start()
+    serve(waiting, messages, stop)
 
 
-def read_messages(source: IO[str], waiting: SimpleQueue[dict[str, Any]]) -> None:
+def read_messages(source: IO[str], waiting: SimpleQueue[dict[str, Any]], stop: threading.Event) -> None:
     """Pass messages on; without a parent there is nobody to work for."""
     for line in source:
-        waiting.put(json.loads(line))
+        message = json.loads(line)
+        if message.get("stop"):
+            stop.set()
+        else:
+            waiting.put(message)
     if os.getpgrp() == os.getpid():  # the leader of a group, as the executor hires it: what plugins started ends too
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 
-def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
+def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str], stop: threading.Event) -> None:
     """Set up once, then compute fleet after fleet."""
     import torch
 
@@ -43,15 +49,18 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
 
     from pathlib import Path
 
+    from ticketbench.engine.checkpoint import SECONDS, Keeper, Stopped
     from ticketbench.engine.execute import execute
     from ticketbench.plan.cell import Cell
     from ticketbench.plan.resolve import Resolver
     from ticketbench.plugin.loading import load_plugins
+    from ticketbench.store.checkpoints import checkpoint_file
     from ticketbench.suite.suite import Headline
 
     resolver = Resolver(load_plugins(**setup["plugins"]))
     headlines = {task: Headline.model_validate(headline) for task, headline in setup["headlines"].items()}
     keep_in = Path(setup["keep_in"]) if setup["keep_in"] else None
+    folder = Path(setup["checkpoints"]) if setup.get("checkpoints") else None
 
     def say(message: dict[str, Any]) -> None:
         messages.write(json.dumps(message) + "\n")
@@ -61,17 +70,30 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
     while True:
         job = waiting.get()
         cells = [Cell.from_plain(cell) for cell in job["cells"]]
-        execute(
-            cells,
-            resolver,
-            headlines.get(cells[0].setting.task.name, headlines[""]),
-            job["device"],
-            lambda phase, steps: say({"phase": phase, "steps": steps}),
-            keep_in,
-            places=job["places"],
-            finished=lambda records: say({"records": [record.as_dict() for record in records]}),
+        keeper = Keeper(
+            None if folder is None else checkpoint_file(folder, job["name"]),
+            setup.get("save_every", SECONDS),
+            setup.get("deadline") or float("inf"),
+            stop.is_set,
+            lambda line: say({"note": line}),
+            job["goes_on"],
         )
-        say({"finished": True})
+        try:
+            execute(
+                cells,
+                resolver,
+                headlines.get(cells[0].setting.task.name, headlines[""]),
+                job["device"],
+                lambda phase, steps: say({"phase": phase, "steps": steps}),
+                keep_in,
+                places=job["places"],
+                finished=lambda records: say({"records": [record.as_dict() for record in records]}),
+                keeper=keeper,
+            )
+        except Stopped:
+            say({"stopped": True})
+        else:
+            say({"finished": True})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 from typing import Any
@@ -58,16 +58,22 @@ class Fleet:
     device: str = "cpu"
     places: int = 0
     """How many cells are trained at once, the others as soon as one of them ends; 0 for all."""
+    resumes: str = ""
+    """The checkpoint that they go on from, if there is one."""
 
     @property
     def name(self) -> str:
         """A short name that depends on the cells alone."""
         return hashlib.sha256(" ".join(cell.key for cell in self.cells).encode()).hexdigest()[:12]
 
+    def without(self, keys: Collection[str]) -> Fleet:
+        """The same fleet without some of its cells."""
+        return replace(self, cells=tuple(cell for cell in self.cells if cell.key not in keys))
+
     def split(self, parts: int) -> list[Fleet]:
-        """The same cells in so many smaller fleets, whose sizes differ by one at most."""
+        """The same cells in so many smaller fleets, whose sizes differ by one at most, from their beginning."""
         edges = [len(self.cells) * part // parts for part in range(parts + 1)]
-        return [replace(self, cells=self.cells[start:end]) for start, end in pairwise(edges) if start < end]
+        return [replace(self, cells=self.cells[start:end], resumes="") for start, end in pairwise(edges) if start < end]
 
 
 @dataclass(frozen=True)
