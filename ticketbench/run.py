@@ -82,7 +82,7 @@ class Stopwatch:
             self.failed.add(name)
 
     def laps(self) -> list[tuple[Fleet, float]]:
-        """The fleets that this run led from beginning to end without losing a cell, in the order in which they began."""
+        """The fleets that this run led from beginning to end, no cell of which was lost, as they began."""
         whole = [name for name in self.began if name in self.ended and name not in self.failed]
         return [(self.ended[name][0], self.ended[name][1] - self.began[name]) for name in whole]
 

@@ -277,6 +277,29 @@ def test_a_worker_is_kept_for_fleet_after_fleet(bench):
     assert [alive(worker.process.pid) for worker in hired] == [False]
 
 
+@pytest.mark.parametrize("left_by", ["interruption", "deadline", "deadline before it began"])
+def test_workers_hold_their_fleets_when_a_run_is_left(bench, tmp_path, left_by):
+    """Interrupted in the middle of a training, or at a deadline: a checkpoint, no record, no process."""
+    text = bench.suite.read_text().replace("steps = 20", "steps = 100000").replace("log_every = 5", "log_every = 50000")
+    (tmp_path / "long.toml").write_text(text)
+    plan = make_plan(read_suite(tmp_path / "long.toml"), "smoke", load_plugins([STRANGER, bench.plugin]))
+    fleet = Fleet(plan.cells, 300)
+    setup = {"plugins": bench.plugins, "headlines": {"": bench.headline}, "keep_in": "", "checkpoints": str(tmp_path)}
+    if left_by != "interruption":
+        setup["deadline"] = time.time() + (0.5 if "before" in left_by else 9)
+    events: list[Event] = []
+    running = LocalExecutor(("cpu",)).run(iter([fleet]), setup)
+    for event in running:
+        events.append(event)
+        if left_by == "interruption" and event.phase == "starting":
+            time.sleep(1)
+            running.close()
+    assert [event for event in events if event.records] == []
+    assert [event.stopped for event in events[-1:]] == [left_by != "interruption"]
+    held = [path.name for path in tmp_path.glob("*.safetensors")]
+    assert held == ([] if "before" in left_by else [f"{fleet.name}.checkpoint.safetensors"])
+
+
 def test_a_cell_past_its_time_is_stopped_and_its_neighbours_are_not(delays, undisturbed):
     """`timeout` for the cells that sleep; the innocent cell of the same fleet is computed again."""
     records = records_by_row(delays)

@@ -38,6 +38,10 @@ CHANCE = "chance"
 """What the members' forwards draw at random, among what differs from step to step."""
 
 
+LAUNCHED, REPLAYED = 16, 64
+"""Steps after which somebody may want a pause; those that are replayed take little of the host's time each."""
+
+
 class Stepper:
     """Moves a stack along its gradient, step by step.
 
@@ -94,6 +98,11 @@ class Stepper:
     def everyone(self) -> bool:
         """Whether it is settled that all members are trained: what is recorded must do for any."""
         return self.recorder is None and all(course is not None for course in self.courses)
+
+    @property
+    def stride(self) -> int:
+        """How many steps there are between two places for a pause, at most."""
+        return LAUNCHED if self.recorder is None else REPLAYED
 
     @property
     def how(self) -> str:

@@ -87,6 +87,11 @@ class MaskStepper:
         )
 
     @property
+    def stride(self) -> int:
+        """How many steps there are between two places for a pause, at most."""
+        return self.steps.stride
+
+    @property
     def how(self) -> str:
         """How steps are computed, for the record."""
         return self.steps.how

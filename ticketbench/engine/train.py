@@ -24,8 +24,6 @@ Look = Callable[[Sequence[int]], None]
 
 Pause = Callable[[], bool]
 """Asked every few steps whether to stop here for something else."""
-STRIDE = 16
-"""Steps after which somebody may want a pause, at most."""
 
 
 def never() -> bool:
@@ -106,7 +104,7 @@ class Training:
         gap = min(self._next_event(member) - self.step(member) for member in self.courses)
         paused = False
         while gap and not paused:
-            steps = min(gap, STRIDE if self._taken else 1)
+            steps = min(gap, self.stepper.stride if self._taken else 1)
             self.stepper.run(steps)
             if not self._taken:
                 self.progress(0)  # whoever waits for the first step hears of it
