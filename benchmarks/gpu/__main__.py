@@ -80,7 +80,7 @@ def run_part(part: Part, machine: Machine, plugins: Plugins, results: Results, b
     try:
         with cut_off_after(min(section.share + GRACE, budget.left())):
             part.work(machine, plugins, results, section, Allowance.of(section.share))
-        section.status = "cut" if section.left_out else "done"
+        section.status = "failed" if section.troubles else "cut" if section.left_out else "done"
     except CutOffError as stopped:
         section.status = "cut"
         section.left_out.append(f"what came after it was {stopped}")

@@ -19,6 +19,7 @@ from benchmarks.gpu.machine import CPU, Machine
 from benchmarks.gpu.results import Results, Section
 from benchmarks.gpu.stand_ins import StandInResolver
 from benchmarks.gpu.suites import SUITES, Tier, named, tier_of, with_recipe
+from benchmarks.gpu.troubles import going_on
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.execute import execute
 from ticketbench.engine.fleet_run import lead
@@ -87,14 +88,16 @@ def compare(machine: Machine, plugins: Plugins, results: Results, section: Secti
             if first.over:
                 left_out[f"{suite} rows at initialization"] = left_out.get(f"{suite} rows at initialization", 0) + 1
                 continue
-            at_initialization(machine, tiers[suite], cells, tallies[suite])
+            with going_on(machine, section, f"{suite}, {named(cells)}, at initialization"):
+                at_initialization(machine, tiers[suite], cells, tallies[suite])
         for suite, cells in in_turns(
             {suite: [list(fleet.cells) for fleet in tier.fleets()[:most]] for suite, tier in tiers.items()}
         ):
             if until.over:
                 left_out[f"{suite} fleets"] = left_out.get(f"{suite} fleets", 0) + 1
                 continue
-            whole_runs(machine, tiers[suite], cells, tallies[suite])
+            with going_on(machine, section, f"{suite}, {named(cells)}, whole runs"):
+                whole_runs(machine, tiers[suite], cells, tallies[suite])
     finally:
         write_up(section, tallies.values(), left_out)
         if resolver.stood_in:

@@ -14,6 +14,7 @@ from benchmarks.gpu.budget import Allowance
 from benchmarks.gpu.children import LATE, say
 from benchmarks.gpu.machine import Machine
 from benchmarks.gpu.stretch import timed
+from benchmarks.gpu.troubles import in_a_line
 from benchmarks.gpu.workloads import fleet_named
 from ticketbench.plugin.loading import Plugins, load_plugins
 
@@ -34,7 +35,7 @@ def main(how: str, seconds: float, names: list[str]) -> None:
             try:
                 look_at(machine, plugins, name, until.part(len(names) - number))
             except Exception as error:  # what one fleet cannot do is no reason to leave the others out
-                say({LATE: f"{name} ({type(error).__name__}: {error})"})
+                say({LATE: f"{name} ({in_a_line(error)})"})
 
 
 def profiler(machine: Machine) -> profile:

@@ -9,6 +9,7 @@ from benchmarks.gpu.results import Results, Section
 from benchmarks.gpu.stand_ins import EXAMPLES, StandInResolver
 from benchmarks.gpu.stretch import timed
 from benchmarks.gpu.suites import tier_of, with_recipe
+from benchmarks.gpu.troubles import going_on
 from ticketbench.engine.precision import set_precision
 from ticketbench.plugin.loading import Plugins
 
@@ -41,23 +42,23 @@ def measure(machine: Machine, plugins: Plugins, results: Results, section: Secti
         if until.over:
             section.left_out += [f"{size} members" for size in fleets[number:]]
             break
-        seconds = (1 - FLOOR_SHARE) * part.left() / 2
-        stretch = timed(machine, cells[:fleet], tier.resolver, tier.headline(cells[0]), seconds, part, warm=10)
-        set_precision(PRECISION)
-        floor = Floor(machine, fleet, 60, examples).microseconds(FLOOR_SHARE * part.left())
-        machine.forget()
-        found[fleet] = stretch.microseconds
-        section.add(
-            **{
-                "members": fleet,
-                "µs a step": stretch.microseconds,
-                "member-steps/s": stretch.rate,
-                "floor, µs a step": floor,
-                "of the floor's speed": floor / stretch.microseconds if stretch.microseconds else None,
-                "seconds to the first step": stretch.first,
-                "engine": stretch.how,
-            }
-        )
+        with going_on(machine, section, f"{fleet} members"):
+            seconds = (1 - FLOOR_SHARE) * part.left() / 2
+            stretch = timed(machine, cells[:fleet], tier.resolver, tier.headline(cells[0]), seconds, part, warm=10)
+            found[fleet] = stretch.microseconds
+            set_precision(PRECISION)
+            floor = Floor(machine, fleet, 60, examples).microseconds(FLOOR_SHARE * part.left())
+            section.add(
+                **{
+                    "members": fleet,
+                    "µs a step": stretch.microseconds,
+                    "member-steps/s": stretch.rate,
+                    "floor, µs a step": floor,
+                    "of the floor's speed": floor / stretch.microseconds if stretch.microseconds else None,
+                    "seconds to the first step": stretch.first,
+                    "engine": stretch.how,
+                }
+            )
     section.notes.append("MLP 784-300-100-10, batch 60, Adam, all weights; TF32 where the device has it")
     for fleet, limit in TARGETS.items():
         results.target(f"init, µs a step of {fleet} members", "at most", limit, "µs", found.get(fleet))

@@ -11,6 +11,7 @@ from benchmarks.gpu.results import Results, Section
 from benchmarks.gpu.stand_ins import EXAMPLES, StandInResolver
 from benchmarks.gpu.stretch import timed
 from benchmarks.gpu.suites import Tier, tier_of, with_recipe
+from benchmarks.gpu.troubles import going_on
 from ticketbench.plan.cell import Cell, make_cell
 from ticketbench.plugin.loading import Plugins
 
@@ -65,22 +66,23 @@ def measure(
             section.left_out += [f"{size} members in {kind}" for size, kind in pairs[number:]]
             break
         part = until.part(len(pairs) - number)
-        tier, cells = cells_of(network, machine, plugins, precision, fleet)
-        stretch = timed(machine, cells, tier.resolver, tier.headline(cells[0]), part.left() / 2, part, warm=5)
-        step = None if stretch.microseconds is None else stretch.microseconds / 1000
-        section.add(
-            **{
-                "network": f"{network.title}, {network.size[0]} {size_on(machine, network)}",
-                "members": fleet,
-                "precision": precision,
-                "ms a step": step,
-                "ms a member-step": None if step is None else step / fleet,
-                "seconds to the first step": stretch.first,
-                "engine": stretch.how,
-            }
-        )
-        if step is not None and fleet == fleets[0]:
-            found.append(step / fleet if network.by_member else step)
+        with going_on(machine, section, f"{fleet} members in {precision}"):
+            tier, cells = cells_of(network, machine, plugins, precision, fleet)
+            stretch = timed(machine, cells, tier.resolver, tier.headline(cells[0]), part.left() / 2, part, warm=5)
+            step = None if stretch.microseconds is None else stretch.microseconds / 1000
+            section.add(
+                **{
+                    "network": f"{network.title}, {network.size[0]} {size_on(machine, network)}",
+                    "members": fleet,
+                    "precision": precision,
+                    "ms a step": step,
+                    "ms a member-step": None if step is None else step / fleet,
+                    "seconds to the first step": stretch.first,
+                    "engine": stretch.how,
+                }
+            )
+            if step is not None and fleet == fleets[0]:
+                found.append(step / fleet if network.by_member else step)
     what = "ms a member-step" if network.by_member else "ms a step"
     name = f"{network.model}, {network.size[0]} {network.size[1]}, {network.fleets[0]} members, {what}"
     results.target(name, "at most", network.limit, "ms", min(found, default=None))

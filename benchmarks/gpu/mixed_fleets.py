@@ -8,6 +8,7 @@ from benchmarks.gpu.results import Results, Section
 from benchmarks.gpu.stand_ins import EXAMPLES, StandInResolver
 from benchmarks.gpu.stretch import timed
 from benchmarks.gpu.suites import named, tier_of, with_recipe
+from benchmarks.gpu.troubles import going_on
 from ticketbench.plan.plan import Fleet
 from ticketbench.plugin.loading import Plugins
 
@@ -24,12 +25,8 @@ def measure(machine: Machine, plugins: Plugins, results: Results, section: Secti
     for number, suite in enumerate(("gradflow", "lth")):
         part = until.part(2 - number)
         tier = tier_of(suite, "paper", plugins, resolver, PRECISION)
-        setting = {id(cell): cell.setting for cell in tier.plan.cells}
-        cells = [
-            cell
-            for cell in tier.plan.cells
-            if (setting[id(cell)].model.name, setting[id(cell)].protocol.name) == (MODEL, PROTOCOL)
-        ]
+        wanted = (MODEL, PROTOCOL)
+        cells = [cell for cell in tier.plan.cells if (cell.setting.model.name, cell.setting.protocol.name) == wanted]
         fleets = sorted(tier.fleets(cells, machine.room(resolver)), key=members_of, reverse=True)
         if machine.rehearsal:
             fleets = fleets[:1]
@@ -39,31 +36,16 @@ def measure(machine: Machine, plugins: Plugins, results: Results, section: Secti
             if part.over:
                 section.left_out.append(f"{len(fleets) - at} of {len(fleets)} fleets of {suite}")
                 break
-            chosen = with_recipe(fleet.cells[: 2 if machine.rehearsal else members_of(fleet)], log_every=100)
-            if machine.rehearsal:
-                chosen = with_recipe(chosen, log_every=5)
-            time_it = min(MOST, mine.left() / 3)
-            stretch = timed(machine, chosen, resolver, tier.headline(chosen[0]), time_it, mine, warm=10)
-            section.add(
-                **dict(
-                    zip(
-                        COLUMNS,
-                        (
-                            suite,
-                            named(chosen),
-                            len(chosen),
-                            stretch.rate,
-                            stretch.microseconds,
-                            stretch.first,
-                            stretch.how,
-                        ),
-                        strict=True,
-                    )
-                )
-            )
-            if stretch.rate is not None:
-                steps += members_of(fleet)
-                seconds += members_of(fleet) / stretch.rate
+            count = 2 if machine.rehearsal else members_of(fleet)
+            chosen = with_recipe(fleet.cells[:count], log_every=5 if machine.rehearsal else 100)
+            with going_on(machine, section, f"{suite}, {named(chosen)}"):
+                time_it = min(MOST, mine.left() / 3)
+                stretch = timed(machine, chosen, resolver, tier.headline(chosen[0]), time_it, mine, warm=10)
+                found = (suite, named(chosen), count, stretch.rate, stretch.microseconds, stretch.first, stretch.how)
+                section.add(**dict(zip(COLUMNS, found, strict=True)))
+                if stretch.rate is not None:
+                    steps += count
+                    seconds += count / stretch.rate
         results.target(
             f"{suite} MLPs, member-steps/s over its fleets",
             "at least",

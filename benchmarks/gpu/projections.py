@@ -19,6 +19,7 @@ from benchmarks.gpu.results import Results, Section
 from benchmarks.gpu.stand_ins import StandInResolver
 from benchmarks.gpu.stretch import Stretch, timed
 from benchmarks.gpu.suites import SUITES, Tier, label, tier_of, with_recipe
+from benchmarks.gpu.troubles import in_a_line
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.cost import cost_of
 from ticketbench.plan.plan import Fleet, Room
@@ -150,7 +151,9 @@ def look_at(machine: Machine, kind: Kind, until: Allowance) -> None:
                 members = (members + 1) // 2
                 stretch = stretch_of(machine, kind, fleet.cells[:members], until)
         except Exception as error:  # what one network cannot do is no reason to leave the others out
-            kind.why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:120]
+            kind.why = in_a_line(error)[:120]
+            if not machine.works():
+                raise
             return
         if stretch.microseconds is not None:
             kind.measured[members] = stretch.microseconds / 1e6

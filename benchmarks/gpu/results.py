@@ -1,12 +1,13 @@
 """What was found: sections of rows, and targets; printed as tables as they come, and written to a JSON file each time.
 
 The file is an object. `schema` is 1; `rehearsal` says that nothing of it was measured on a GPU; `ok` that nothing
-contradicted a CPU and no section failed; `seconds` is how long it took; `facts` is the machine. `sections` is a list of
-objects: `name`, `title`, `status` ("done"; "cut" where time did not suffice, with `left_out` saying for what; "failed",
-with `error`), `seconds`, `share` (the seconds it had), `columns` and `rows` (objects with these keys; null where there
-is no number), `notes`, and `mismatches`, a sentence for everything that CUDA and the CPU disagree about. `targets` is a
-list of objects: `name`, `wanted` ("at most" or "at least"), `limit`, `found`, `unit`, `reached` (null where nothing was
-found).
+contradicted a CPU and no section failed; `started` is when (seconds since 1970), `seconds` how long it took; `facts` is
+the machine. `sections` is a list of objects: `name`, `title`, `status` ("done"; "cut" where time did not suffice, with
+`left_out` saying for what; "failed" where something raised an error), `error`, `seconds`, `share` (the seconds it had),
+`columns` and `rows` (objects with these keys; null where there is no number), `notes`, `mismatches`, a sentence for
+everything that CUDA and the CPU disagree about, and `troubles`, a sentence for each part that raised an error while
+others went on. `targets` is a list of objects: `name`, `wanted` ("at most" or "at least"), `limit`, `found`, `unit`,
+`reached` (null where nothing was found).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Section:
     rows: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     mismatches: list[str] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     status: Literal["running", "done", "cut", "failed"] = "running"
     error: str = ""
@@ -65,6 +67,7 @@ class Section:
         said += lines if self.rows else []
         said += [f"  {note}" for note in self.notes]
         said += [f"  MISMATCH: {mismatch}" for mismatch in self.mismatches]
+        said += [f"  FAILED: {trouble}" for trouble in self.troubles]
         said += [f"  left out: {', '.join(self.left_out)}"] if self.left_out else []
         said += [f"  {self.error.strip().splitlines()[-1]}"] if self.error else []
         return "\n".join(said)
