@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench boards docs env clean help
+# `make gpu` on a machine with torch and without a network: make gpu PYTHON=python3 WHEELS=wheels
+WHEELS ?=
+GPU_OVER := .gpu
+
+.PHONY: run test lint bench gpu gpu-wheels boards docs env clean help
 
 run: env ## make the environment, then run the small tier of the suite drn
 	$(BIN)/ticketbench run --suite drn
@@ -20,6 +24,13 @@ lint: env ## ruff, its formatter, mypy --strict, and the arrows between rooms
 
 bench: env ## side-by-side measurements against plain loops
 	$(BIN)/python -m pytest benchmarks -q --benchmark-columns=median,iqr,rounds --benchmark-sort=name -s
+
+gpu: $(if $(WHEELS),,env) ## on a machine with a GPU, 8 minutes: right as on a CPU? how fast? into results/gpu.json
+	$(if $(WHEELS),$(PYTHON) -m benchmarks.gpu.environment $(WHEELS) $(GPU_OVER))
+	$(if $(WHEELS),$(GPU_OVER)/bin,$(BIN))/python -m benchmarks.gpu $(GPU)
+
+gpu-wheels: env ## what `make gpu` needs where no network is, into wheels/
+	$(BIN)/python -m benchmarks.gpu.wheels $(or $(WHEELS),wheels)
 
 boards: env ## build the pages of leaderboards/ again, byte for byte
 	$(BIN)/ticketbench board build
@@ -37,8 +48,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,lint]'
 	touch $(STAMP)
 
-clean: ## remove .venv
-	rm -rf $(VENV)
+clean: ## remove .venv, and what `make gpu` made
+	rm -rf $(VENV) $(GPU_OVER)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -172,7 +172,7 @@ def fleets_held(
             tell(held)
         else:
             wanted = tuple(cells[key] for key in held.keys if key in cells)
-            fleets.append(Fleet(wanted, plan.timeout, device, held.places, held.name))
+            fleets.append(Fleet(wanted, plan.timeout, device, held.seats, held.name))
     return fleets
 
 

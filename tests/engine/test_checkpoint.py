@@ -127,7 +127,7 @@ def test_what_is_of_no_use_is_removed_with_a_line(held, plugins, spoil):
     file, suite, chosen = held
     keys = {cell.key for cell in chosen}
     (whole,) = usable(file.parent, ours("cpu"), keys, ())
-    assert (whole.name, {*whole.keys}, whole.places) == ("fleet", keys, 4)
+    assert (whole.name, {*whole.keys}, whole.seats) == ("fleet", keys, 4)
     content = file.read_bytes()
     file.write_bytes(spoil(content))
     assert file.read_bytes() != content

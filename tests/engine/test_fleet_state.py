@@ -43,7 +43,7 @@ ADAM = Recipe(optimizer="adam", learning_rate=0.01, batch=16, steps=40, log_ever
 
 def check(runs: Runs, tmp_path: Path, least: int, every: int = 2, most: int = 10**6) -> None:
     """Killed at every so manyth pause, everything thrown away but the file: the same as in one go."""
-    expected = Runs(runs.cells, runs.casts, places=runs.places, keep=runs.keep).undisturbed()
+    expected = Runs(runs.cells, runs.casts, seats=runs.seats, keep=runs.keep).undisturbed()
     assert {one.status for one in expected.values()} <= {"ok", "diverged"}
     keeper = Interrupter(checkpoint_in(tmp_path), at=lambda number: number % every == 0 and number <= most)
     found = runs.interrupted(keeper)
@@ -54,13 +54,13 @@ def check(runs: Runs, tmp_path: Path, least: int, every: int = 2, most: int = 10
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "places", "every", "least"),
+    ("optimizer", "seats", "every", "least"),
     [("momentum", 0, 3, 50), ("clipped adam", 0, 17, 8), ("adam", 5, 11, 15)],
 )
-def test_a_mixed_fleet(tmp_path, plugins, optimizer: str, places: int, every: int, least: int):
-    """Twelve cells of six methods, one of which bursts; momenta, the best validation, averages, places taken over."""
+def test_a_mixed_fleet(tmp_path, plugins, optimizer: str, seats: int, every: int, least: int):
+    """Twelve cells of six methods, one of which bursts; momenta, the best validation, averages, seats taken over."""
     cells = mixed_cells(tmp_path, optimizer)
-    check(Runs.of_plan(cells, plugins, places), tmp_path, least, every=every)
+    check(Runs.of_plan(cells, plugins, seats), tmp_path, least, every=every)
 
 
 @pytest.mark.parametrize("then", ["stop", "train"])
@@ -107,11 +107,11 @@ class Scaled(Regime):
 
 @dataclass(frozen=True)
 class Shuffle(MaskRule):
-    """Other places, as many, at random; it counts how often."""
+    """Other seats, as many, at random; it counts how often."""
 
     @property
     def stream(self) -> str:
-        return "places"
+        return "seats"
 
     def noise(self, weights: Mapping[str, Tensor]) -> Mapping[str, Noise]:
         return {name: Noise("uniform", tuple(weight.shape)) for name, weight in weights.items()}
@@ -135,7 +135,7 @@ class Curious(Method):
     drifts: bool = False
 
     def draw(self, trial: Trial) -> Iterator[Request]:
-        own = trial.generator("places")
+        own = trial.generator("seats")
         start = trial.snapshot()
         trial.keep("start")
         if self.drifts:

@@ -13,7 +13,7 @@ import torch
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.checkpoint import Keeper, Stopped
 from ticketbench.engine.fleet_run import FleetRun
-from ticketbench.engine.fleet_state import cells_at_places, go_on_from
+from ticketbench.engine.fleet_state import cells_at_seats, go_on_from
 from ticketbench.engine.life import whole_life
 from ticketbench.engine.member import Member
 from ticketbench.plan.cell import Cell
@@ -111,7 +111,7 @@ class Runs:
     def of_plan(cls, cells: Sequence[Cell], plugins: Plugins, places: int = 0, keep: bool = False) -> Runs:
         """Runs of planned cells."""
         resolver = Resolver(plugins)
-        return cls(cells, [resolver.cast(cell.setting) for cell in cells], places=places, keep=keep)
+        return cls(cells, [resolver.cast(cell.setting) for cell in cells], seats=places, keep=keep)
 
     @classmethod
     def of_bench(cls, bench: Bench) -> Runs:
@@ -145,7 +145,7 @@ class Runs:
 
         held = keeper.held("cpu")
         count = self.places or len(self.cells)
-        cells = self.cells[:count] if held is None else cells_at_places(held)
+        cells = self.cells[:count] if held is None else cells_at_seats(held)
         bench = Bench(cells, [cast(cell) for cell in cells], CPU)
 
         def leave(members: Sequence[Member]) -> None:

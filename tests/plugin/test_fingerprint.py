@@ -129,6 +129,16 @@ def test_installed_libraries_are_not_followed_and_plugins_are(
     assert set(closure("mine", ("mine", "other_plugin"))) == {"mine", "mine.part", "other_plugin"}
 
 
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_libraries_of_the_environment_beneath_are_not_followed(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+):
+    """An environment may see what is installed elsewhere: that is no working tree, and torch is long to read."""
+    write({"my_plugin.py": "import heavy\n", f"lib/{folder}/heavy.py": "x = 1\n"})
+    monkeypatch.syspath_prepend(tmp_path / "lib" / folder)
+    assert set(closure("my_plugin", ())) == {"my_plugin"}
+
+
 def test_an_installed_plugin_of_several_modules_is_followed_into_all_of_them(
     write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

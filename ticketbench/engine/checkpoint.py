@@ -111,20 +111,20 @@ class Keeper:
         """A journal of a fleet's member; all together have what journals may take."""
         return Journal(JOURNAL_BYTES // self._journals) if self.file is not None else None
 
-    def share_among(self, places: int) -> None:
+    def share_among(self, seats: int) -> None:
         """So many journals there are at once."""
-        self._journals = max(1, places)
+        self._journals = max(1, seats)
 
     # -- the file ------------------------------------------------------------------------------------------
 
     def save(self, run: FleetRun) -> None:
-        """Write the fleet's checkpoint in the place of the one before it."""
+        """Write the fleet's checkpoint in the seat of the one before it."""
         assert self.file is not None
         unended = [member.cell for member in run.staying()] + [cell for cell, _ in run.waiting]
         facts = {
             **ours(str(run.bench.device)),
             "cells": [cell.key for cell in unended],
-            "places": len(run.bench.cells),
+            "seats": len(run.bench.cells),
         }
         tensors: dict[str, Tensor] = {}
         state = taken_apart({**state_of(run), "started": self.started}, tensors)
@@ -156,7 +156,7 @@ class Keeper:
 
 
 def taken_apart(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Plain data with numbers in the place of its tensors, which are put into `tensors`."""
+    """Plain data with numbers in the seat of its tensors, which are put into `tensors`."""
     if isinstance(value, Tensor):
         tensors[str(len(tensors))] = value.contiguous()
         return {"#": len(tensors) - 1}

@@ -20,7 +20,7 @@ from ticketbench.engine.checkpoint import Keeper, Stopped
 from ticketbench.engine.energy import Meter
 from ticketbench.engine.first_step import FirstStep
 from ticketbench.engine.fleet_run import FleetRun, out_of_memory
-from ticketbench.engine.fleet_state import cells_at_places, go_on_from
+from ticketbench.engine.fleet_state import cells_at_seats, go_on_from
 from ticketbench.engine.life import Life, whole_life
 from ticketbench.engine.member import Member, outcome
 from ticketbench.engine.precision import set_precision
@@ -47,15 +47,15 @@ def execute(
     progress: FleetProgress = lambda phase, steps: None,
     keep_in: Path | None = None,
     *,
-    places: int = 0,
+    seats: int = 0,
     finished: Finished = lambda records: None,
     recording: Recording | None = None,
     keeper: Keeper | None = None,
 ) -> list[CellRecord]:
     """A record for every cell, whatever happens; only a `keeper` can stop it before that, by `Stopped`.
 
-    At most `places` cells (0: all) are trained at once; the others take the places of those that end. Out of memory
-    halves the places, and whatever is not finished begins again. With a keeper checkpoints are made, and a fleet goes
+    At most `seats` cells (0: all) are trained at once; the others take the seats of those that end. Out of memory
+    halves the seats, and whatever is not finished begins again. With a keeper checkpoints are made, and a fleet goes
     on from the one that the keeper has.
     """
     done: dict[str, CellRecord] = {}
@@ -70,7 +70,7 @@ def execute(
 
     keeper = keeper or Keeper()
     fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, keeper, recording)
-    count = min(places or len(cells), len(cells))
+    count = min(seats or len(cells), len(cells))
     while left := [cell for cell in cells if cell.key not in done]:
         count = min(count, len(left))
         try:
@@ -107,8 +107,8 @@ class Execution:
     recording: Recording | None = None
     """How steps are recorded; CUDA graphs on CUDA where nothing is said."""
 
-    def lead(self, cells: Sequence[Cell], places: int) -> None:
-        """Lead the lives of cells in one stack of so many places; those that find none wait.
+    def lead(self, cells: Sequence[Cell], seats: int) -> None:
+        """Lead the lives of cells in one stack of so many seats; those that find none wait.
 
         Where a fleet moves on from its first stage, or removes units, nobody can come later: then it takes what fits.
         """
@@ -124,7 +124,7 @@ class Execution:
             self.keeper.tell(f"a checkpoint is of no use: {error}")
             held = None
         if held is not None:
-            run = self.run_of(cells_at_places(held), deque())
+            run = self.run_of(cells_at_seats(held), deque())
             try:
                 lost = go_on_from(held, run, self.begin, self.cast)
             except Exception as error:
@@ -140,8 +140,8 @@ class Execution:
         casts = [self.cast(cell) for cell in cells]
         moves = casts[0].stages.trains_elsewhere or casts[0].stages.adapt is not None
         stays = not moves and not any(cast.method.removes_units for cast in casts)
-        waiting = deque(zip(cells[places:], casts[places:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
-        self.run_of(cells[:places], waiting).lead(self.begin)
+        waiting = deque(zip(cells[seats:], casts[seats:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
+        self.run_of(cells[:seats], waiting).lead(self.begin)
 
     def cast(self, cell: Cell) -> Cast:
         """The objects that a cell names."""
@@ -152,7 +152,7 @@ class Execution:
         return whole_life(bench, member, self.keep_in is not None)
 
     def run_of(self, cells: Sequence[Cell], waiting: deque[tuple[Cell, Cast]]) -> FleetRun:
-        """A run of some cells at their places, before any life has begun."""
+        """A run of some cells at their seats, before any life has begun."""
         recording = self.recording or (CudaGraphs if self.device.type == "cuda" else None)
         first = FirstStep(self.device, self.progress)
         meter = Meter(self.device)
@@ -189,7 +189,7 @@ class Account:
         return work_of(self.bench.stage.network.model, self.bench.stage.data.task.shapes(), {}).flops()
 
     def record(self, member: Member) -> CellRecord:
-        """A member's record, while its network is in its place."""
+        """A member's record, while its network is in its seat."""
         bench = self.bench
         present = module_size(bench.stage.network.model, bench.stage.network.module)  # smaller if units were removed
         rest = bench.stack.mask(member.index)

@@ -1,12 +1,12 @@
 """The state of a fleet at a pause, as plain data and tensors of the host, and a fleet that goes on from it.
 
 What is held: the stack (weights, statistics, masks, slots, averages, carried state, extras, the best validation), the
-scores of masks that are trained, what mask rules remember, the offers; of each member that has a place the request that
+scores of masks that are trained, what mask rules remember, the offers; of each member that has a seat the request that
 it has come to, its books, what its trial knows, and the journal of its drawing; the cells that wait, and the groups
 that were being trained. Lives are generators: each begins again where it stood, a drawing by its journal.
 
 On a CPU a fleet that goes on comes to the same as one that was never disturbed, bit for bit. A member whose journal is
-incomplete, or whose method does not ask for the same again, begins anew in its place, which changes how long it takes
+incomplete, or whose method does not ask for the same again, begins anew in its seat, which changes how long it takes
 and nothing of what it finds.
 """
 
@@ -64,14 +64,14 @@ def state_of(run: FleetRun) -> dict[str, Any]:
     bench = run.bench
     staying = run.staying()
     return {
-        "places": [cell.to_plain() for cell in bench.cells],
+        "seats": [cell.to_plain() for cell in bench.cells],
         "waiting": [cell.to_plain() for cell, _ in run.waiting],
         "stages": bench.passed,
         "shrunk": bench.shrunk,
         "stack": plain_stack(bench.stack),
         "supermasks": plain_supermasks(run),
         "memories": {
-            "rules": [rule_number(bench, place) for place in range(len(bench.cells))],
+            "rules": [rule_number(bench, seat) for seat in range(len(bench.cells))],
             "stacks": [host(state) for _, state in bench.memories.stacks],
         },
         "offers": [
@@ -86,7 +86,7 @@ def plain_member(member: Member) -> dict[str, Any]:
     """What is held of a member."""
     journal = member.journal
     return {
-        "place": member.index,
+        "seat": member.index,
         **{name: getattr(member, name) for name in BOOKS},
         "waits": member.request is not None,
         "asks": kind_of_request(member.request),
@@ -110,9 +110,9 @@ def regime_text(regime: Regime | None) -> str:
     return "" if regime is None else f"{type(regime).__module__}.{regime!r}"
 
 
-def rule_number(bench: Bench, place: int) -> int:
-    """Which of the memories is that of a place; -1 for none."""
-    rule = bench.memories.rules[place]
+def rule_number(bench: Bench, seat: int) -> int:
+    """Which of the memories is that of a seat; -1 for none."""
+    rule = bench.memories.rules[seat]
     return next((at for at, (known, _) in enumerate(bench.memories.stacks) if known == rule), -1)
 
 
@@ -151,15 +151,15 @@ def plain_supermasks(run: FleetRun) -> dict[str, Any] | None:
 # -- going on --------------------------------------------------------------------------------------------------
 
 
-def cells_at_places(state: Mapping[str, Any]) -> list[Cell]:
-    """The cells of a fleet's places, those that have ended included."""
-    return [Cell.from_plain(cell) for cell in state["places"]]
+def cells_at_seats(state: Mapping[str, Any]) -> list[Cell]:
+    """The cells of a fleet's seats, those that have ended included."""
+    return [Cell.from_plain(cell) for cell in state["seats"]]
 
 
 def go_on_from(state: Mapping[str, Any], run: FleetRun, begin: Begin, cast: Casting) -> list[str]:
     """Bring a fleet's run to where a state was held; what begins anew there all the same, and why.
 
-    The run's bench is freshly made, of `cells_at_places`.
+    The run's bench is freshly made, of `cells_at_seats`.
     """
     bench, device = run.bench, run.bench.device
     for _ in range(state["stages"]):
@@ -195,16 +195,16 @@ def go_on_from(state: Mapping[str, Any], run: FleetRun, begin: Begin, cast: Cast
         run.members.append(member)
         run.occupants[member.index] = member
     anew = {member.index for member, reason in lives if reason}
-    groups = [[place for place in group if place not in anew] for group in state["training"]]
-    run.training = [[run.occupants[place] for place in group] for group in groups if group]
+    groups = [[seat for seat in group if seat not in anew] for group in state["training"]]
+    run.training = [[run.occupants[seat] for seat in group] for group in groups if group]
     run.waiting = deque((cell, cast(cell)) for cell in (Cell.from_plain(plain) for plain in state["waiting"]))
     return lost
 
 
 def led_again(run: FleetRun, held: Mapping[str, Any], begin: Begin) -> tuple[Member, str]:
     """A member whose life stands where it stood, before its row is in the stack; or why it cannot."""
-    bench, place = run.bench, held["place"]
-    member = Member(place, bench.cells[place], bench.casts[place], MemberTrial(bench, place))
+    bench, seat = run.bench, held["seat"]
+    member = Member(seat, bench.cells[seat], bench.casts[seat], MemberTrial(bench, seat))
     for name in BOOKS:
         setattr(member, name, held[name])
     if held["ticket"] is not None:
@@ -250,12 +250,12 @@ def take_up_memories(bench: Bench, held: Mapping[str, Any], members: Sequence[Me
     """What mask rules remember: of members that go on drawing under their rules, of others under a stand-in."""
     memories, drawing = bench.memories, {member.index: member for member in members if member.drawing}
     for number, state in enumerate(held["stacks"]):
-        places = [place for place, known in enumerate(held["rules"]) if known == number]
-        rules = [drawing[place].rule for place in places if place in drawing and drawing[place].rule is not None]
+        seats = [seat for seat, known in enumerate(held["rules"]) if known == number]
+        rules = [drawing[seat].rule for seat in seats if seat in drawing and drawing[seat].rule is not None]
         rule: MaskRule = next((rule for rule in rules if rule is not None), PastRule(number))
         memories.stacks.append((rule, {name: tensor.to(bench.device) for name, tensor in state.items()}))
-        for place in places:
-            memories.rules[place] = rule
+        for seat in seats:
+            memories.rules[seat] = rule
 
 
 def stack_from(plain: Mapping[str, Any], device: torch.device) -> Stack:
@@ -284,6 +284,6 @@ def stack_from(plain: Mapping[str, Any], device: torch.device) -> Stack:
 
 
 def overwrite(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    """Other values in the place of those that are there."""
+    """Other values in the seat of those that are there."""
     for name, tensor in mine.items():
         tensor.detach().copy_(theirs[name])

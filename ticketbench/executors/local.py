@@ -176,7 +176,7 @@ class LocalExecutor:
         worker.begin_by = time.monotonic() + deadline - SPARE - time.time() if deadline else float("inf")
         worker.fleet, worker.left, worker.deadline = fleet, fleet.cells, float("inf")
         cells = [cell.to_plain() for cell in fleet.cells]
-        job = {"cells": cells, "device": worker.device, "places": fleet.places}
+        job = {"cells": cells, "device": worker.device, "seats": fleet.seats}
         worker.send({**job, "name": name, "goes_on": bool(fleet.resumes)})
 
     def receive(self, crew: list[Worker], again: deque[Fleet]) -> Iterator[Event]:
@@ -208,7 +208,7 @@ class LocalExecutor:
             records = [CellRecord.from_dict(record) for record in message["records"]]
             ended = {record.key for record in records}
             worker.left = tuple(cell for cell in worker.left if cell.key not in ended)
-            worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a place, has as long
+            worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a seat, has as long
             yield Event(fleet, records=records)
         elif "note" in message:
             yield Event(fleet, note=message["note"])

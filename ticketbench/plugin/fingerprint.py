@@ -24,6 +24,8 @@ from ticketbench.plugin.meaning import DISPLAYED, PLANNED, executed, meaning, me
 
 CORE = "ticketbench"
 LIBRARIES = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+INSTALLED_IN = frozenset({"site-packages", "dist-packages"})
+"""Folders with libraries wherever they lie: an environment may see those of the one that it was made over."""
 
 
 def fingerprint(item: object, plugin_packages: Iterable[str] = ()) -> str:
@@ -77,7 +79,7 @@ def parsed(text: str) -> ast.Module | str:
 def installed_beside(package: str) -> frozenset[str]:
     """The top-level modules that the distribution of an installed package installs."""
     path = source_of(package)
-    if path is None or not any(path.is_relative_to(library) for library in LIBRARIES):
+    if path is None or not is_installed(path):
         return frozenset()
     owners = metadata.packages_distributions()
     own = set(owners.get(package, ()))
@@ -89,7 +91,12 @@ def belongs(name: str, path: Path, followed: set[str]) -> bool:
     top = name.split(".")[0]
     if top == CORE:
         return False
-    return top in followed or not any(path.is_relative_to(library) for library in LIBRARIES)
+    return top in followed or not is_installed(path)
+
+
+def is_installed(path: Path) -> bool:
+    """Whether a file is of the standard library or of a library that was installed, not of a working tree."""
+    return any(path.is_relative_to(library) for library in LIBRARIES) or not INSTALLED_IN.isdisjoint(path.parts)
 
 
 def source_of(module: str) -> Path | None:

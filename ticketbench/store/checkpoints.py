@@ -37,8 +37,8 @@ class Held:
 
     name: str
     keys: tuple[str, ...]
-    """The cells that had not ended, those that had a place first."""
-    places: int
+    """The cells that had not ended, those that had a seat first."""
+    seats: int
 
 
 def checkpoints_folder(store: Store) -> Path | None:
@@ -77,7 +77,7 @@ def about(path: Path, ours: Mapping[str, Any]) -> Held:
         for name, value in ours.items():
             if found[name] != value:
                 raise CheckpointError(f"it was made with {name} {found[name]}; here it is {value}")
-        return Held(path.name.removesuffix(CHECKPOINT_SUFFIX), tuple(map(str, found["cells"])), int(found["places"]))
+        return Held(path.name.removesuffix(CHECKPOINT_SUFFIX), tuple(map(str, found["cells"])), int(found["seats"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{type(error).__name__}: {error}") from error
 
