@@ -191,7 +191,7 @@ def whole_runs(machine: Machine, tier: Tier, cells: Sequence[Cell], tally: Tally
     headline = tier.headline(cells[0])
     expected = execute(cells, tier.resolver, headline, "cpu")
     places = max(1, len(cells) * 3 // 4)  # so that some take the places of others
-    found = execute(cells, tier.resolver, headline, str(machine.device), places=places)
+    found = execute(cells, tier.resolver, headline, str(machine.device), seats=places)
     for cell, one, other in zip(cells, found, expected, strict=True):
         who = f"{tally.suite}, {named([cell])}, density {cell.density:g}, seed {cell.seed}"
         tally.cells += 1

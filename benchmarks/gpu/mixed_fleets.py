@@ -57,4 +57,4 @@ def measure(machine: Machine, plugins: Plugins, results: Results, section: Secti
 
 def members_of(fleet: Fleet) -> int:
     """How many cells a fleet trains at once."""
-    return min(fleet.places or len(fleet.cells), len(fleet.cells))
+    return min(fleet.seats or len(fleet.cells), len(fleet.cells))

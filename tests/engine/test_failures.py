@@ -299,7 +299,7 @@ def test_a_run_with_every_kind_of_failure_leaves_a_row_for_each(tmp_path, tiny_s
 
 @pytest.mark.parametrize("how", ["torch", "host", "cpu"])
 def test_a_fleet_that_does_not_fit_is_split_until_it_does(compute, how):
-    """Six cells where two fit: three places, then two, and the others as room is made; results as of each alone."""
+    """Six cells where two fit: three seats, then two, and the others as room is made; results as of each alone."""
     options = f'scorer = {{ name = "greedy", limit = 2, how = "{how}" }}'
     changes = [('method = "oneshot", scorer = "magnitude"', f'method = "oneshot", {options}')]
     records = compute(*changes, methods=("magnitude",), seeds=6)

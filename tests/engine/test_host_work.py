@@ -39,9 +39,9 @@ class Launches(TorchDispatchMode):
 def stepper_of(folder: Path, optimizer: str, members: int, average: float | None) -> Stepper:
     """A stepper of some of the cells, with everything ready for steps to come."""
     bench = mixed_bench(mixed_cells(folder, optimizer)[:members], Rehearsal)
-    places = range(members)
+    seats = range(members)
     requests = [Train(average=average)] * members
-    stepper, courses, _ = bench.steppers.for_members(places, requests, [bench.course(at) for at in places])
+    stepper, courses, _ = bench.steppers.for_members(seats, requests, [bench.course(at) for at in seats])
     assert isinstance(stepper, Stepper)
     stepper.enter(bench.stage.data, courses)
     assert stepper.tables is not None

@@ -41,10 +41,10 @@ class Ended:
             self.tensors |= {f"{slot} of {name}": tensor[at].clone() for name, tensor in state.items()}
 
 
-def together(cells: Sequence[Cell], places: int = 0, recording: type[Recorder] | None = None) -> dict[str, Ended]:
-    """All cells in one stack of so many places (0: one for each), by the engine."""
+def together(cells: Sequence[Cell], seats: int = 0, recording: type[Recorder] | None = None) -> dict[str, Ended]:
+    """All cells in one stack of so many seats (0: one for each), by the engine."""
     left: dict[str, Ended] = {}
-    count = places or len(cells)
+    count = seats or len(cells)
     bench, resolver = mixed_bench(cells[:count], recording), Resolver(load_plugins())
     run = FleetRun(
         bench,
@@ -135,22 +135,22 @@ def assert_close(mine: Ended, theirs: Ended, where: str) -> None:
 
 @pytest.mark.parametrize("optimizer", ["momentum", "clipped adam"])
 def test_a_cell_does_not_depend_on_its_place_or_its_neighbours(tmp_path: Path, optimizer: str):
-    """Three places for twelve cells, in another order: who ends makes room, and nothing but rounding changes."""
+    """Three seats for twelve cells, in another order: who ends makes room, and nothing but rounding changes."""
     cells = mixed_cells(tmp_path, optimizer)
     expected = together(cells)
-    found = together([*reversed(cells)], places=3)
+    found = together([*reversed(cells)], seats=3)
     assert sorted(found) == sorted(expected)
     for cell in cells:
         assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")
 
 
-@pytest.mark.parametrize(("optimizer", "places"), [("momentum", 5), ("clipped adam", 0), ("adam", 5)])
-def test_replayed_steps_are_those_that_are_launched(tmp_path: Path, optimizer: str, places: int, monkeypatch):
+@pytest.mark.parametrize(("optimizer", "seats"), [("momentum", 5), ("clipped adam", 0), ("adam", 5)])
+def test_replayed_steps_are_those_that_are_launched(tmp_path: Path, optimizer: str, seats: int, monkeypatch):
     """Recorded once as operations on the device alone and replayed: the same cells, up to rounding."""
     monkeypatch.setattr(replay, "SEVERAL", 3)
     cells = mixed_cells(tmp_path, optimizer)
     expected = together(cells)
-    found = together(cells, places, Rehearsal)
+    found = together(cells, seats, Rehearsal)
     assert sorted(found) == sorted(expected)
     for cell in cells:
         assert_close(found[cell.key], expected[cell.key], f"{cell.setting.row} at {cell.density}")

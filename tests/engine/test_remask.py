@@ -80,7 +80,7 @@ def test_a_change_is_the_rule_applied_to_one_network():
     """Masks, weights, slots, memory and costs of the middle one of three, against the rule by hand on its own view."""
     bench, trials = three_members(Tiny(), Blobs())
     _, twins = three_members(Tiny(), Blobs())
-    change_masks(bench, [(trial, trial.remask(Swap(), first=10 * trial.place)) for trial in trials])
+    change_masks(bench, [(trial, trial.remask(Swap(), first=10 * trial.seat)) for trial in trials])
     twin = twins[1]
     source = twin.generator("masks")
     noise = {name: torch.rand(part.shape, generator=source, dtype=torch.float64) for name, part in twin.weights.items()}
@@ -138,9 +138,9 @@ def test_pruning_together_is_pruning_alone(scope: str):
     """Three members, each to a density of its own."""
     bench, trials = members(3, Magnitude())
     _, twins = members(3, Magnitude())
-    change_masks(bench, [(trial, trial.pruning(0.1 + 0.1 * trial.place, scope)) for trial in trials])
+    change_masks(bench, [(trial, trial.pruning(0.1 + 0.1 * trial.seat, scope)) for trial in trials])
     for trial, twin in zip(trials, twins, strict=True):
-        twin.prune(0.1 + 0.1 * twin.place, scope)
+        twin.prune(0.1 + 0.1 * twin.seat, scope)
         assert all(part.equal(twin.mask[name]) for name, part in trial.mask.items())
         assert all(part.equal(twin.weights[name]) for name, part in trial.weights.items())
 
@@ -156,9 +156,9 @@ def test_a_member_that_cannot_be_pruned_is_the_only_one_that_fails():
         try:
             yield
         except TicketError as error:
-            caught[trial.place] = error
+            caught[trial.seat] = error
 
-    change_masks(bench, [(trial, trial.pruning((0.2, 0.9, 0.2)[trial.place])) for trial in trials], alone)
+    change_masks(bench, [(trial, trial.pruning((0.2, 0.9, 0.2)[trial.seat])) for trial in trials], alone)
     assert isinstance(caught[0], ScoreError)
     assert "only" in str(caught[1])
     assert set(caught) == {0, 1}

@@ -106,13 +106,13 @@ def test_members_that_train_longer_train_among_fewer(fleet_of, plugins: Plugins,
 
 
 def test_cells_that_wait_for_a_place(fleet_of, plugins: Plugins, speed: Speed):
-    """Six cells of one training at two places train three times, two at once."""
+    """Six cells of one training at two seats train three times, two at once."""
     resolver, fleet = Resolver(plugins), fleet_of("dense", seeds=6)
     cost = cost_of(fleet.cells[0].setting, resolver)
     three = speed.training_step(cost, 2, "fp32").times(20).plus(speed.judging(cost.judging, 2, "fp32")).times(3)
-    found = guessed_seconds(replace(fleet, places=2), resolver, speed).all
+    found = guessed_seconds(replace(fleet, seats=2), resolver, speed).all
     assert found == pytest.approx(0.1 + 6 * 0.01 + three.all)
-    whole, waiting = (estimate([one], resolver, speed, ["cpu"]) for one in (fleet, replace(fleet, places=2)))
+    whole, waiting = (estimate([one], resolver, speed, ["cpu"]) for one in (fleet, replace(fleet, seats=2)))
     assert waiting.memory == whole.memory / 3
 
 

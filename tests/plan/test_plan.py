@@ -441,18 +441,18 @@ def test_a_stack_of_a_gpu_takes_what_is_one_computation():
     plan = replace(plan_of(cells), apart=frozenset({"m3"}), trainings={cells[7].key: 5.0})
     (mixed, batch, often) = sorted(plan.fleets(cells, "cuda", 1, 4), key=lambda fleet: -len(fleet.cells))
     assert {cell.setting.row for cell in mixed.cells} == {base.row, "its own length", "another method"}
-    assert (len(mixed.cells), mixed.places, mixed.cells[0].key) == (6, 4, cells[7].key)
+    assert (len(mixed.cells), mixed.seats, mixed.cells[0].key) == (6, 4, cells[7].key)
     assert {batch.cells[0].setting.row, often.cells[0].setting.row} == {"another batch", "stops often"}
-    assert (batch.places, often.places) == (2, 2)
+    assert (batch.seats, often.seats) == (2, 2)
 
 
 def test_places_are_as_many_as_there_is_room_for():
     """The least of what the settings of a fleet leave room for; two workers share a group."""
     cells = cells_with_a_recipe(30)
     (fleet,) = plan_of(cells).fleets(cells, "cuda", 1, room=lambda setting: 7 if setting.row == "row 2" else 20)
-    assert (len(fleet.cells), fleet.places) == (30, 7)
+    assert (len(fleet.cells), fleet.seats) == (30, 7)
     halves = plan_of(cells).fleets(cells, "cuda", 2, room=lambda setting: 100)
-    assert [(len(half.cells), half.places) for half in halves] == [(15, 15), (15, 15)]
+    assert [(len(half.cells), half.seats) for half in halves] == [(15, 15), (15, 15)]
 
 
 def test_the_name_of_a_fleet_depends_on_its_cells_alone():

@@ -38,13 +38,13 @@ Carried = tuple[State, State, State]
 
 
 class Bench:
-    """What the members of a fleet share: a place in the stack for each, and what stands around it."""
+    """What the members of a fleet share: a seat in the stack for each, and what stands around it."""
 
     def __init__(
         self, cells: Sequence[Cell], casts: Sequence[Cast], device: torch.device, recording: Recording | None = None
     ) -> None:
         self.cells = list(cells)
-        """The cell at each place."""
+        """The cell at each seat."""
         self.casts = list(casts)
         self.device = device
         self.recording = recording
@@ -84,18 +84,18 @@ class Bench:
         self.stack = stack
         self.steppers = self.steppers_for(stage, stack)
 
-    def take_in(self, place: int, cell: Cell, cast: Cast) -> None:
-        """Another cell at a place that has become free, freshly initialized, with everything dense."""
+    def take_in(self, seat: int, cell: Cell, cast: Cast) -> None:
+        """Another cell at a seat that has become free, freshly initialized, with everything dense."""
         if self.moved_on:
             raise SuiteError("a fleet that has moved on takes no other cells in")
-        self.cells[place], self.casts[place] = cell, cast
-        self.recipes[place] = cast.changed_recipe(self.stages.draw_recipe)
-        self.steppers.seeds[place] = cell.seed
-        self.memories.forget(place)
-        full = {name: torch.ones_like(mask) for name, mask in self.stack.mask(place).items()}
-        self.stack.set_mask(place, full)
-        weights, buffers = states_of(self.fresh(place, self.stage.data.task))
-        self.stack.rewind(place, Snapshot(weights, buffers, 0))
+        self.cells[seat], self.casts[seat] = cell, cast
+        self.recipes[seat] = cast.changed_recipe(self.stages.draw_recipe)
+        self.steppers.seeds[seat] = cell.seed
+        self.memories.forget(seat)
+        full = {name: torch.ones_like(mask) for name, mask in self.stack.mask(seat).items()}
+        self.stack.set_mask(seat, full)
+        weights, buffers = states_of(self.fresh(seat, self.stage.data.task))
+        self.stack.rewind(seat, Snapshot(weights, buffers, 0))
 
     def close(self) -> None:
         """Let go of what is held for steps to come."""
@@ -224,7 +224,7 @@ class Bench:
             self.judge.take(Candidate(member, density, *self.best_or_present(member), final))
 
     def show(self, candidate: Candidate) -> None:
-        """Put the network that was judged in its place in the stack, for those who look at it afterwards."""
+        """Put the network that was judged in its seat in the stack, for those who look at it afterwards."""
         buffers = member_of(self.stack.buffers, candidate.member)
         for mine, theirs in (
             (self.stack.weights(candidate.member), candidate.parameters),

@@ -25,7 +25,7 @@ def dense_gradient(
     At the stacked parameters that are given, else at the prunable weights as the forward sees them. All trials are
     under one regime.
     """
-    members = [trial.place for trial in trials]
+    members = [trial.seat for trial in trials]
     parameters = seen_by(bench.stack, members)
     leaves = dict(at) if at is not None else {name: parameters[name] for name in bench.stack.masks}
     index_m = index_of(members, len(bench.stack), bench.device)

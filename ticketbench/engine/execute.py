@@ -44,14 +44,14 @@ def execute(
     progress: FleetProgress = lambda phase, steps: None,
     keep_in: Path | None = None,
     *,
-    places: int = 0,
+    seats: int = 0,
     finished: Finished = lambda records: None,
     recording: Recording | None = None,
 ) -> list[CellRecord]:
     """A record for every cell, whatever happens.
 
-    At most `places` cells (0: all) are trained at once; the others take the places of those that end. Out of memory
-    halves the places, and whatever is not finished begins again.
+    At most `seats` cells (0: all) are trained at once; the others take the seats of those that end. Out of memory
+    halves the seats, and whatever is not finished begins again.
     """
     done: dict[str, CellRecord] = {}
 
@@ -60,7 +60,7 @@ def execute(
         finished(records)
 
     fleet = Execution(resolver, headline, torch.device(device), progress, keep_in, note, recording)
-    count = min(places or len(cells), len(cells))
+    count = min(seats or len(cells), len(cells))
     while left := [cell for cell in cells if cell.key not in done]:
         count = min(count, len(left))
         try:
@@ -91,8 +91,8 @@ class Execution:
     recording: Recording | None = None
     """How steps are recorded; CUDA graphs on CUDA where nothing is said."""
 
-    def lead(self, cells: Sequence[Cell], places: int) -> None:
-        """Lead the lives of cells in one stack of so many places; those that find none wait.
+    def lead(self, cells: Sequence[Cell], seats: int) -> None:
+        """Lead the lives of cells in one stack of so many seats; those that find none wait.
 
         Where a fleet moves on from its first stage, or removes units, nobody can come later: then it takes what fits.
         """
@@ -106,9 +106,9 @@ class Execution:
         recording = self.recording or (CudaGraphs if self.device.type == "cuda" else None)
         first = FirstStep(self.device, self.progress)
         meter = Meter(self.device)
-        bench = Bench(cells[:places], casts[:places], self.device, recording)
+        bench = Bench(cells[:seats], casts[:seats], self.device, recording)
         account = Account(bench, self.headline, first, time.time())
-        waiting = deque(zip(cells[places:], casts[places:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
+        waiting = deque(zip(cells[seats:], casts[seats:], strict=True)) if stays else deque[tuple[Cell, Cast]]()
 
         def leave(members: Sequence[Member]) -> None:
             if self.keep_in is not None:
@@ -139,7 +139,7 @@ class Account:
         return work_of(self.bench.stage.network.model, self.bench.stage.data.task.shapes(), {}).flops()
 
     def record(self, member: Member) -> CellRecord:
-        """A member's record, while its network is in its place."""
+        """A member's record, while its network is in its seat."""
         bench = self.bench
         present = module_size(bench.stage.network.model, bench.stage.network.module)  # smaller if units were removed
         rest = bench.stack.mask(member.index)

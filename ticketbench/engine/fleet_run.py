@@ -51,20 +51,20 @@ def remain(members: Sequence[Member]) -> None:
 
 @dataclass
 class FleetRun:
-    """The lives of a fleet's cells, on one bench. Cells that find no place at first wait until one becomes free."""
+    """The lives of a fleet's cells, on one bench. Cells that find no seat at first wait until one becomes free."""
 
     bench: Bench
     headline: Headline
     progress: Progress = silent
     waiting: deque[tuple[Cell, Cast]] = field(default_factory=deque)
-    """Cells without a place yet."""
+    """Cells without a seat yet."""
     leave: Leave = remain
-    """Told of members whose lives have ended and who were judged, while their networks are still in their places."""
+    """Told of members whose lives have ended and who were judged, while their networks are still in their seats."""
     meter: Meter | None = None
     members: list[Member] = field(default_factory=list)
-    """Everyone who has a place, or had one."""
+    """Everyone who has a seat, or had one."""
     occupants: dict[int, Member] = field(default_factory=dict)
-    """Whoever has each place now, or had it last."""
+    """Whoever has each seat now, or had it last."""
     _gone: set[int] = field(default_factory=set)
 
     def lead(self, begin: Begin) -> list[Member]:
@@ -95,14 +95,14 @@ class FleetRun:
             self.bench.close()
 
     def begin_life(self, begin: Begin, index: int, cell: Cell, cast: Cast) -> None:
-        """A cell's life begins at a place."""
+        """A cell's life begins at a seat."""
         member = Member(index, cell, cast, MemberTrial(self.bench, index))
         member.life = begin(self.bench, member)
         self.members.append(member)
         self.occupants[index] = member
 
     def hand_over(self, begin: Begin) -> bool:
-        """Let those go whose lives have ended, and give their places to cells that wait; whether any began."""
+        """Let those go whose lives have ended, and give their seats to cells that wait; whether any began."""
         leaving = [at for at, member in enumerate(self.members) if member.status and at not in self._gone]
         if not leaving:
             return False
@@ -110,11 +110,11 @@ class FleetRun:
         self._gone |= set(leaving)
         self.leave([self.members[at] for at in leaving])
         begun = False
-        for place in [self.members[at].index for at in leaving]:
+        for seat in [self.members[at].index for at in leaving]:
             if self.waiting and not self.bench.moved_on:
                 cell, cast = self.waiting.popleft()
-                self.bench.take_in(place, cell, cast)
-                self.begin_life(begin, place, cell, cast)
+                self.bench.take_in(seat, cell, cast)
+                self.begin_life(begin, seat, cell, cast)
                 begun = True
         return begun
 
@@ -126,7 +126,7 @@ class FleetRun:
                 member.energy = (member.energy or 0.0) + used
 
     def living(self) -> list[Member]:
-        """The members whose lives have not ended, by their places."""
+        """The members whose lives have not ended, by their seats."""
         return sorted((member for member in self.members if not member.status), key=lambda member: member.index)
 
     def advance(self, member: Member) -> None:
@@ -175,7 +175,7 @@ class FleetRun:
             (member.trial, member.request) for member in self.living() if isinstance(member.request, Remask | Prune)
         ]
         for group in same_changes(self.bench, waiting):
-            start, mine = time.perf_counter(), [self.occupants[trial.place] for trial, _ in group]
+            start, mine = time.perf_counter(), [self.occupants[trial.seat] for trial, _ in group]
             with guarded(*mine), exact():
                 change_masks(self.bench, group, self.alone)
             looking = sum(member.trial.spent.looking for member in mine)
@@ -227,21 +227,21 @@ class FleetRun:
         """Train a group until one of its members arrives, let probes look on the way, and hand out the curves."""
         start = time.perf_counter()
         requests = [request for member in mine if isinstance(request := member.request, Train)]
-        places = [member.index for member in mine]
+        seats = [member.index for member in mine]
         courses = [self.course(member, request) for member, request in zip(mine, requests, strict=True)]
-        stepper, given, copied = self.bench.steppers.for_members(places, requests, courses)
+        stepper, given, copied = self.bench.steppers.for_members(seats, requests, courses)
         for member in mine:
             if not member.under_way:
                 member.trial.set_out()
                 member.under_way = True
         # where the stack of the stepper has a member: in the order of a copy, or where the fleet's has it
-        at = {place: number for number, place in enumerate(places)} if copied else {place: place for place in places}
+        at = {seat: number for number, seat in enumerate(seats)} if copied else {seat: seat for seat in seats}
         owners = {at[member.index]: member for member in mine}
         phase = "drawing" if mine[0].drawing else "training"
 
         def look(members: Sequence[int]) -> None:
             if copied:
-                self.bench.stack.put(places, stepper.stack)
+                self.bench.stack.put(seats, stepper.stack)
             looking = [owners[number].trial for number in members if not owners[number].status]
             with exact():
                 look_at_step(self.bench, looking, self.alone)
@@ -253,7 +253,7 @@ class FleetRun:
         before = {number: stepper.stack.steps[number] for number in owners}
         log = Training(stepper, self.bench.stage.data, given, goal, advanced, look).go()
         if copied:
-            self.bench.stack.put(places, stepper.stack)
+            self.bench.stack.put(seats, stepper.stack)
         synchronize(self.bench.device)
         looking = sum(member.trial.spent.looking for member in mine)
         share = (time.perf_counter() - start - looking) / len(mine)
@@ -271,7 +271,7 @@ class FleetRun:
 
     def alone(self, trial: MemberTrial) -> AbstractContextManager[None]:
         """What one member does alone, among what several do together: what is raised is no fault of the others."""
-        return guarded(self.occupants[trial.place])
+        return guarded(self.occupants[trial.seat])
 
     # -- what all do at once ---------------------------------------------------------------------------------
 

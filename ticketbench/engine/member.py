@@ -32,7 +32,7 @@ class Member:
     """One cell of a fleet while it lives."""
 
     index: int
-    """Its place in the fleet."""
+    """Its seat in the fleet."""
     cell: Cell
     cast: Cast
     trial: MemberTrial

@@ -39,7 +39,7 @@ class Memories:
         self.stacks = [(known, state) for known, state in self.stacks if known in self.rules]
 
     def forget(self, member: int) -> None:
-        """Another cell is at the member's place from here on."""
+        """Another cell is at the member's seat from here on."""
         self.rules[member] = None
 
     def of(self, member: int) -> State:

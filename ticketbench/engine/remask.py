@@ -51,13 +51,13 @@ def same_changes(bench: Bench, waiting: Sequence[WaitsForMask]) -> list[list[Wai
 
 def kind_of(bench: Bench, trial: MemberTrial, request: Remask | Prune) -> tuple[Any, ...]:
     """What is equal for those who are done together."""
-    regime = id(bench.stack.regimes[trial.place])  # equal ones are one object
+    regime = id(bench.stack.regimes[trial.seat])  # equal ones are one object
     if isinstance(request, Remask):
-        goes_on = bench.memories.goes_on(trial.place, request.rule)
+        goes_on = bench.memories.goes_on(trial.seat, request.rule)
         return "rule", request.rule, tuple(request.numbers), goes_on, regime
     if has_form(trial.scorer, "scores_of", "score"):
         return "scorer", trial.scorer, request.scope, regime
-    return "alone", trial.place
+    return "alone", trial.seat
 
 
 def change_masks(bench: Bench, group: Sequence[WaitsForMask], alone: Alone = unguarded) -> None:
@@ -79,7 +79,7 @@ def change_masks(bench: Bench, group: Sequence[WaitsForMask], alone: Alone = ung
 
 def remask(bench: Bench, trials: Sequence[MemberTrial], requests: Sequence[Remask], alone: Alone) -> None:
     """Change the masks of members by one rule."""
-    rule, members = requests[0].rule, [trial.place for trial in trials]
+    rule, members = requests[0].rule, [trial.seat for trial in trials]
     parts = stacked_view(bench, trials)
     index_m = index_of(members, len(bench.stack), bench.device)
     if rule.averaged:
@@ -113,7 +113,7 @@ def remask(bench: Bench, trials: Sequence[MemberTrial], requests: Sequence[Remas
 
 def stacked_view(bench: Bench, trials: Sequence[MemberTrial]) -> StackedFields:
     """What there is to see of every member without asking for more, as copies with a leading axis."""
-    members = [trial.place for trial in trials]
+    members = [trial.seat for trial in trials]
     index_m = index_of(members, len(bench.stack), bench.device)
     weights = {name: bench.stack.parameters[name] for name in bench.stack.masks}
     return {"weights": member_rows(weights, index_m), "mask": member_rows(bench.stack.masks, index_m)}
@@ -149,7 +149,7 @@ def name_of(rule: MaskRule) -> str:
 def put_masks(bench: Bench, trials: Sequence[MemberTrial], masks: State, alone: Alone) -> None:
     """Set the masks of several members, and let their probes look before and after."""
     look_at_masks(bench, trials, "before", alone)
-    bench.stack.set_masks([trial.place for trial in trials], masks)
+    bench.stack.set_masks([trial.seat for trial in trials], masks)
     look_at_masks(bench, trials, "after", alone)
 
 

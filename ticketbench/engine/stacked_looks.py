@@ -34,7 +34,7 @@ class MemberStack(TrialStack):
     def __init__(self, bench: Bench, trials: Sequence[MemberTrial]) -> None:
         self._bench = bench
         self._trials = tuple(trials)
-        self._index_m = index_of([trial.place for trial in trials], len(bench.stack), bench.device)
+        self._index_m = index_of([trial.seat for trial in trials], len(bench.stack), bench.device)
 
     @override
     def __len__(self) -> int:

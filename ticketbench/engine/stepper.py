@@ -15,15 +15,15 @@ from torch import Tensor
 
 from ticketbench.engine.accelerate import Compiled
 from ticketbench.engine.by_class import ByClass
-from ticketbench.engine.by_place import ByPlace
+from ticketbench.engine.by_seat import BySeat
 from ticketbench.engine.course import Course
 from ticketbench.engine.data import TaskData
 from ticketbench.engine.feed import HostFeed
 from ticketbench.engine.network import Network
 from ticketbench.engine.parts import moving_parts
-from ticketbench.engine.places import by_place
 from ticketbench.engine.regimes import StackedRegime
 from ticketbench.engine.replay import Recorder, Replays
+from ticketbench.engine.seats import by_seat
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.engine.tables import TableFeed, stored
@@ -67,10 +67,10 @@ class Stepper:
         self.losses: Callable[..., Tensor] = losses or network.losses
         first = self.moving[0]
         self.courses: list[Course | None] = []
-        self.by_place: ByPlace | None = None
+        self.by_seat: BySeat | None = None
         self.by_class: ByClass | None = None
         if first.is_cuda or recorder is not None if on_device is None else on_device:
-            self.by_place = ByPlace(recipe, stack, self.parts)
+            self.by_seat = BySeat(recipe, stack, self.parts)
         else:
             self.by_class = ByClass(recipe, stack, self.parts)
         self.held_beside = held_beside
@@ -85,9 +85,9 @@ class Stepper:
 
     @property
     def live(self) -> Tensor:
-        """Whether the member at each place is trained."""
-        if self.by_place is not None:
-            return self.by_place.places.live
+        """Whether the member at each seat is trained."""
+        if self.by_seat is not None:
+            return self.by_seat.seats.live
         return torch.tensor([course is not None for course in self.courses], device=self.moving[0].device)
 
     @property
@@ -104,7 +104,7 @@ class Stepper:
     # -- between steps -----------------------------------------------------------------------------------------
 
     def enter(self, data: TaskData, courses: Sequence[Course | None]) -> None:
-        """Take up the members' courses, from where they stand; a place without a course is left alone."""
+        """Take up the members' courses, from where they stand; a seat without a course is left alone."""
         self.courses = list(courses)
         self._keep_averages()
         self.refresh()
@@ -112,8 +112,8 @@ class Stepper:
             self.host = HostFeed(data, self.network, courses, self.drawn)
             return
         if self.tables is None:
-            assert self.by_place is not None
-            self.tables = TableFeed(data, self.network, courses, self.drawn, self.by_place)
+            assert self.by_seat is not None
+            self.tables = TableFeed(data, self.network, courses, self.drawn, self.by_seat)
         self.tables.enter(courses, self.stack.steps)
         if self.replays is None:
             self.replays = Replays(self.advance, self.recorder, self.held)
@@ -136,10 +136,10 @@ class Stepper:
 
     def refresh(self) -> None:
         """Take up masks, slots and courses that changed since the last step."""
-        if self.by_place is not None:
-            self.by_place.refresh()
+        if self.by_seat is not None:
+            self.by_seat.refresh()
             if self.courses:
-                self.by_place.places.set(self.courses)
+                self.by_seat.seats.set(self.courses)
         else:
             assert self.by_class is not None
             self.by_class.refresh(self.courses)
@@ -151,7 +151,7 @@ class Stepper:
         states: list[Mapping[str, Tensor]] = [stack.parameters, stack.buffers, stack.masks, *stack.slots.values()]
         states += [stack.averages, stack.carried, stack.extras, feed.chunk]
         found = [tensor.detach() for state in states for tensor in state.values()]
-        found += [stack.totals, feed.cursor, feed.ring, feed.along, *feed.moves.places.held()]
+        found += [stack.totals, feed.cursor, feed.ring, feed.along, *feed.moves.seats.held()]
         found += [stored(feed.data.train.inputs), stored(feed.data.train.targets)]
         module = self.network.module
         found += [part.detach() for part in (*module.parameters(), *module.buffers())]
@@ -237,12 +237,12 @@ class Stepper:
     ) -> Tensor:
         """One step of every member on its own batch; returns the losses before it, penalties left out.
 
-        The learning rate is that of all, or one of each class or place.
+        The learning rate is that of all, or one of each class or seat.
         """
-        if self.by_place is None:
+        if self.by_seat is None:
             return self.compute(inputs, targets, call, drawn or {}, learning_rate)
         rates = [learning_rate] * len(self.stack) if isinstance(learning_rate, float) else learning_rate
-        self.by_place.set_rates(rates)
+        self.by_seat.set_rates(rates)
         return self.compute(inputs, targets, call, drawn or {})
 
     def compute(
@@ -257,15 +257,15 @@ class Stepper:
         statistics = {} if self.everyone else {**self.stack.buffers, **self.stack.carried}
         before = {name: tensor.clone() for name, tensor in statistics.items()}
         guarded = self.regime is not None
-        if self.by_place is not None:
+        if self.by_seat is not None:
             losses, found, factors = self._moves(inputs, targets, call, drawn)
-            self.by_place.apply(found, guarded, factors)
+            self.by_seat.apply(found, guarded, factors)
         else:
             assert self.by_class is not None
             losses, gradients = self.gradients(inputs, targets, call, drawn)
             self.by_class.apply(gradients, rates, guarded)
         for name, tensor in statistics.items():  # who is not trained does not remember this batch
-            tensor.copy_(tensor.where(by_place(self.live, tensor).bool(), before[name]))
+            tensor.copy_(tensor.where(by_seat(self.live, tensor).bool(), before[name]))
         return losses
 
     def _moves(

@@ -28,7 +28,7 @@ class Steppers:
         self.stage = stage
         self.stack = stack
         self.seeds = list(seeds)
-        """Of each place's cell."""
+        """Of each seat's cell."""
         self.recording = recording if recording is not None and stage.network.keywords.replayable else None
         """How steps are recorded; None where they are launched one by one."""
         self._whole: Stepper | None = None
@@ -69,7 +69,7 @@ class Steppers:
             recorder = None if self.recording is None else self.recording()
             self._whole = Stepper(network, self.stack, recipe, regime, self._losses(courses), recorder)
         at = dict(zip(members, courses, strict=True))
-        return self._whole, [at.get(place) for place in range(len(self.stack))], False
+        return self._whole, [at.get(seat) for seat in range(len(self.stack))], False
 
     def _losses(self, courses: Sequence[Course]) -> Callable[..., Tensor]:
         """The losses of all members, compiled where that pays for the longest of their courses."""

@@ -1,6 +1,6 @@
 """What replayed steps are given: tables on the device, filled ahead, from which each step takes its own rows.
 
-Two tables hold what differs from step to step. The ring has the order of the examples of two epochs a place: while one
+Two tables hold what differs from step to step. The ring has the order of the examples of two epochs a seat: while one
 is trained on, the next is drawn by a thread and put into the other half. The chunk has everything else for the next
 steps, a row a step: learning rates, what models and regimes draw at random, uniform numbers of augmentations, and,
 where a task keeps its examples on the host, the batches themselves. A step reads its rows by counters that lie on the
@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from ticketbench.engine.by_place import ByPlace
+from ticketbench.engine.by_seat import BySeat
 from ticketbench.engine.course import Course
 from ticketbench.engine.data import Stored, TaskData, augment_draws, augmented_by, gather, permutation
 from ticketbench.engine.feed import Draw, StepInputs
@@ -34,10 +34,10 @@ NUMBERS, START, AUGMENT, INPUTS, TARGETS = "numbers", "start", "augmentation", "
 
 
 class TableFeed:
-    """The tables of one stack. What a step has to know of each place is written into `Places`."""
+    """The tables of one stack. What a step has to know of each seat is written into `Seats`."""
 
     def __init__(
-        self, data: TaskData, network: Network, courses: Sequence[Course | None], draw: Draw, moves: ByPlace
+        self, data: TaskData, network: Network, courses: Sequence[Course | None], draw: Draw, moves: BySeat
     ) -> None:
         self.data = data
         self.network = network
@@ -70,9 +70,9 @@ class TableFeed:
 
     def enter(self, courses: Sequence[Course | None], steps: Sequence[int]) -> None:
         """Take up courses that changed: what lies ready belongs to those before."""
-        for place, (old, new) in enumerate(zip(self.courses, courses, strict=True)):
+        for seat, (old, new) in enumerate(zip(self.courses, courses, strict=True)):
             if self.halves and new is not None and (old is None or old.seed != new.seed):
-                self.halves[place] = [-1, -1]
+                self.halves[seat] = [-1, -1]
         self.courses = list(courses)
         self.used = self.length
         seeds = {course.seed for course in courses if course is not None}
@@ -93,36 +93,36 @@ class TableFeed:
         """Overwrite what steps have used up: one that reads it again shows by its results. For rehearsals."""
         for table in self.chunk.values():
             table[: self.used] = float("nan") if table.is_floating_point() else 0
-        for place, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
-            for half, epoch in enumerate(self.halves[place] if self.halves and course is not None else ()):
+        for seat, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
+            for half, epoch in enumerate(self.halves[seat] if self.halves and course is not None else ()):
                 if epoch < step // self.per_epoch:
                     length = self.per_epoch * self.batch
-                    self.ring[place, half * length :][:length] = 0
-                    self.halves[place][half] = -1
+                    self.ring[seat, half * length :][:length] = 0
+                    self.halves[seat][half] = -1
 
     def _load_orders(self, steps: Sequence[int]) -> int:
         if not self.halves:
             return CHUNK_STEPS
         room = CHUNK_STEPS
-        for place, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
+        for seat, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
             if course is None:
                 continue
             epoch = step // self.per_epoch
             for wanted in (epoch, epoch + 1):
-                if self.halves[place][wanted % 2] != wanted and wanted * self.per_epoch < course.until:
-                    self._load(place, course.seed, wanted)
+                if self.halves[seat][wanted % 2] != wanted and wanted * self.per_epoch < course.until:
+                    self._load(seat, course.seed, wanted)
             room = min(room, (epoch + 2) * self.per_epoch - step)
             if (epoch + 2) * self.per_epoch < course.until:
                 self._draw_ahead(course.seed, epoch + 2)
         return room
 
-    def _load(self, place: int, seed: int, epoch: int) -> None:
+    def _load(self, seat: int, seed: int, epoch: int) -> None:
         self._draw_ahead(seed, epoch)
         order = self._ahead.pop((seed, epoch)).result()
         length = self.per_epoch * self.batch
-        half = self.ring[place, epoch % 2 * length :][:length]
+        half = self.ring[seat, epoch % 2 * length :][:length]
         half.copy_(on_its_way(order[:length].int(), self.data.device), non_blocking=True)
-        self.halves[place][epoch % 2] = epoch
+        self.halves[seat][epoch % 2] = epoch
 
     def _draw_ahead(self, seed: int, epoch: int) -> None:
         if (seed, epoch) not in self._ahead:
@@ -132,10 +132,10 @@ class TableFeed:
         """The next rows of the chunk. Its tensors stay where they are once they exist."""
         first = self._row(steps, 0)
         if not self.length:
-            bytes_each = sum(value.nbytes for value in first.values()) + self.moves.places.numbers.nbytes
+            bytes_each = sum(value.nbytes for value in first.values()) + self.moves.seats.numbers.nbytes
             self.length = max(1, min(CHUNK_STEPS, CHUNK_BYTES // bytes_each))
             like = {
-                NUMBERS: self.moves.places.numbers,
+                NUMBERS: self.moves.seats.numbers,
                 START: torch.zeros(len(self.courses), dtype=torch.int64),
                 **first,
             }
@@ -145,7 +145,7 @@ class TableFeed:
             }
         rows = [first, *(self._row(steps, ahead) for ahead in range(1, self.length))] if first else []
         ready = {name: torch.stack([row[name] for row in rows]) for name in first}
-        ready[NUMBERS] = self.moves.places.numbers_at(self._rates(steps), self.moves.ages())
+        ready[NUMBERS] = self.moves.seats.numbers_at(self._rates(steps), self.moves.ages())
         ready[START] = self._starts(steps)
         for name, table in self.chunk.items():
             table.copy_(on_its_way(ready[name], self.data.device), non_blocking=True)
@@ -153,12 +153,12 @@ class TableFeed:
         self.cursor.zero_()
 
     def _rates(self, steps: Sequence[int]) -> Tensor:
-        """The learning rates of the next steps, (steps, places); after the end of a schedule there are none."""
+        """The learning rates of the next steps, (steps, seats); after the end of a schedule there are none."""
         found = torch.zeros(len(self.courses), self.length, dtype=torch.float64)
-        for place, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
+        for seat, (course, step) in enumerate(zip(self.courses, steps, strict=True)):
             if course is not None:
                 rates = course.rate_table[step : step + self.length]
-                found[place, : len(rates)] = rates
+                found[seat, : len(rates)] = rates
         return found.T.contiguous()
 
     def _starts(self, steps: Sequence[int]) -> Tensor:
@@ -171,7 +171,7 @@ class TableFeed:
     def _row(self, steps: Sequence[int], ahead: int) -> State:
         """What the step that comes so many steps later needs beside its learning rates; often nothing.
 
-        A place without a course has what the first one has.
+        A seat without a course has what the first one has.
         """
         live = next(course for course in self.courses if course is not None)
         courses = [course or live for course in self.courses]
@@ -225,7 +225,7 @@ class TableFeed:
     def at(self) -> StepInputs:
         """What the step needs at which the counter stands; a function of what lies on the device."""
         now = {name: table.index_select(0, self.cursor)[0] for name, table in self.chunk.items()}
-        self.moves.places.numbers.copy_(now.pop(NUMBERS))
+        self.moves.seats.numbers.copy_(now.pop(NUMBERS))
         start, draws = now.pop(START), now.pop(AUGMENT, None)
         if self.on_host:
             flat = now.pop(INPUTS)

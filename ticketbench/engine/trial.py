@@ -94,7 +94,7 @@ class MemberTrial(Trial):
         self._seen = Memory()
 
     @property
-    def place(self) -> int:
+    def seat(self) -> int:
         """The member's place in the fleet: its row of the stack."""
         return self._member
 

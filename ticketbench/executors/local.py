@@ -146,7 +146,7 @@ class LocalExecutor:
         """Send a fleet; its clock starts when the worker says that it starts."""
         worker.fleet, worker.left, worker.deadline = fleet, fleet.cells, float("inf")
         cells = [cell.to_plain() for cell in fleet.cells]
-        job = {"cells": cells, "device": worker.device, "places": fleet.places}
+        job = {"cells": cells, "device": worker.device, "seats": fleet.seats}
         worker.send(job)
 
     def receive(self, crew: list[Worker], again: deque[Fleet]) -> Iterator[Event]:
@@ -171,7 +171,7 @@ class LocalExecutor:
             records = [CellRecord.from_dict(record) for record in message["records"]]
             ended = {record.key for record in records}
             worker.left = tuple(cell for cell in worker.left if cell.key not in ended)
-            worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a place, has as long
+            worker.deadline = time.monotonic() + fleet.timeout  # whoever is left, or takes a seat, has as long
             yield Event(fleet, records=records)
         elif "finished" in message:
             worker.fleet = None

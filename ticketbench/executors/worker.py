@@ -68,7 +68,7 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str]) -> None:
             job["device"],
             lambda phase, steps: say({"phase": phase, "steps": steps}),
             keep_in,
-            places=job["places"],
+            seats=job["seats"],
             finished=lambda records: say({"records": [record.as_dict() for record in records]}),
         )
         say({"finished": True})

@@ -81,8 +81,8 @@ def estimate(
         cells += len(shares)
         steps += sum(round(share.trainings * cost.steps) for share in shares)
         flops += sum(share.trainings for share in shares) * cost.flops()
-        memory = max(memory, cost.memory(min(len(shares), fleet.places or len(shares))))
-        times.append(fleet_seconds(cost, shares, setting.precision, speed, fleet.places).times(factor or 1.0))
+        memory = max(memory, cost.memory(min(len(shares), fleet.seats or len(shares))))
+        times.append(fleet_seconds(cost, shares, setting.precision, speed, fleet.seats).times(factor or 1.0))
         known += times[-1].all if factor else 0.0
     taken = sum(time.all for time in times)
     return Estimate(cells, steps, flops, memory, wall_clock(times, speed, devices), known / taken if taken else 0.0)
@@ -111,16 +111,16 @@ def guessed_seconds(fleet: Fleet, resolver: Resolver, speed: Speed) -> Seconds:
     """How long a fleet takes one worker, without what was measured before."""
     setting = fleet.cells[0].setting
     cost, shares = cost_of(setting, resolver), shares_of(fleet.cells, resolver)
-    return fleet_seconds(cost, shares, setting.precision, speed, fleet.places)
+    return fleet_seconds(cost, shares, setting.precision, speed, fleet.seats)
 
 
-def fleet_seconds(cost: Cost, shares: Sequence[Share], precision: str, speed: Speed, places: int = 0) -> Seconds:
+def fleet_seconds(cost: Cost, shares: Sequence[Share], precision: str, speed: Speed, seats: int = 0) -> Seconds:
     """How long cells that do so much take together: as many trainings as the longest of them, passes one by one.
 
-    Where there are fewer places than cells, each place has its share of the trainings at least.
+    Where there are fewer seats than cells, each seat has its share of the trainings at least.
     """
     trainings = sum(share.trainings for share in shares)
-    longest = max(*(share.trainings for share in shares), trainings / (places or len(shares)))
+    longest = max(*(share.trainings for share in shares), trainings / (seats or len(shares)))
     members = trainings / longest if longest else 1.0  # on average, while one is trained
     passes = sum(share.scorings + share.looks for share in shares)
     return (

@@ -56,7 +56,7 @@ class Fleet:
     cells: tuple[Cell, ...]
     timeout: float
     device: str = "cpu"
-    places: int = 0
+    seats: int = 0
     """How many cells are trained at once, the others as soon as one of them ends; 0 for all."""
 
     @property
@@ -92,7 +92,7 @@ class Plan:
         """Cells that can share a stacked model, in fleets that keep all workers busy and fit into their memory.
 
         On a CPU a fleet is as large as is worth while, of cells that stop at the same steps. On a GPU it has all cells
-        whose steps are one computation, the longest first, and as many places as there is memory for.
+        whose steps are one computation, the longest first, and as many seats as there is memory for.
         """
         groups: dict[str, list[Cell]] = {}
         keys: dict[int, str] = {}
@@ -117,7 +117,7 @@ class Plan:
             if not on_cpu:
                 ordered.sort(key=lambda cell: -self.trainings.get(cell.key, 1.0))
             parts = Fleet(tuple(ordered), self.timeout, device).split(count)
-            fleets += parts if on_cpu else [replace(part, places=min(most, len(part.cells))) for part in parts]
+            fleets += parts if on_cpu else [replace(part, seats=min(most, len(part.cells))) for part in parts]
         return fleets
 
 

@@ -92,7 +92,7 @@ def trial_of(trial: Trial) -> MemberTrial:
 
 
 def behind(trial: Trial) -> tuple[Bench, int]:
-    """The bench of a trial, and the trial's place at it."""
+    """The bench of a trial, and the trial's seat at it."""
     return trial_of(trial)._bench, trial_of(trial)._member
 
 

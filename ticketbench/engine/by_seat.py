@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ticketbench.engine.by_class import clip_by_member
 from ticketbench.engine.parts import MovingPart, adopt_slots, slot_names
-from ticketbench.engine.places import Places, by_place
+from ticketbench.engine.seats import Seats, by_seat
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.withheld import Factors
 from ticketbench.kernels.pace import Corrections, Pace
@@ -25,15 +25,15 @@ Way = tuple[float, bool, str]
 """What parts share that move at one pace: factor, whether they decay, and the name if they are younger than weights."""
 
 
-class ByPlace:
-    """Averages, masks, clips and applies gradients for all places at once."""
+class BySeat:
+    """Averages, masks, clips and applies gradients for all seats at once."""
 
     def __init__(self, recipe: Recipe, stack: Stack, parts: list[MovingPart]) -> None:
         self.recipe = recipe
         self.stack = stack
         self.parts = parts
         younger = [part.key for part in parts if part.key in stack.born]
-        self.places = Places(len(stack), parts[0].tensor.device, recipe, younger)
+        self.seats = Seats(len(stack), parts[0].tensor.device, recipe, younger)
 
     def refresh(self) -> None:
         """Take up slots that are new. Masks and courses are read where they lie."""
@@ -42,13 +42,13 @@ class ByPlace:
     def ages(self) -> list[list[int]]:
         """Each member's optimizer updates, of weights and of every part that may be younger."""
         updates = self.stack.updates
-        born = [self.stack.born[name] for name in self.places.names[1:]]
+        born = [self.stack.born[name] for name in self.seats.names[1:]]
         return [updates, *([now - then for now, then in zip(updates, since, strict=True)] for since in born)]
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """The learning rates of one step, where the host launches it."""
         table = torch.tensor([rates], dtype=torch.float64)
-        self.places.numbers.copy_(self.places.numbers_at(table, self.ages())[0])
+        self.seats.numbers.copy_(self.seats.numbers_at(table, self.ages())[0])
 
     @torch.no_grad()
     def apply(
@@ -64,12 +64,12 @@ class ByPlace:
             clip_by_member(list(found.values()), self.recipe.clip)
         paces: dict[Way, Pace] = {}
         for part in self.parts:
-            name = part.key if part.key in self.places.names else ""
+            name = part.key if part.key in self.seats.names else ""
             way = (part.factor, part.decays, name)
             if way not in paces:
                 paces[way] = self._pace(part.factor, part.decays)
             along = factors[part.name] if part.name in factors else found[part.name]
-            self._move(part, along, masks.get(part.name), paces[way], self.places.corrections(name))
+            self._move(part, along, masks.get(part.name), paces[way], self.seats.corrections(name))
 
     def _move(
         self,
@@ -101,17 +101,17 @@ class ByPlace:
     def _average(self, found: dict[str, Tensor]) -> None:
         for name, average in self.stack.averages.items():
             if name in found:
-                memory = by_place(self.places.memory, average)
-                on = (memory > 0) & by_place(self.places.live, average).bool()
+                memory = by_seat(self.seats.memory, average)
+                on = (memory > 0) & by_seat(self.seats.live, average).bool()
                 average.copy_(average.lerp(found[name], memory).where(on, average))
 
     def _pace(self, factor: float, decays: bool) -> Pace:
-        places = self.places
-        rate = places.rate if factor == 1 else places.rate * factor
-        decay = places.decay if decays else places.none
+        seats = self.seats
+        rate = seats.rate if factor == 1 else seats.rate * factor
+        decay = seats.decay if decays else seats.none
         if not self.recipe.decoupled:
-            return Pace(places.live, rate, decay, places.whole)
-        return Pace(places.live, rate, places.none, 1 - rate * decay)
+            return Pace(seats.live, rate, decay, seats.whole)
+        return Pace(seats.live, rate, seats.none, 1 - rate * decay)
 
 
 def rounding() -> Precision:

@@ -1,4 +1,4 @@
-"""What the next step needs to know of the member at every place, in tensors of the device that stay where they are."""
+"""What the next step needs to know of the member at every seat, in tensors of the device that stay where they are."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ticketbench.kernels.pace import Corrections
 from ticketbench.suite.recipe import Recipe
 
 
-class Places:
-    """A column a place. The host writes it, between steps or ahead of them; a step only reads.
+class Seats:
+    """A column a seat. The host writes it, between steps or ahead of them; a step only reads.
 
     `names` are those of parts that may be younger than the weights: each has corrections of its own.
     """
@@ -23,7 +23,7 @@ class Places:
         self.betas = recipe.betas
         self.names = ("", *names)
         self.live = torch.ones(count, dtype=torch.bool, device=device)
-        """Whether the place's member is trained; nothing of another one changes."""
+        """Whether the seat's member is trained; nothing of another one changes."""
         rows = 1 + 2 * len(self.names) * self.corrected
         self.numbers = torch.zeros(rows, count, device=device)
         """The learning rate, and for each name both of Adam's corrections."""
@@ -57,7 +57,7 @@ class Places:
         write(self.memory, [0.0 if decay is None else 1 - decay for decay in averages])
 
     def numbers_at(self, rates: Tensor, ages: Sequence[Sequence[int]]) -> Tensor:
-        """The numbers of steps that follow one another, (steps, rows, places), on the host.
+        """The numbers of steps that follow one another, (steps, rows, seats), on the host.
 
         `rates` has a row a step, in float64; `ages` the updates of each name's optimizer before the first of them.
         """
@@ -74,6 +74,6 @@ def write(tensor: Tensor, values: Sequence[float | int | bool]) -> None:
     tensor.copy_(torch.tensor(values, dtype=tensor.dtype))
 
 
-def by_place(values_f: Tensor, like: Tensor) -> Tensor:
-    """A number a place, shaped to go with a stacked tensor and in its precision."""
+def by_seat(values_f: Tensor, like: Tensor) -> Tensor:
+    """A number a seat, shaped to go with a stacked tensor and in its precision."""
     return values_f.to(like.dtype).view(-1, *[1] * (like.ndim - 1))
