@@ -284,7 +284,7 @@ def test_a_plan_for_a_card(call, tiny_suite):
     words = ("plan", "--suite", tiny_suite(), "--plugin", STRANGER, "--card", "l4")
     said = call(*words)
     assert (said.status, said.err) == (0, "")
-    assert "2 fleets of 2 cells on 1 worker(s): cuda:0" in said.out
+    assert "1 fleets of 4 cells on 1 worker(s): cuda:0" in said.out
     assert "(from a first guess) on one l4 that need not be here, rates from the table" in said.out
     plan = call(*words, "--json").json
     assert plan["estimate"]["computed_for"] == "one l4 that need not be here, rates from the table"

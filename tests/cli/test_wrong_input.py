@@ -89,7 +89,7 @@ SELECTIONS = {
     ),
     "tier": (
         ("run", "--suite", "drn", "--tier", "smole"),
-        "unknown tier 'smole' in suite 'drn'. Did you mean 'smoke'? Valid: paper, small, smoke.",
+        "unknown tier 'smole' in suite 'drn'. Did you mean 'smoke'? Valid: hour, paper, small, smoke, wide.",
     ),
     "method": (
         ("run", "--suite", "drn", "--tier", "smoke", "--method", "snipp"),

@@ -54,7 +54,10 @@ def first_guess(suite: Suite, tier: str, crew: Crew, plugins: Plugins, **arithme
 
 
 def other_tiers(plan: Plan, crew: Crew, resolver: Resolver) -> Iterator[str]:
-    """A line for each other tier of a plan's suite: how many cells it has, how long it takes, and how to ask for it."""
+    """A line for each other tier of a plan's suite: how many cells it has, how long it takes, and how to ask for it.
+
+    Without a GPU nobody is told how many days the tiers for one would take, and counting them takes seconds.
+    """
     from ticketbench.plan.plan import make_plan
     from ticketbench.render.numbers import duration
 
@@ -63,5 +66,8 @@ def other_tiers(plan: Plan, crew: Crew, resolver: Resolver) -> Iterator[str]:
         if other == plan.tier:
             continue
         whole = make_plan(plan.suite, other, resolver.plugins, device_class=device_class)
-        cost = crew.estimate(crew.fleets(whole, whole.cells, resolver), resolver)
-        yield f"tier {other}: {cost.cells:,} cells, about {duration(cost.seconds)}; ask with --tier {other}"
+        words = f"{len(whole.cells):,} cells"
+        if crew.speed.on_card or other in ("smoke", "small"):
+            cost = crew.estimate(crew.fleets(whole, whole.cells, resolver), resolver)
+            words += f", about {duration(cost.seconds)}"
+        yield f"tier {other}: {words}; ask with --tier {other}"

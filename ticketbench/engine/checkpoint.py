@@ -118,7 +118,7 @@ class Keeper:
     # -- the file ------------------------------------------------------------------------------------------
 
     def save(self, run: FleetRun) -> None:
-        """Write the fleet's checkpoint in the seat of the one before it."""
+        """Write the fleet's checkpoint in the place of the one before it."""
         assert self.file is not None
         unended = [member.cell for member in run.staying()] + [cell for cell, _ in run.waiting]
         facts = {
@@ -156,7 +156,7 @@ class Keeper:
 
 
 def taken_apart(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Plain data with numbers in the seat of its tensors, which are put into `tensors`."""
+    """Plain data with numbers in the place of its tensors, which are put into `tensors`."""
     if isinstance(value, Tensor):
         tensors[str(len(tensors))] = value.contiguous()
         return {"#": len(tensors) - 1}

@@ -284,6 +284,6 @@ def stack_from(plain: Mapping[str, Any], device: torch.device) -> Stack:
 
 
 def overwrite(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
-    """Other values in the seat of those that are there."""
+    """Other values in the place of those that are there."""
     for name, tensor in mine.items():
         tensor.detach().copy_(theirs[name])

@@ -115,7 +115,8 @@ def in_proportion(caps: Tensor, parts: Tensor, kept: Tensor) -> Tensor:
     """
     before = caps * parts.unsqueeze(1) < caps.unsqueeze(1) * parts  # [i, j]: layer j is full before layer i
     rest = kept - caps.where(before, 0).sum(1)
-    full = rest * parts > caps * (parts.sum() - parts.where(before, 0).sum(1))
+    # the sum of what is not before, not a difference of sums: beside 1 a part of 1e-42 would be nothing
+    full = rest * parts > caps * parts.where(~before, 0).sum(1)
     share = (kept - caps.where(full, 0).sum()) * parts
     norm = parts.where(~full, 0).sum()
     norm = norm.where(norm > 0, 1)

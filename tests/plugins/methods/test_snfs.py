@@ -108,6 +108,11 @@ def test_at_most_99_hundredths_of_the_free_places_are_grown_and_the_excess_goes_
     assert shares(averages, masks, [200, 0, 0], [99, 1000, 1000]) == [98, 77, 25]
 
 
+def test_a_part_that_is_nearly_nothing_takes_no_more_than_is_left():
+    """Beside 1 it is lost in a sum: the layer with it takes the one place that the other has no room for."""
+    assert shares([[1.0], [5.8e-42]], [[True]] * 2, [0, 2], [1, 2]) == [1, 1]
+
+
 def test_where_99_hundredths_have_no_room_all_places_count():
     """Of 100 and 100 places 199 are grown; 99 and 99 would not do."""
     assert shares([[1.0], [1.0]], [[True]] * 2, [100, 99], [100, 100]) == [100, 99]
