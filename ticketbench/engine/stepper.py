@@ -21,9 +21,9 @@ from ticketbench.engine.data import TaskData
 from ticketbench.engine.feed import HostFeed
 from ticketbench.engine.network import Network
 from ticketbench.engine.parts import moving_parts
-from ticketbench.engine.seats import by_seat
 from ticketbench.engine.regimes import StackedRegime
 from ticketbench.engine.replay import Recorder, Replays
+from ticketbench.engine.seats import by_seat
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.state import State
 from ticketbench.engine.tables import TableFeed, stored
