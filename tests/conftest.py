@@ -25,6 +25,15 @@ from ticketbench.plugin.loading import Plugins, load_plugins
 from ticketbench.suite.suite import Suite, read_suite
 from ticketbench.testing import trial_of_cell
 
+LONGEST_FILES = ("test_readme.py", "test_rehearsed_suites.py", "test_kill.py", "test_verification.py", "test_gpu.py")
+"""They begin first: a file is one process's, and the last one should not leave the other core idle for minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, everything else in its order."""
+    places = {name: at for at, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 @pytest.fixture(autouse=True)
 def one_thread():

@@ -101,17 +101,17 @@ class Runs:
     cells: Sequence[Cell]
     casts: Sequence[Cast]
     headline: Headline = ACCURACY
-    places: int = 0
+    seats: int = 0
     keep: bool = False
     left: dict[str, Left] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     """What began anew."""
 
     @classmethod
-    def of_plan(cls, cells: Sequence[Cell], plugins: Plugins, places: int = 0, keep: bool = False) -> Runs:
+    def of_plan(cls, cells: Sequence[Cell], plugins: Plugins, seats: int = 0, keep: bool = False) -> Runs:
         """Runs of planned cells."""
         resolver = Resolver(plugins)
-        return cls(cells, [resolver.cast(cell.setting) for cell in cells], seats=places, keep=keep)
+        return cls(cells, [resolver.cast(cell.setting) for cell in cells], seats=seats, keep=keep)
 
     @classmethod
     def of_bench(cls, bench: Bench) -> Runs:
@@ -144,7 +144,7 @@ class Runs:
             return whole_life(bench, member, self.keep)
 
         held = keeper.held("cpu")
-        count = self.places or len(self.cells)
+        count = self.seats or len(self.cells)
         cells = self.cells[:count] if held is None else cells_at_seats(held)
         bench = Bench(cells, [cast(cell) for cell in cells], CPU)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ticketbench.plugin.loading import Plugins
     from ticketbench.suite.suite import Suite
 
+ASKED = "asked for"
+"""Why a tier is the one, where somebody has named it."""
 WITHIN = 3600.0
 """Seconds that the default tier may take on a card, by a first guess."""
 
@@ -27,7 +29,7 @@ def pick_tier(suite: Suite, tier: str | None, crew: Crew, plugins: Plugins, **ar
     """
     if tier is not None:
         suite.tier(tier)
-        return tier, "asked for"
+        return tier, ASKED
     if crew.speed.on_card:
         for name in (name for name in reversed(TIERS) if name in suite.tiers):
             if first_guess(suite, name, crew, plugins, **arithmetic).seconds <= WITHIN:

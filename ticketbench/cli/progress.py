@@ -38,7 +38,7 @@ def watch(
     fleet_size: int = 0,
 ) -> Iterator[None]:
     """Show what happens: a bar in a terminal, plain lines in a pipe. All on standard error."""
-    from ticketbench.cli.default_tier import other_tiers
+    from ticketbench.cli.default_tier import ASKED, other_tiers
     from ticketbench.plan.plan import count_by
 
     resolver = crew.resolver(plugins)
@@ -52,7 +52,8 @@ def watch(
             f"({', '.join(sorted(set(crew.devices)))}, {precisions}), about {duration(cost.seconds)} ({cost.basis}); "
             f"records go to {store.address}"
         )
-        for line in other_tiers(plan, crew, resolver) if todo else ():
+        asked = why == ASKED  # whoever asked for a tier knows of the others
+        for line in other_tiers(plan, crew, resolver) if todo and not asked else ():
             say(f"  {line}")
     display = Bar(cost.steps, len(todo)) if sys.stderr.isatty() and not quiet else PlainLines(cost.steps, quiet=quiet)
     plugins.manager.register(display, name="progress display")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -242,8 +242,11 @@ def test_a_deep_thinker_is_scored_at_its_training_iterations(thinker_of):
     assert DTNet1D().iterations == 30
 
 
-def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
-    """DT-Net 1D of width 400 at 30 iterations down to a tenth: 312,120 of 3,121,200 weights, every score finite."""
+def test_rounds_on_the_papers_network_are_finite_and_exact(plugins):
+    """DT-Net 1D of width 400 at 30 iterations down to a tenth: 312,120 of 3,121,200 weights, every score finite.
+
+    Ten of the suite's hundred rounds: more of them take a minute, and lose less at once.
+    """
     suite = find_suite("drn", plugins)
     block = suite.tier("paper").blocks[0]
     short = Entry(name="prefix_sums", options={"length": 2, "examples": 2, "test_examples": 2, "validation": 0.0})
@@ -253,7 +256,7 @@ def test_a_hundred_rounds_on_the_papers_network_are_finite_and_exact(plugins):
     (cell,) = make_plan(suite, "paper", plugins, Selection(methods=("synflow",), densities=(0.1,), seeds=1)).cells
     method = Resolver(plugins).cast(cell.setting).method
     trial = trial_of_cell(cell, plugins)
-    list(trainings(method, trial))
     assert method.rounds == 100
+    list(trainings(replace(method, rounds=10), trial))
     assert sum(int(part.sum()) for part in trial.mask.values()) == 312_120
     assert all(bool(torch.isfinite(score).all()) for score in trial.score().values())

@@ -137,7 +137,7 @@ def test_without_the_archive_the_remedy_is_named(folder: Path):
 # -- memory ------------------------------------------------------------------------------------------------------
 
 SENTENCES, SHARDS = 16_000, 3
-LIMIT = 16 << 20
+LIMIT = 20 << 20
 LOAD = """
 import sys
 from pathlib import Path
