@@ -43,12 +43,12 @@ def pixels(count: int) -> np.ndarray:
 
 def images(count: int) -> bytes:
     """A file of images."""
-    return gzip.compress(struct.pack(">IIII", 2051, count, 28, 28) + pixels(count).tobytes())
+    return gzip.compress(struct.pack(">IIII", 2051, count, 28, 28) + pixels(count).tobytes(), mtime=0)
 
 
 def labels(count: int) -> bytes:
     """A file of labels 0, 1, … 9, 0, 1, …; their magic numbers are the official ones in decimal."""
-    return gzip.compress(struct.pack(">II", 2049, count) + bytes(at % 10 for at in range(count)))
+    return gzip.compress(struct.pack(">II", 2049, count) + bytes(at % 10 for at in range(count)), mtime=0)
 
 
 def contents() -> Contents:
@@ -233,7 +233,7 @@ def test_files_are_fetched_go_on_after_a_cut_and_are_read(folder: Path, monkeypa
         ("test labels", b"<html>", r"t10k-labels.* cannot be read as a \.gz file"),
         (
             "test labels",
-            gzip.compress(struct.pack(">II", 2049, TEST) + bytes([10] * TEST)),
+            gzip.compress(struct.pack(">II", 2049, TEST) + bytes([10] * TEST), mtime=0),
             r"t10k-labels.* has labels other than 0 to 9",
         ),
     ],
