@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
+SPARSE := ticketbench/sparse
 
 # `make gpu` on a machine with torch and without a network: make gpu PYTHON=python3 WHEELS=wheels
 WHEELS ?=
@@ -17,8 +19,8 @@ test: env ## make the environment, then run all tests
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile -q
 
 lint: env ## ruff, its formatter, mypy --strict, and the arrows between rooms
-	$(BIN)/ruff check ticketbench plugins tests benchmarks
-	$(BIN)/ruff format --check ticketbench plugins tests benchmarks
+	$(BIN)/ruff check ticketbench plugins tests benchmarks hatch_build.py
+	$(BIN)/ruff format --check ticketbench plugins tests benchmarks hatch_build.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
@@ -39,17 +41,22 @@ docs: env ## write the pages of docs/ that are made from the code
 	$(BIN)/python -c "from ticketbench.store.documentation import records_markdown as page; print(page(), end='')" > docs/records.md
 	$(BIN)/python -c "from ticketbench.suite.measures import measures_markdown as page; print(page(), end='')" > docs/measures.md
 
-env: $(STAMP) ## make .venv with everything that is needed, if it is not there
+env: $(STAMP) $(COMPILED) ## make .venv with everything that is needed, if it is not there
 
-$(STAMP): pyproject.toml constraints.txt
+# Without a C compiler, or with one that fails, all goes on without the sparse engine; the next `make` tries again.
+$(COMPILED): $(wildcard $(SPARSE)/native/*.[ch]) $(SPARSE)/build.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	if $(BIN)/python -P $(SPARSE)/build.py; then touch $@; fi
+
+$(STAMP): pyproject.toml constraints.txt hatch_build.py | $(COMPILED)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip -c constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,lint]'
-	touch $(STAMP)
+	touch $@
 
-clean: ## remove .venv, and what `make gpu` made
-	rm -rf $(VENV) $(GPU_OVER)
+clean: ## remove .venv, the compiled machine, and what `make gpu` made
+	rm -rf $(VENV) $(GPU_OVER) $(SPARSE)/native/machine.so
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
