@@ -19,6 +19,7 @@ class Vectors(Task):
     name = "vectors"
     summary = "random vectors with random labels"
     reference = "none"
+    cross_entropy = "mean"
 
     features: int = option(784, "numbers in an input", at_least=1)
     examples: int = option(60_000, "training examples", at_least=1)

@@ -45,6 +45,8 @@ _HOMES = {
     "Link": "ticketbench.units.link",
     "Recurrent": "ticketbench.plugin.recurrent",
     "Snapshot": "ticketbench.plugin.trial",
+    "Tape": "ticketbench.sparse.tape",
+    "Value": "ticketbench.sparse.value",
     "Ticket": "ticketbench.masks.ticket",
     "keep_top": "ticketbench.masks.ticket",
     "top_mask": "ticketbench.masks.stackable",
@@ -154,6 +156,8 @@ if TYPE_CHECKING:
     from ticketbench.plugin.trial_stack import TrialStack as TrialStack
     from ticketbench.seeds import generator as generator
     from ticketbench.seeds import seed_of as seed_of
+    from ticketbench.sparse.tape import Tape as Tape
+    from ticketbench.sparse.value import Value as Value
     from ticketbench.units.chain import unit_chain as unit_chain
     from ticketbench.units.compaction import compact as compact
     from ticketbench.units.link import Link as Link

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ticketbench_models.taped_steps import TapedGated, TapedMemory, TapedPeephole, TapedState, TapedStep
 from ticketbench_models.written_steps import GatedStep, MemoryStep, PeepholeStep, StateStep, WrittenStep
 
 
@@ -28,6 +29,8 @@ class Cell(ABC):
     """What the layer has weights for."""
     written: ClassVar[WrittenStep]
     """The same step with its derivative, as passes over whole sequences take it."""
+    taped: ClassVar[TapedStep]
+    """The same step as the sparse engine computes it."""
 
     @abstractmethod
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -39,6 +42,7 @@ class RNNCell(Cell):
 
     gates = ("state",)
     written = StateStep()
+    taped = TapedState()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """h_t from h_{t−1}."""
@@ -52,6 +56,7 @@ class LSTMCell(Cell):
     gates = ("input", "forget", "candidate", "output")
     carries = 2
     written = MemoryStep()
+    taped = TapedMemory()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The hidden state h_t and the memory c_t from those of the step before."""
@@ -68,6 +73,7 @@ class PeepholeCell(Cell):
     carries = 2
     roles = ("input", "hidden", "peephole")
     written = PeepholeStep()
+    taped = TapedPeephole()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One step: the output gate comes last, as it needs the new memory."""
@@ -86,6 +92,7 @@ class GRUCell(Cell):
 
     gates = ("reset", "update", "candidate")
     written = GatedStep()
+    taped = TapedGated()
 
     def step(self, projected: Tensor, weights: Mapping[str, Tensor], carried: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """The hidden state h_t from that of the step before."""

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ticketbench import Model, Shapes, option
+from ticketbench import Model, Shapes, Tape, option
 from ticketbench_models.thinkers import DeepThinker
 from ticketbench_models.thinking_fleet import stacked_thinker
+from ticketbench_models.thinking_tape import thinking_tape
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Progressive(Model):
         """One hand-written pass over the iterations of all members; None with a norm or with blocks of their own."""
         assert isinstance(module, DeepThinker)
         return None if self.norm or module.untied else stacked_thinker(module)
+
+    def tape(self, module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Tape | None:
+        """All iterations one after the other; None with a norm."""
+        assert isinstance(module, DeepThinker)
+        return None if self.norm else thinking_tape(module, inputs, call, self.alpha)
 
     def sweep_call(self, points: Sequence[int]) -> Mapping[str, Any]:
         """The head at these iterations only."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ticketbench import Model, OptionError, Shapes, option, stacked_linear
+from ticketbench import Model, OptionError, Shapes, Tape, Value, option, stacked_linear
 from ticketbench_models.cells import Cell, GRUCell, LSTMCell, RecurrentLayer
 from ticketbench_models.sequence_buffers import Lender
 from ticketbench_models.stacked_layer import layer_states
@@ -169,6 +169,20 @@ class LanguageModel(Model):
             return Sampled(hidden_fsbh.transpose(1, 2), words.expand(len(weight), -1), scores, weight, bias)
 
         return forward
+
+    def tape(self, module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Tape | None:
+        """The full softmax over the words of a window of two at least; none of a sample."""
+        if call or inputs[0] < 2:
+            return None
+        tape, cell, names, scores = Tape.of(module), CELLS[self.cell], self.carried(module), []
+        states: tuple[Value, ...] = tuple(tape.take_up(name, self.hidden) for name in names)
+        for place in range(inputs[0]):
+            states = cell.taped.write(tape, tape.look_up("embedding.weight", place), states)
+            scores.append(tape.linear("read_out.weight", states[0], bias="read_out.bias"))
+        for name, state in zip(names, states, strict=True):
+            tape.leave(name, state)
+        tape.answer(*scores)
+        return tape
 
     def training_call(self, draws: random.Random) -> Mapping[str, Any]:
         """Uniform numbers, one a word to draw."""

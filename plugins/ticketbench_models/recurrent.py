@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ticketbench import Model, OptionError, Shapes, option, stacked_linear
+from ticketbench import Model, OptionError, Shapes, Tape, Value, option, stacked_linear
 from ticketbench_models.cells import Cell, GRUCell, LSTMCell, PeepholeCell, RecurrentLayer, RNNCell
 from ticketbench_models.sequence_buffers import Lender
 from ticketbench_models.stacked_layer import layer_states
@@ -74,6 +74,21 @@ class SequenceModel(Model):
             return stacked_linear(hidden, parameters["read_out.weight"], parameters["read_out.bias"])
 
         return forward
+
+    def tape(self, module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Tape | None:
+        """Step by step, from zeros. None for a single step, which reads no state."""
+        steps, features = inputs
+        if steps < 2:
+            return None
+        tape = Tape.of(module)
+        sequence = tape.inputs((steps * features,))
+        states: tuple[Value | None, ...] = (None,) * self.cell.carries
+        for at in range(steps):
+            states = self.cell.taped.write(tape, tape.part(sequence, at * features, (at + 1) * features), states)
+        last = states[0]
+        assert last is not None
+        tape.answer(tape.linear("read_out.weight", last, bias="read_out.bias"))
+        return tape
 
 
 @dataclass(frozen=True)

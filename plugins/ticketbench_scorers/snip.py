@@ -37,6 +37,6 @@ class Snip(Scorer):
         total = sum(len(examples) for examples in batches)
         mean: dict[str, Tensor] = {}
         for examples in batches:
-            for name, gradient in trial.gradient(examples).items():
+            for name, gradient in trial.gradient(examples, live=True).items():
                 mean[name] = mean.get(name, 0) + gradient * (len(examples) / total)
         return {name: (mean[name] * weight).abs() for name, weight in trial.weights.items()}

@@ -36,6 +36,7 @@ class Mazes(Task):
     name = "mazes"
     summary = "mark the only path through a random maze"
     reference = "Schwarzschild et al. 2021 (arXiv 2108.06011), section 2.2"
+    cross_entropy = "shares"
 
     size: int = option(9, "the official size n: (n+1)/2 cells a side", at_least=3)
     examples: int = option(50_000, "training and validation mazes", at_least=2)
@@ -116,6 +117,11 @@ class Mazes(Task):
         open_bhw = (inputs.amax(dim=1) > 0).float()
         losses_bhw = functional.cross_entropy(outputs, targets, reduction="none")
         return (losses_bhw * open_bhw).sum() / open_bhw.sum()
+
+    def shares(self, targets: Tensor, inputs: Tensor) -> Tensor:
+        """The same for every open pixel, and nothing for a wall."""
+        open_bhw = (inputs.amax(dim=1) > 0).float()
+        return open_bhw / open_bhw.sum()
 
     def metrics(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Mapping[str, Tensor]:
         """Whole mazes right, and open pixels right."""

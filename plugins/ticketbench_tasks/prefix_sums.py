@@ -26,6 +26,7 @@ class PrefixSums(Task):
     name = "prefix_sums"
     summary = "the cumulative sum modulo 2 of a random bit string"
     reference = "Schwarzschild et al. 2021 (arXiv 2108.06011), section 2.1"
+    cross_entropy = "mean"
 
     length: int = option(32, "bits in a string", at_least=1)
     examples: int = option(10_000, "training and validation strings", at_least=2)

@@ -50,6 +50,7 @@ class LanguageModelling(Task):
     """
 
     contiguous = True
+    cross_entropy = "mean"
     counts: ClassVar[Counts]
 
     window: int = option(35, "tokens that are read in a row", at_least=1)

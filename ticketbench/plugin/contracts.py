@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ticketbench.plugin.examples import Remote as Remote
 from ticketbench.plugin.examples import Shapes as Shapes
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ticketbench.plugin.request import Request
     from ticketbench.plugin.trial import Trial
     from ticketbench.plugin.trial_stack import TrialStack
+    from ticketbench.sparse.tape import Tape
 
     StackedForward = Callable[..., Any]
 
@@ -121,6 +122,10 @@ class Task(Contract):
     """Whether examples are windows of one long sequence. They are not shuffled then: a batch has a window of each of
     as many streams, the next batch the windows behind them, and a model may carry its state from one to the other."""
 
+    cross_entropy: ClassVar[Literal["", "mean", "shares"]] = ""
+    """What `loss` is, where it is a cross entropy of classes: its "mean" over examples and places, or the sum over them
+    times the `shares` of each. Cells whose loss is anything else are not computed by the sparse engine."""
+
     @abstractmethod
     def shapes(self) -> Shapes:
         """The shapes a model is built for."""
@@ -151,6 +156,10 @@ class Task(Contract):
         Optional: where there is none, the engine stacks `loss`. On a GPU it saves a small network many launches.
         """
         return None
+
+    def shares(self, targets: Tensor, inputs: Tensor) -> Tensor:
+        """What each target of a batch counts in a cross entropy by "shares": a tensor of the targets' shape."""
+        raise NotImplementedError(f"task '{self.name}' has no shares")
 
     def files(self) -> Sequence[Remote]:
         """The public files that the task reads; `ticketbench data fetch` brings them, never a run."""
@@ -233,6 +242,21 @@ class Model(Contract):
         asked for, instead of a tensor (members, points, batch, ...) that has to hold all of them.
         """
         return None
+
+    def tape(self, module: nn.Module, inputs: Sequence[int], call: Mapping[str, Any]) -> Tape | None:
+        """The forward as a list of operations, which the sparse engine computes at the live weights alone.
+
+        For an example of this shape, with these keywords of the forward: none, those of `training_call` (the answers'
+        shares are then what `loss` makes of their cross entropies) or those of `sweep_call` (an answer a budget, in
+        that order). None where there is none; such cells are computed densely. Default: that of an `nn.Sequential`
+        of PyTorch's own layers, where the loss is the criterion. It must agree with the forward (the contract checks
+        compare).
+        """
+        if type(self).loss is not Model.loss or call:
+            return None
+        from ticketbench.sparse.sequential import sequential_tape
+
+        return sequential_tape(module, inputs)
 
 
 class Initializer(Contract):

@@ -176,8 +176,12 @@ class Trial(ABC):
         """Book backward passes beyond the one of each forward, each two thirds of a forward and backward pass."""
 
     @abstractmethod
-    def gradient(self, batch: Split) -> dict[str, Tensor]:
-        """∂L/∂θ at every prunable weight, pruned ones included: what growing one would change."""
+    def gradient(self, batch: Split, *, live: bool = False) -> dict[str, Tensor]:
+        """∂L/∂θ at every prunable weight, pruned ones included: what growing one would change.
+
+        With `live` whoever asks needs it at live weights alone, which costs less where few are left; at pruned ones it
+        may then be anything finite.
+        """
 
     @property
     @abstractmethod

@@ -21,6 +21,7 @@ class Blobs(Task):
 
     name = "blobs"
     summary = "points to classify"
+    cross_entropy = "mean"
 
     def __init__(self, shapes: Shapes | None = None) -> None:
         self._shapes = shapes or Shapes((6,), 3)

@@ -63,6 +63,7 @@ def bench_of(parts: Parts, densities: Sequence[float], seeds: Sequence[int]) -> 
         parts.recipe.text(),
         "fp32",
         "cpu",
+        engine=parts.engine,
     )
     cells = [make_cell(setting, setting.text(), density, seed) for density in densities for seed in seeds]
     cast = Cast(parts.method, parts.scorer, parts.model, parts.initializer, parts.probes, parts.where(), parts.recipe)

@@ -22,6 +22,7 @@ from ticketbench.testing.outcome import Outcome, distance
 from ticketbench.testing.parts import RECIPE
 from ticketbench.testing.passed import Passed, UncheckedError
 from ticketbench.testing.stacking import MEMBERS, built, check_stacking, close, is_random
+from ticketbench.testing.tapes import check_tapes
 from ticketbench.testing.trials import train
 from ticketbench.testing.watched import same
 
@@ -47,9 +48,10 @@ POINTS = (1, 2, 3)
 def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> Passed:
     """Stacked members compute what single ones do, training can be repeated, and evaluation keeps no state.
 
-    With outputs and gradients, in evaluation and in training mode, alone and in a fleet. Without `shapes` the first of
-    some vectors, images, sequences and tokens is taken that the model can be built for; if there is none:
-    `UncheckedError`.
+    With outputs and gradients, in evaluation and in training mode, alone and in a fleet. A tape, where there is one,
+    computes what the forward does; that is left out, with a word, where the sparse engine is not compiled. Without
+    `shapes` the first of some vectors, images, sequences and tokens is taken that the model can be built for; if there
+    is none: `UncheckedError`.
     """
     task, module = fitting_task(model, shapes, batch)
     check_build(model, task.shapes())
@@ -59,10 +61,12 @@ def check_model(model: Model, shapes: Shapes | None = None, batch: int = 4) -> P
     check_calls(model)
     check_sweep(model, module, task)
     check_stacking(model, task, batch)
+    tapes = check_tapes(model, task, batch, POINTS)
     check_training(model, module, task, batch)
     found = ["stacked members compute what single ones do"] if model.stackable else ["its members run one by one"]
     found += ["training can be repeated, alone and in a fleet", "no state between calls"]
     found += ["a sweep equals single budgets"] if model.sweeps else []
+    found += [tapes] if tapes else []
     kind = "×".join(map(str, task.shapes().inputs))
     return Passed(f"{', '.join(found)}, on inputs of {kind}")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 from torch.func import vmap
+from torch.nn import functional
 
 from ticketbench.errors import TicketbenchError
 from ticketbench.plugin.contracts import Split, Task
@@ -53,6 +54,7 @@ def check_outputs(task: Task, split: Split) -> list[str]:
         f"task '{task.name}': loss() gives another number when it is stacked by torch.func.vmap",
     )
     check_losses(task, outputs, targets, inputs)
+    check_cross_entropy(task, outputs, targets, inputs)
     check_metrics(task, outputs, targets, inputs)
     return []
 
@@ -68,6 +70,33 @@ def check_losses(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) -
     demand(
         isinstance(found, Tensor) and found.shape == (2,) and torch.allclose(found, expected, rtol=1e-4),
         f"task '{task.name}': losses() of two members gives {found}, but loss() of each {expected.tolist()}",
+    )
+
+
+def check_cross_entropy(task: Task, outputs: Tensor, targets: Tensor, inputs: Tensor) -> None:
+    """The loss is the cross entropy that the task says it is, where it says so."""
+    if not task.cross_entropy or not has_form(task, "cross_entropy", "loss"):
+        return
+    who = f"task '{task.name}': cross_entropy is \"{task.cross_entropy}\""
+    demand(task.cross_entropy in ("mean", "shares"), f'{who}; it is "mean", "shares" or ""')
+    try:
+        each = functional.cross_entropy(outputs, targets.long(), reduction="none")
+    except Exception as error:
+        raise AssertionError(f"{who}, but its outputs and targets have none: {in_one_line(error)}") from error
+    if task.cross_entropy == "mean":
+        said = each.mean()
+    else:
+        shares = task.shares(targets, inputs)
+        demand(
+            isinstance(shares, Tensor) and shares.shape == targets.shape,
+            f"task '{task.name}': shares() gives {kind(shares)} for targets of shape {tuple(targets.shape)}; it must "
+            "be one number a target",
+        )
+        said = (each * shares).sum()
+    loss = task.loss(outputs, targets, inputs)
+    demand(
+        torch.allclose(said, loss, rtol=1e-4),
+        f"{who}, and that of some outputs is {float(said):.6g}, but loss() of them {float(loss):.6g}",
     )
 
 

@@ -91,6 +91,8 @@ class Parts:
     recipe: Recipe = RECIPE
     stages: Stages | None = None
     """Where to draw, train and judge; None: all on the task."""
+    engine: str = "full"
+    """As a cell's setting names it."""
 
     def where(self) -> Stages:
         """The stages that were given, or those of drawing, training and judging all on the task."""

@@ -100,7 +100,7 @@ def test_as_many_examples_are_scored_as_asked(monkeypatch):
     trial = trial_with(*drawn(False, examples=40))
     seen: list[int] = []
     gradient = trial.gradient
-    monkeypatch.setattr(trial, "gradient", lambda batch: (seen.append(len(batch)), gradient(batch))[1])
+    monkeypatch.setattr(trial, "gradient", lambda batch, live: (seen.append(len(batch)), gradient(batch, live=live))[1])
     Snip().score(trial)
     Snip(batches=2, batch=4).score(trial)
     assert seen == [3, 4, 4]
