@@ -19,6 +19,7 @@ from ticketbench.cli.common import finite
 from ticketbench.plugin.hookspecs import OFFERS
 from ticketbench.plugin.loading import Plugins
 from ticketbench.render.numbers import amount, duration
+from ticketbench.sparse.library import missing
 from ticketbench.store.environment import environment_of
 from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
@@ -332,6 +333,7 @@ def test_doctor(call, plugins: Plugins):
     assert said.status == (0 if all(row["ok"] for row in said.json) else 1)
     assert {"ticketbench", "python", "torch", "processor", "gpu", "plugins", "store", "disk"} <= set(findings)
     assert findings["stacked training on cpu"]["ok"]
+    assert ("compiled, computes by " in findings["sparse engine"]["finding"]) == (not missing())
     assert findings["store"]["finding"] == "./results: 0 finished cells"
     for name, entry in plugins.items["suite"].items():
         assert findings[f"suite {name}"]["ok"]

@@ -29,7 +29,7 @@ def test_a_smoke_tier_is_the_same_when_its_steps_are_replayed(name: str, monkeyp
     monkeypatch.setattr(Lender, "take_back", lambda self, buffers, form: None)
     plugins = load_plugins()
     suite, resolver = find_suite(name, plugins), Resolver(plugins)
-    plan = make_plan(suite, "smoke", plugins, Selection(seeds=1))
+    plan = make_plan(suite, "smoke", plugins, Selection(seeds=1), engine="full")
     for fleet in plan.fleets(plan.cells, "cuda", 1):
         headline = suite.headlines.get(fleet.cells[0].setting.task.name, suite.headline)
         launched = execute(fleet.cells, resolver, headline)

@@ -63,6 +63,7 @@ class Left:
     @classmethod
     def of(cls, member: Member, bench: Bench) -> Left:
         stack, at = bench.stack, member.index
+        stack.bring()
         tensors = {name: weight.clone() for name, weight in stack.weights(at).items()}
         tensors |= {f"buffer {name}": part.clone() for name, part in stack.statistics(at).items()}
         tensors |= {f"mask {name}": mask for name, mask in stack.mask(at).items()}

@@ -103,11 +103,11 @@ OPTIMIZERS = {
 }
 
 
-def mixed_cells(folder: Path, optimizer: str) -> tuple[Cell, ...]:
+def mixed_cells(folder: Path, optimizer: str, engine: str = "full") -> tuple[Cell, ...]:
     """Twelve cells of six methods, of different densities, initializers, rates, decays, schedules and lengths."""
     path = folder / "mixed.toml"
     path.write_text(SUITE.format(optimizer=OPTIMIZERS[optimizer]), encoding="utf-8")
-    return make_plan(read_suite(path), "smoke", load_plugins()).cells
+    return make_plan(read_suite(path), "smoke", load_plugins(), engine=engine).cells
 
 
 def mixed_bench(cells: Sequence[Cell], recording: type[Recorder] | None = None) -> Bench:

@@ -81,7 +81,7 @@ def test_what_a_cell_does_that_costs_time(cells_of, tiny_suite, plugins: Plugins
     _, cells = cells_of(path, methods=("snip",), seeds=1)
     resolver = Resolver(plugins)
     share = Share.of(cells[0], cost_of(cells[0].setting, resolver), resolver)
-    assert share == Share(trainings=1.0, scorings=5.0, looks=2 + 2 * 5)
+    assert share == Share(trainings=1.0, scorings=5.0, looks=2 + 2 * 5, effort=1.0)
 
 
 def test_a_fleets_time_by_hand(fleet_of, plugins: Plugins, speed: Speed):

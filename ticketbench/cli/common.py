@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TIER_HELP = "smoke, small, hour, paper or wide. Default: with a GPU the largest of about an hour, small without."
 
 F = TypeVar("F", bound=Callable[..., Any])
+ENGINE_HELP = "auto computes at live weights where few are left, on a CPU; full never does. Part of a key."
 PRECISION_HELP = "fp32, tf32 or bf16; part of a key. Default: what the tier says for the device; fp32 on a CPU."
 
 
@@ -43,6 +44,9 @@ def matrix_options(command: F) -> F:
         click.option("--seeds", type=int, help="How many seeds, instead of the suite's."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
         click.option("--precision", default="", help=PRECISION_HELP),
+        click.option(
+            "--engine", type=click.Choice(["auto", "full"]), default="auto", show_default=True, help=ENGINE_HELP
+        ),
         click.option("--workers", type=click.IntRange(1), help="Worker processes. Default: one a core, or one a GPU."),
         click.option("--fleet", "fleet_size", type=click.IntRange(1), help="Cells stacked into one model, at most."),
         click.option("--store", "store_address", default="./results", show_default=True, help="Where records go."),
@@ -75,6 +79,7 @@ def prepare(
     crew: Crew,
     timeout: float | None,
     precision: str,
+    engine: str = "auto",
     **selected: Any,
 ) -> tuple[Plan, str]:
     """The plan that the options describe, and why its tier was picked."""
@@ -88,7 +93,7 @@ def prepare(
     suite = find_suite(suite_name, plugins)
     chosen, why = pick_tier(suite, tier, crew, plugins, precision=precision)
     selection: Selection = Selection(**selected)
-    plan = make_plan(suite, chosen, plugins, selection, crew.devices[0].partition(":")[0], precision)
+    plan = make_plan(suite, chosen, plugins, selection, crew.devices[0].partition(":")[0], precision, engine)
     return (replace(plan, timeout=timeout) if timeout else plan), why
 
 

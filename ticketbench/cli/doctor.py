@@ -61,6 +61,7 @@ def examine(
         yield works_on("cuda")
     else:
         yield True, "gpu", "none: suites run their small tier on the CPU"
+    yield sparse_engine()
     for broken in plugins.broken:
         yield False, "plugin", f"{broken.origin}: {broken.reason}"
     yield True, "plugins", f"{len(plugins.origins)} loaded"
@@ -83,6 +84,17 @@ def examine(
         )
         free = shutil.disk_usage(place).free
         yield free > ENOUGH_DISK, "disk", f"{amount(free, 'B')} free at {place}"
+
+
+def sparse_engine() -> tuple[bool, str, str]:
+    """Whether the machine for live weights is compiled, and how it computes here; it may be absent, but not broken."""
+    from ticketbench.sparse import library
+
+    problem = library.missing()
+    if not problem:
+        return True, "sparse engine", f"compiled, computes by {library.best()} here"
+    absent = not library.present()
+    return absent, "sparse engine", f"none, so that tickets train at the cost of dense networks: {problem}"
 
 
 def works_on(device: str) -> tuple[bool, str, str]:

@@ -62,6 +62,7 @@ def equivalence_command(
     from ticketbench.store.store import Store
 
     check_precisions(precision, against)
+    selected["engine"] = "full"  # precisions are compared, and the sparse engine has one
     if out is not None and not out.parent.is_dir():
         raise OptionError(f"--out {out}: there is no folder {out.parent}")
     plugins = load(plugin_files, blocked)

@@ -10,7 +10,10 @@ from ticketbench.cli.common import finished_in, load, matrix_options, prepare, p
 from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ticketbench.cli.crew import Crew
+    from ticketbench.plan.cell import Cell
     from ticketbench.plan.plan import Plan
     from ticketbench.plugin.loading import Plugins
 
@@ -106,6 +109,7 @@ def show_plan(
     click.echo(
         f"{len(fleets)} fleets of {' or '.join(map(str, sizes))} cells "
         f"on {len(crew.devices)} worker(s): {', '.join(sorted(set(crew.devices)))}, {plan.cells[0].setting.precision}"
+        f"{at_live_weights(todo)}"
     )
     click.echo(
         f"estimate: {amount(cost.flops, 'FLOP')}, {amount(cost.memory, 'B')} for the largest fleet, "
@@ -115,3 +119,14 @@ def show_plan(
         click.echo(f"a fleet of one cell needs more than the {amount(crew.memory, 'B')} that a worker may take")
     for line in other_tiers(plan, crew, resolver):
         click.echo(line)
+
+
+def at_live_weights(cells: Sequence[Cell]) -> str:
+    """How many cells may be computed at their live weights, and why none is where the machine is not here."""
+    from ticketbench.sparse.library import missing
+
+    sparse = sum(cell.setting.engine == "sparse" for cell in cells)
+    if sparse:
+        return f"; {sparse} at live weights where few are left"
+    on_cpu = bool(cells) and cells[0].setting.device_class == "cpu"
+    return "; none at live weights: the sparse engine is not compiled, as doctor says" if on_cpu and missing() else ""

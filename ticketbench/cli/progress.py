@@ -39,6 +39,7 @@ def watch(
 ) -> Iterator[None]:
     """Show what happens: a bar in a terminal, plain lines in a pipe. All on standard error."""
     from ticketbench.cli.default_tier import ASKED, other_tiers
+    from ticketbench.cli.plan import at_live_weights
     from ticketbench.plan.plan import count_by
 
     resolver = crew.resolver(plugins)
@@ -46,10 +47,10 @@ def watch(
     if not quiet:
         about = plan.suite.tier(plan.tier).about
         say(f"suite {plan.suite.name} {plan.suite.version}, tier {plan.tier} ({why}): {about}")
-        precisions = " and ".join(count_by(plan.cells, "precision"))
+        how = " and ".join(count_by(plan.cells, "precision")) + at_live_weights(todo)
         say(
             f"{len(todo)} of {len(plan.cells)} cells to compute on {len(crew.devices)} worker(s) "
-            f"({', '.join(sorted(set(crew.devices)))}, {precisions}), about {duration(cost.seconds)} ({cost.basis}); "
+            f"({', '.join(sorted(set(crew.devices)))}, {how}), about {duration(cost.seconds)} ({cost.basis}); "
             f"records go to {store.address}"
         )
         asked = why == ASKED  # whoever asked for a tier knows of the others

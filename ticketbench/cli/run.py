@@ -6,16 +6,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
+from click import get_current_context
 
 from ticketbench.cli.common import load, matrix_options, prepare, print_json
 from ticketbench.cli.duration import Duration
 from ticketbench.cli.plan import show_plan
+from ticketbench.executors.process import Process
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -82,6 +84,9 @@ def run_command(
     Exit status: 0 if all cells are ok, 1 if some are not, 75 if --at-most left some for the next run.
     """
     deadline = None if at_most is None else time.time() - age_of_process() + at_most
+    # it imports torch while this process does; where time is short, this process is to have the machine to itself
+    started = [] if dry_run or deadline is not None else [Process.start()]
+    get_current_context().call_on_close(lambda: end_all(started))
     plugins = load(plugin_files, blocked)
     from ticketbench.cli.crew import crew_here, pick_devices
 
@@ -108,6 +113,7 @@ def run_command(
         quiet=as_json,
         deadline=deadline,
         save_every=save_every,
+        started=started,
     )
     records = store.records(cell.key for cell in plan.cells)
     if as_json:
@@ -142,6 +148,7 @@ def compute_plan(
     quiet: bool = False,
     deadline: float | None = None,
     save_every: float = 60.0,
+    started: MutableSequence[Process] | None = None,
 ) -> Summary:
     """Compute what the store does not have of a plan, show how far it is on standard error, remember what it took."""
     from ticketbench.cli.progress import say, watch
@@ -159,7 +166,7 @@ def compute_plan(
         summary = run(
             plan,
             store,
-            LocalExecutor(crew.devices),
+            LocalExecutor(crew.devices, started=[] if started is None else started),
             plugins,
             device=crew.devices[0],
             retry=retry,
@@ -174,6 +181,12 @@ def compute_plan(
     if crew.measured is not None:
         learn(summary.fleets, resolver, crew.speed, len(crew.devices), crew.measured)
     return summary
+
+
+def end_all(started: MutableSequence[Process]) -> None:
+    """End the processes that found nothing to do."""
+    while started:
+        started.pop().end()
 
 
 def age_of_process() -> float:

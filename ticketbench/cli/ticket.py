@@ -58,7 +58,7 @@ def ticket_draw(
 
     plugins = load(plugin_files, blocked)
     devices = pick_devices(device, 1)
-    wanted = {f"{axis}s": (name,) if name else () for axis, name in axes.items()}
+    wanted: dict[str, Any] = {f"{axis}s": (name,) if name else () for axis, name in axes.items()}
     densities = () if density is None else (density,)
     plan, _ = prepare(
         plugins,

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ticketbench.engine.course import Course
 from ticketbench.engine.judge import Candidate, Judge
@@ -17,6 +17,7 @@ from ticketbench.engine.memories import Memories
 from ticketbench.engine.offers import Arrived, Offer
 from ticketbench.engine.precision import exact
 from ticketbench.engine.regimes import seen
+from ticketbench.engine.sparse_stepper import SparseStepper
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.state import State, cloned, member_of, states_of
@@ -110,7 +111,8 @@ class Bench:
     def stage_at(self, task: Task, module: nn.Module) -> Stage:
         """The stage where this fleet trains on a task: its data, the network to stack, and what its recipes share."""
         shared = next((recipe for recipe in self.recipes if recipe.select == "best"), self.recipes[0])
-        return Stage.of(task, shared, self.casts[0].model, module, self.cells[0].setting.precision, self.device)
+        setting = self.cells[0].setting
+        return Stage.of(task, shared, self.casts[0].model, module, setting.precision, self.device, setting.engine)
 
     def build(self, task: Task) -> tuple[nn.Module, list[tuple[State, State]]]:
         """A module for its forward, and every member's freshly initialized parameters and buffers."""
@@ -207,16 +209,22 @@ class Bench:
         seed = order_seed(self.cells[member].seed, order)
         return Course(recipe, len(data.train), seed, end, validates=len(data.validation) > 0)
 
-    def take_offers(self) -> Iterator[tuple[list[Offer], Stepper]]:
+    def take_offers(self) -> Iterator[tuple[list[Offer], Stepper | SparseStepper]]:
         """The tickets that were offered while drawing, as stacks no larger than the fleet, at the stage at hand."""
         waiting, self.arrived = self.arrived, []
-        for at in range(0, len(waiting), len(self.stack)):
-            part = waiting[at : at + len(self.stack)]
-            offers = [one.offer for one in part]
-            carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
-            prunable = self.stage.network.prunable
-            stack = carried_over([one.fresh for one in part], carried, self.fresh_patterns, prunable)
-            yield offers, Stepper(self.stage.network, stack, self.stage.recipe)
+        form, network, recipe = self.stage.network.sparse, self.stage.network, self.stage.recipe
+        sparse = [form is not None and form.is_sparse(densities(one.offer.mask)) for one in waiting]
+        for kind in (False, True):
+            mine = [one for one, is_sparse in zip(waiting, sparse, strict=True) if is_sparse == kind]
+            for at in range(0, len(mine), len(self.stack)):
+                part = mine[at : at + len(self.stack)]
+                offers = [one.offer for one in part]
+                carried = [(offer.start.weights, offer.start.buffers, offer.mask) for offer in offers]
+                stack = carried_over([one.fresh for one in part], carried, self.fresh_patterns, network.prunable)
+                if kind and form is not None:
+                    yield offers, SparseStepper(form, network, stack, recipe)
+                else:
+                    yield offers, Stepper(network, stack, recipe)
 
     # -- judging -------------------------------------------------------------------------------------------
 
@@ -238,11 +246,17 @@ class Bench:
             for name, tensor in mine.items():
                 tensor.copy_(theirs[name])
 
-    def engine(self) -> str:
-        """How the fleet was computed, for the record."""
-        ways = [self.stage.network.engine(len(self.stack)), self.steppers.how]
+    def engine(self, densely: bool = True, sparsely: bool = False) -> str:
+        """How a member was computed, for the record: its steps with all weights, at its live ones, or both."""
+        ways = [self.stage.network.engine(len(self.stack)), self.steppers.how] if densely or not sparsely else []
+        ways += ["sparse"] if sparsely else []
         ways += [kernel_way(self.device)] if self.device.type == "cuda" else []
         return "+".join(way for way in ways if way)
+
+
+def densities(mask: Mapping[str, Tensor]) -> dict[str, float]:
+    """The share of each weight that a mask keeps."""
+    return {name: float(part.float().mean()) for name, part in mask.items()}
 
 
 def order_seed(seed: int, order: int) -> int:

@@ -212,7 +212,7 @@ class Account:
             peak_memory=peak_memory(bench.device),
             device_memory=device_memory(bench.device),
             energy=member.energy,
-            engine=bench.engine(),
+            engine=bench.engine(member.densely, member.sparsely),
             fleet_size=len(bench.stack),
             started=self.keeper.started,
             finished=time.time(),

@@ -28,6 +28,7 @@ from ticketbench.engine.member import Member, Together, book_training, note_judg
 from ticketbench.engine.precision import exact
 from ticketbench.engine.remask import change_masks, same_changes
 from ticketbench.engine.shrinking import shrink, silence
+from ticketbench.engine.sparse_stepper import SparseStepper
 from ticketbench.engine.stacked_looks import look_at_step
 from ticketbench.engine.train import Goal, Log, Training, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
@@ -245,9 +246,9 @@ class FleetRun:
     def groups(self, living: list[Member]) -> list[list[Member]]:
         """The members that are trained together.
 
-        Plain trainings are, wherever their members stand. Where a forward has keywords that are drawn for a step, they
-        have to be at the same one; and so have those under a regime or with masks that are trained, whose ways
-        and ends must be the same, too.
+        Those at their live weights are by themselves. Plain trainings are together wherever their members stand; where
+        a forward has keywords that are drawn for a step, they have to be at the same one; and so have those under a
+        regime or with masks that are trained, whose ways and ends must be the same, too.
         """
         groups: dict[object, list[Member]] = {}
         for member in living:
@@ -255,7 +256,9 @@ class FleetRun:
             if not isinstance(request, Train):
                 continue
             way: tuple[object, ...] = ("plain",)
-            if self.bench.stage.network.keywords.any:
+            if self.bench.steppers.is_sparse(member.index, request):
+                way = ("sparse",)
+            elif self.bench.stage.network.keywords.any:
                 way = ("plain", trial.step)
             regime = self.bench.stack.regimes[member.index]
             if request.masks or regime is not None:
@@ -321,6 +324,10 @@ class FleetRun:
         over = bool(log.arrived or log.diverged)
         for number, member in owners.items():
             member.trial.spent.looking = 0.0
+            if isinstance(stepper, SparseStepper):
+                member.sparsely = True
+            else:
+                member.densely = True
             if number in log.arrived or number in log.diverged:
                 member.request = None
             member.unbooked += stepper.stack.steps[number] - before[number]

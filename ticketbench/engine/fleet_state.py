@@ -38,6 +38,8 @@ from ticketbench.plugin.regime import Regime
 from ticketbench.store.schema import CurvePoint
 
 BOOKS = (
+    "densely",
+    "sparsely",
     *("asked", "passed", "under_way", "unbooked", "status", "reason", "error", "drawing", "round"),
     *("draw_seconds", "train_seconds", "train_steps", "draw_flops", "train_flops", "energy", "headline"),
 )
@@ -123,6 +125,7 @@ def host(state: Mapping[str, Tensor]) -> State:
 
 def plain_stack(stack: Stack) -> dict[str, Any]:
     """A stack as plain data, regimes left out."""
+    stack.bring()
     best = stack.best
     return {
         "parameters": host(stack.parameters),

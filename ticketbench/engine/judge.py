@@ -15,7 +15,11 @@ from ticketbench.engine.data import in_streams, placed
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import State
 from ticketbench.plugin.contracts import Split, Stages, Task
+from ticketbench.sparse.live import Live
+from ticketbench.sparse.memory import LANES
 
+SWEPT = 2000
+"""Outputs of a sweep at live weights, over examples and budgets, that are held at once."""
 Scores = list[dict[str, list[float]]]
 """A member -> metric -> a value at every point of the sweep (one point without a sweep)."""
 
@@ -69,7 +73,7 @@ class Judge:
         for label, task in self.stages.judge_on.items():
             if label not in self._tests:
                 self._tests[label] = placed(task, task.test(), self.device)
-            judged = Network(network.model, network.module, task, network.precision)
+            judged = network.on(task)
             found[label] = evaluate(judged, parameters, buffers, self._tests[label], batch, self.sweep(network))
         return [(one, {label: found[label][at] for label in found}) for at, one in enumerate(candidates)]
 
@@ -87,7 +91,61 @@ def evaluate(
     Of a contiguous task a batch has a window of each of `batch` streams, and state, where a model has any, is zero
     before the first of each: the more streams, the more windows are read without what is before them. Of a sweep only
     sums of metrics are kept, so that outputs at one budget are all that has to be held.
+
+    Networks of which little is left are computed at their live weights, each by itself.
     """
+    members = range(len(next(iter(parameters.values()))))
+    lives = [live_of(network, parameters, member) for member in members]
+    dense = [member for member, live in zip(members, lives, strict=True) if live is None]
+    found: dict[int, dict[str, list[float]]] = {}
+    if dense:
+        whole = len(dense) == len(lives)
+        weights, statistics = (
+            state if whole else {name: part.detach()[dense] for name, part in state.items()}
+            for state in (parameters, buffers)
+        )
+        found.update(zip(dense, evaluate_densely(network, weights, statistics, split, batch, sweep), strict=True))
+    for member, live in zip(members, lives, strict=True):
+        if live is not None:
+            outside = {name: part.detach()[member] for name, part in buffers.items()}
+            found[member] = evaluate_live(network, live, outside, split, batch, sweep)
+    return [found[member] for member in members]
+
+
+def live_of(network: Network, parameters: State, member: int) -> Live | None:
+    """A network's live weights, if it is to be computed at these alone."""
+    if network.sparse is None:
+        return None
+    return network.sparse.live({name: part.detach()[member] for name, part in parameters.items()})
+
+
+def evaluate_live(
+    network: Network, live: Live, statistics: State, split: Split, batch: int, sweep: Sequence[int]
+) -> dict[str, list[float]]:
+    """`evaluate` of one network at its live weights; `statistics` are its buffers, and whatever else is not trained."""
+    form = network.sparse
+    assert form is not None
+    buffers = dict(network.module.named_buffers())
+    streams = min(batch, len(split))
+    carried = {name: torch.zeros(streams, *buffers[name].shape[1:]) for name in network.carried}
+    sums: dict[str, Tensor] = {}
+    if sweep:  # the outputs at all budgets are there at once
+        batch = min(batch, max(LANES, SWEPT // len(sweep)))
+    for where in batches(network, split, batch):
+        inputs, targets = split.inputs[where], split.targets[where]
+        states = {name: state[: len(inputs)] for name, state in carried.items()}
+        call = network.model.sweep_call(sweep) if sweep else {}
+        swept = form.outputs(live, {**statistics, **states}, inputs, call)
+        each = [metrics(network, outputs.unsqueeze(0), targets, inputs) for outputs in swept]
+        for name in each[0]:
+            sums[name] = sums.get(name, 0) + torch.stack([point[name] for point in each], dim=1).double()
+    return summarized(network, sums, len(split), 0)
+
+
+def evaluate_densely(
+    network: Network, parameters: State, buffers: State, split: Split, batch: int, sweep: Sequence[int]
+) -> Scores:
+    """`evaluate` of stacked networks, with all of their weights."""
     carried = zeros(network.carried, buffers, min(batch, len(split)))
     sums: dict[str, Tensor] = {}
     with torch.no_grad(), network.mode(training=False):
@@ -98,8 +156,8 @@ def evaluate(
             each = [metrics(network, outputs, targets, inputs) for outputs in swept]
             for name in each[0]:
                 sums[name] = sums.get(name, 0) + torch.stack([point[name] for point in each], dim=1).double()
-    members = len(next(iter(parameters.values())))
-    return [summarized(network, sums, len(split), member) for member in range(members)]
+    count = len(next(iter(parameters.values())))
+    return [summarized(network, sums, len(split), member) for member in range(count)]
 
 
 def batches(network: Network, split: Split, batch: int) -> Iterator[slice | Tensor]:

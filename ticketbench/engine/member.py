@@ -62,6 +62,10 @@ class Member:
     drawn: Mask = field(default_factory=dict)
     """The mask of the ticket."""
     round: int = 0
+    densely: bool = False
+    """Whether steps of its were computed with all weights."""
+    sparsely: bool = False
+    """Whether steps of its were computed at its live weights alone."""
     draw_seconds: float = 0.0
     train_seconds: float = 0.0
     train_steps: int = 0

@@ -1,7 +1,7 @@
 """One architecture, any number of members: the forward and the loss of stacked networks.
 
 Everything above this file knows stacked weights, masks, a step and an evaluation, and nothing of how a product
-with a masked weight is computed; a truly sparse engine replaces this file and `stepper.py`.
+with a masked weight is computed: densely here, at the live weights alone in `sparse_form.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_map
 from ticketbench.engine.carry import carried_by
 from ticketbench.engine.keywords import Keywords
 from ticketbench.engine.precision import narrowed, widened
+from ticketbench.engine.sparse_form import SparseForm
 from ticketbench.engine.state import State, members_of
 from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.chance import answering, numbers_of, step_numbers
@@ -29,15 +30,21 @@ from ticketbench.plugin.stacked_forms import has_form
 class Network:
     """A model's forward as a function of weights, for one member or for many at once."""
 
-    def __init__(self, model: Model, module: nn.Module, task: Task, precision: str = "fp32") -> None:
+    def __init__(
+        self, model: Model, module: nn.Module, task: Task, precision: str = "fp32", engine: str = "full"
+    ) -> None:
         self.model = model
         self.task = task
         self.module = module
         self.precision = precision
+        self.sparse = SparseForm.of(model, module, task) if engine == "sparse" else None
+        """The same at live weights, for cells that may be computed so."""
         self.own_stacked = model.stacked(module)
         self.prunable = tuple(model.prunable(module))
         self.carried = carried_by(model, module, task)
         """The buffers that hold state from batch to batch."""
+        self._others: dict[int, Network] = {}
+        """For other tasks, which hold what was made for theirs, such as programs."""
         self._numbers: dict[str, int] = {}
         self._random: bool | None = None
 
@@ -45,6 +52,15 @@ class Network:
     def keywords(self) -> Keywords:
         """How the keywords of the forward behave from training step to training step."""
         return Keywords.of(self.model)
+
+    def on(self, task: Task) -> Network:
+        """The same network for another task's examples."""
+        if task is self.task:
+            return self
+        if id(task) not in self._others:
+            engine = "full" if self.sparse is None else "sparse"
+            self._others[id(task)] = Network(self.model, self.module, task, self.precision, engine)
+        return self._others[id(task)]
 
     def engine(self, members: int) -> str:
         """How members are computed, for the record."""

@@ -54,6 +54,7 @@ def slot_names(recipe: Recipe) -> tuple[str, ...]:
 
 def adopt_slots(recipe: Recipe, stack: Stack, parts: list[MovingPart]) -> None:
     """There is a slot of the stack's own for everything that moves: zeros where it is new."""
+    stack.bring()
     for slot in slot_names(recipe):
         mine = stack.slots.setdefault(slot, {})
         for part in parts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -25,6 +26,18 @@ class Best:
     parameters: State
     buffers: State
     values: list[float | None]
+
+
+class Away(Protocol):
+    """Who has taken slots with him."""
+
+    def bring(self) -> None:
+        """Put everything back."""
+        ...
+
+    def drop(self, member: int) -> None:
+        """A member's mask is another one: slots of weights that it does not keep are zero."""
+        ...
 
 
 @dataclass
@@ -52,6 +65,8 @@ class Stack:
     best: Best | None = None
     totals: Tensor = field(default_factory=lambda: torch.empty(0))
     """Each member's losses since its training curve had its last point, added up."""
+    away: Away | None = None
+    """Who has the slots of some members, if they are not here."""
     noted: list[int] = field(default_factory=list)
     """The step of each member at which its curve had that point, or at which its training began."""
 
@@ -73,6 +88,12 @@ class Stack:
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def bring(self) -> None:
+        """Have all slots here."""
+        if self.away is not None:
+            away, self.away = self.away, None
+            away.bring()
 
     @property
     def dense(self) -> bool:
@@ -225,7 +246,7 @@ class Stack:
                 for slot in self.slots.values():
                     if name in slot:
                         slot[name][member].masked_fill_(stale, 0)
-        self.forget_best(member)
+        self._changed(member)
 
     def set_masks(self, members: Sequence[int], masks: Mapping[str, Tensor]) -> None:
         """New masks of some members, a row a member: `set_mask` for all, with as many operations as for one."""
@@ -245,7 +266,13 @@ class Stack:
                     rows = state[name].detach() if index_m is None else state[name].detach().index_select(0, index_m)
                     put_rows(state[name], index_m, rows.masked_fill(stale, 0))
         for member in members:
-            self.forget_best(member)
+            self._changed(member)
+
+    def _changed(self, member: int) -> None:
+        """A member has another mask."""
+        if self.away is not None:
+            self.away.drop(member)
+        self.forget_best(member)
 
     def forget_best(self, member: int) -> None:
         """The best validation so far no longer counts: it belongs to another mask or training."""
@@ -283,6 +310,7 @@ class Stack:
 
     def take(self, members: Sequence[int]) -> Stack:
         """A stack of copies of some members."""
+        self.bring()
         index = torch.tensor(members, device=next(iter(self.parameters.values())).device)
 
         def pick(state: State) -> State:

@@ -27,17 +27,25 @@ class Stage:
 
     @classmethod
     def of(
-        cls, task: Task, recipe: Recipe, model: Model, module: nn.Module, precision: str, device: torch.device
+        cls,
+        task: Task,
+        recipe: Recipe,
+        model: Model,
+        module: nn.Module,
+        precision: str,
+        device: torch.device,
+        engine: str = "full",
     ) -> Stage:
         """A stage on a task, which must have a validation split if the recipe selects by it."""
         data = TaskData(task, device)
         if recipe.select == "best" and not len(data.validation):
             raise SuiteError(f"the recipe selects the best validation, but task '{task.name}' has no validation split")
-        return cls(data, recipe, Network(model, module, task, precision))
+        return cls(data, recipe, Network(model, module, task, precision, engine))
 
     def with_module(self, module: nn.Module) -> Stage:
         """The same stage for a network of other shapes."""
-        network = Network(self.network.model, module, self.network.task, self.network.precision)
+        engine = "full" if self.network.sparse is None else "sparse"
+        network = Network(self.network.model, module, self.network.task, self.network.precision, engine)
         return Stage(self.data, self.recipe, network)
 
     @property

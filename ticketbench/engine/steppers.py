@@ -10,6 +10,7 @@ from torch import Tensor
 from ticketbench.engine.accelerate import Compiled, compile_pays
 from ticketbench.engine.course import Course
 from ticketbench.engine.replay import Recorder
+from ticketbench.engine.sparse_stepper import SparseStepper
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.stage import Stage
 from ticketbench.engine.stepper import Stepper
@@ -34,6 +35,14 @@ class Steppers:
         self._whole: Stepper | None = None
         self._how = ""
         self._supermasks: Supermasks | None = None
+        self._sparse: SparseStepper | None = None
+
+    def is_sparse(self, seat: int, request: Train) -> bool:
+        """Whether a member's training is computed at its live weights: a plain one, of a network that has few left."""
+        form = self.stage.network.sparse
+        if form is None or request.masks or request.average is not None or self.stack.regimes[seat] is not None:
+            return False
+        return form.is_sparse({name: float(mask[seat].float().mean()) for name, mask in self.stack.masks.items()})
 
     @property
     def supermasks(self) -> Supermasks:
@@ -54,7 +63,7 @@ class Steppers:
 
     def for_members(
         self, members: Sequence[int], requests: Sequence[Train], courses: Sequence[Course]
-    ) -> tuple[Stepper | MaskStepper, list[Course | None], bool]:
+    ) -> tuple[Stepper | MaskStepper | SparseStepper, list[Course | None], bool]:
         """A stepper for members that are trained in the same way, the courses of its stack, and whether it is a copy.
 
         Of their weights, or, where the requests name a scope, of masks in it at each member's density.
@@ -63,6 +72,9 @@ class Steppers:
         regime = self.stack.regimes[members[0]]
         everyone = list(members) == list(range(len(self.stack)))
         given: list[Course | None] = list(courses)
+        at = dict(zip(members, courses, strict=True))
+        if all(self.is_sparse(seat, request) for seat, request in zip(members, requests, strict=True)):
+            return self.sparse_stepper(everyone), [at.get(seat) for seat in range(len(self.stack))], False
         if first.masks:
             densities = [request.density for request in requests]
             made = self.supermasks.stepper(network, recipe, members, first.masks, densities, self.recording)
@@ -73,8 +85,17 @@ class Steppers:
             self.let_go()
             recorder = None if self.recording is None else self.recording()
             self._whole = Stepper(network, self.stack, recipe, regime, self._losses(courses), recorder)
-        at = dict(zip(members, courses, strict=True))
         return self._whole, [at.get(seat) for seat in range(len(self.stack))], False
+
+    def sparse_stepper(self, everyone: bool) -> SparseStepper:
+        """The stepper at live weights, which keeps them from training to training."""
+        form = self.stage.network.sparse
+        assert form is not None
+        if everyone:
+            self.let_go()
+        if self._sparse is None:
+            self._sparse = SparseStepper(form, self.stage.network, self.stack, self.stage.recipe)
+        return self._sparse
 
     def _losses(self, courses: Sequence[Course]) -> Callable[..., Tensor]:
         """The losses of all members, compiled where that pays for the longest of their courses."""
@@ -94,6 +115,8 @@ class Steppers:
     def close(self) -> None:
         """The fleet is somewhere else, or at its end."""
         self.let_go()
+        if self._sparse is not None:
+            self._sparse.close()
         if self._supermasks is not None:
             self._supermasks.close()
 

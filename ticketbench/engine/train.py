@@ -12,6 +12,7 @@ from ticketbench.engine.carry import take_up
 from ticketbench.engine.course import Course, after
 from ticketbench.engine.data import TaskData
 from ticketbench.engine.judge import evaluate
+from ticketbench.engine.sparse_stepper import SparseStepper
 from ticketbench.engine.stack import Stack
 from ticketbench.engine.stepper import Stepper
 from ticketbench.engine.supermask import MaskStepper
@@ -56,7 +57,7 @@ class Training:
 
     def __init__(
         self,
-        stepper: Stepper | MaskStepper,
+        stepper: Stepper | MaskStepper | SparseStepper,
         data: TaskData,
         courses: Sequence[Course | None],
         goal: Goal,
@@ -194,7 +195,7 @@ class Training:
 
 
 def train_to_the_end(
-    stepper: Stepper | MaskStepper,
+    stepper: Stepper | MaskStepper | SparseStepper,
     data: TaskData,
     courses: Sequence[Course | None],
     goal: Goal,

@@ -31,6 +31,7 @@ from ticketbench.plugin.mask_rule import MaskRule
 from ticketbench.plugin.regime import Regime
 from ticketbench.plugin.request import Prune, Remask, Train
 from ticketbench.plugin.trial import Companion, Ranking, Snapshot, Spent, Trial
+from ticketbench.sparse.live import Live
 from ticketbench.store.schema import CurvePoint, Finding
 from ticketbench.suite.recipe import Recipe
 
@@ -170,12 +171,21 @@ class MemberTrial(Trial):
             for name, buffer in {**self._bench.stack.statistics(self._member), **(buffers or {})}.items()
         }
         network = self._bench.stage.network
+        if (live := self.live(parameters, inputs)) is not None:
+            assert network.sparse is not None
+            return network.sparse.outputs(live, statistics, inputs, {})[0]
         with network.mode(training):
             count = network.numbers(inputs, {}) if training else 0
             if not count:
                 return functional_call(network.module, (parameters, statistics), (inputs,))
             with answering(self.drawn_forward(count).to(inputs.device)):
                 return functional_call(network.module, (parameters, statistics), (inputs,))
+
+    def live(self, parameters: State, inputs: Tensor) -> Live | None:
+        """What is left of the network, where a forward without gradients is to be computed at that alone."""
+        form = self._bench.stage.network.sparse
+        single = all(part.dtype == torch.float32 for part in (*parameters.values(), inputs) if part.is_floating_point())
+        return None if form is None or torch.is_grad_enabled() or not single else form.live(parameters)
 
     def drawn_forward(self, count: int) -> Tensor:
         """What the next forward that is asked for draws at random, on the host."""
@@ -200,14 +210,26 @@ class MemberTrial(Trial):
         self.spent.flops += self._bench.stage.flops(self.mask, examples) * passes * 2 / 3
 
     @override
-    def gradient(self, batch: Split) -> State:
+    def gradient(self, batch: Split, *, live: bool = False) -> State:
         every = self.computed
+        if live and (at_live_weights := self.live_gradient(every, batch)) is not None:
+            return at_live_weights
         leaves = {name: every[name].requires_grad_(True) for name in self._bench.stack.masks}
         found = torch.autograd.grad(self.loss(batch, leaves), list(leaves.values()), allow_unused=True)
         return {
             name: torch.zeros_like(leaf) if part is None else part
             for (name, leaf), part in zip(leaves.items(), found, strict=True)
         }
+
+    def live_gradient(self, weights: State, batch: Split) -> State | None:
+        """The gradient at live weights alone, where the network is computed so."""
+        form, mask = self._bench.stage.network.sparse, self.mask
+        if form is None or not form.is_sparse({name: float(part.float().mean()) for name, part in mask.items()}):
+            return None
+        self.spent.flops += self._bench.stage.flops(mask, len(batch))
+        statistics = self._bench.stack.statistics(self._member)
+        found = form.gradient(Live(form.tape.parameters, weights, mask), statistics, batch)
+        return {name: found.get(name, torch.zeros_like(weights[name])) for name in mask}
 
     @property
     @override

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ticketbench.plan.plan import Fleet
-from ticketbench.store.schema import CellRecord
+if TYPE_CHECKING:
+    from ticketbench.plan.plan import Fleet
+    from ticketbench.store.schema import CellRecord
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,15 +23,12 @@ from typing import IO, Any
 from ticketbench.engine.checkpoint import SPARE
 from ticketbench.engine.execute import failure
 from ticketbench.executors import Event
+from ticketbench.executors.process import Process
 from ticketbench.files import remove
 from ticketbench.plan.cell import Cell
 from ticketbench.plan.plan import Fleet
 from ticketbench.store.checkpoints import checkpoint_file
 from ticketbench.store.schema import CellRecord
-
-# large blocks stay with the process instead of going back to the system at every training step
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824", "MALLOC_TOP_PAD_": "67108864"}
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 GRACE = 5.0
 """Seconds that workers have to make their checkpoints when a run is interrupted."""
@@ -89,6 +84,8 @@ class LocalExecutor:
     devices: tuple[str, ...]
     """The device of each worker, such as ("cpu", "cpu") or ("cuda:0",)."""
     threads: int = 1
+    started: MutableSequence[Process] = field(default_factory=list)
+    """Processes that were started before there was anything to do; whoever started them ends those that are left."""
     _messages: SimpleQueue[Message] = field(default_factory=SimpleQueue)
 
     @property
@@ -142,19 +139,9 @@ class LocalExecutor:
                     busy.discard(id(worker))
 
     def hire(self, device: str, setup: dict[str, Any]) -> Worker:
-        """Start a worker process in a process group of its own."""
-        environment = {**os.environ, **MALLOC, **dict.fromkeys(THREADS, str(self.threads))}
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - the worker closes it
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ticketbench.executors.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-            env=environment,
-        )
-        worker = Worker(device, process, errors)
+        """A worker process that is told what it has to know: one that waits, or a new one."""
+        begun = self.started.pop() if self.started else Process.start(self.threads)
+        worker = Worker(device, begun.process, begun.errors)
         threading.Thread(target=self.listen, args=(worker,), daemon=True).start()
         worker.send({**setup, "threads": self.threads})
         return worker

@@ -41,13 +41,10 @@ def read_messages(source: IO[str], waiting: SimpleQueue[dict[str, Any]], stop: t
 
 def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str], stop: threading.Event) -> None:
     """Set up once, then compute fleet after fleet."""
-    import torch
-
-    setup = waiting.get()
-    torch.set_num_threads(setup["threads"])
-    torch.set_flush_denormal(True)
-
     from pathlib import Path
+
+    import torch
+    import torch._dynamo  # which PyTorch imports at the first operation on the meta device, and takes a second for
 
     from ticketbench.engine.checkpoint import SECONDS, Keeper, Stopped
     from ticketbench.engine.execute import execute
@@ -57,6 +54,9 @@ def serve(waiting: SimpleQueue[dict[str, Any]], messages: IO[str], stop: threadi
     from ticketbench.store.checkpoints import checkpoint_file
     from ticketbench.suite.suite import Headline
 
+    setup = waiting.get()
+    torch.set_num_threads(setup["threads"])
+    torch.set_flush_denormal(True)
     resolver = Resolver(load_plugins(**setup["plugins"]))
     headlines = {task: Headline.model_validate(headline) for task, headline in setup["headlines"].items()}
     keep_in = Path(setup["keep_in"]) if setup["keep_in"] else None

@@ -9,10 +9,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ticketbench.plugin.options import canonical
+from ticketbench.sparse.rule import PAYS
 from ticketbench.store.schema import KEY_LENGTH, CellRecord
 from ticketbench.suite.recipe import Recipe
 
 CELL_FORMAT = 1
+SPARSE_RULE = f"1, up to {', '.join(f'{pays:g} of {kind}' for kind, pays in PAYS.items())} weights"
+"""Raised, too, whenever the numbers of the sparse engine change."""
 ENGINE_VERSION = 1
 """Raised whenever the engine's numbers change; a test pins what version 1 computes."""
 
@@ -49,6 +52,8 @@ class Setting:
     device_class: str
     stage_sources: tuple[tuple[str, str], ...] = ()
     """Further tasks that the protocol reaches, with their fingerprints."""
+    engine: str = "full"
+    """What computes trainings and judgements: "sparse" does so at live weights alone, where few are left."""
 
     def text(self) -> str:
         """The readable canonical text of everything but density and seed."""
@@ -58,6 +63,7 @@ class Setting:
             *(f"{kind}: {choice}" for kind, choice in self.choices()),
             f"recipe: {self.recipe}",
             f"precision: {self.precision}, device {self.device_class}",
+            *([f"engine: {self.engine} {SPARSE_RULE}"] if self.engine != "full" else []),
             *(f"source: {kind} {choice.name} {choice.source}" for kind, choice in self.choices()),
             *(f"source: stage {name} {source}" for name, source in self.stage_sources),
         ]
@@ -73,13 +79,13 @@ class Setting:
     def stack_text(self) -> str:
         """What cells must share to be trained as one stacked model: what decides the computation of a step."""
         shared = shared_recipe(self.recipe)
-        return canonical([*self.model, *self.task, *self.protocol, shared, self.precision, self.device_class])
+        kind = [self.precision, self.device_class, self.engine]
+        return canonical([*self.model, *self.task, *self.protocol, shared, *kind])
 
     def fleet_text(self) -> str:
         """What cells share that are trained as one stacked model and stop at the same steps."""
-        return canonical(
-            [*self.model, *self.task, *self.protocol, self.recipe, self.method.name, self.precision, self.device_class]
-        )
+        kind = [self.precision, self.device_class, self.engine]
+        return canonical([*self.model, *self.task, *self.protocol, self.recipe, self.method.name, *kind])
 
 
 @dataclass(frozen=True, slots=True)

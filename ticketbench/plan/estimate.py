@@ -51,6 +51,8 @@ class Share:
     trainings: float
     scorings: float
     looks: float
+    effort: float
+    """The trainings in units of dense ones: those at live weights take less."""
 
     @classmethod
     def of(cls, cell: Cell, cost: Cost, resolver: Resolver) -> Share:
@@ -60,7 +62,20 @@ class Share:
         trainings = drawn + max(0.0, drawn - 1) if cost.elsewhere else drawn
         scorings = method.scorings(cell.density)
         looks = cost.looks + cost.looks_each_training * trainings + cost.looks_at_masks * scorings
-        return cls(trainings, scorings, looks)
+        return cls(trainings, scorings, looks, trainings * effort_of(cell, trainings))
+
+
+SPARSE_START, SPARSE_SLOPE = 0.05, 1.15
+"""A step at live weights in units of a dense one, as multi-layer perceptrons were measured: a start, and by density."""
+
+
+def effort_of(cell: Cell, trainings: float) -> float:
+    """What a training of a cell takes on average, in units of a dense one; chains go down by equal factors."""
+    if cell.setting.engine == "full":
+        return 1.0
+    levels = max(1, round(trainings))
+    densities = [cell.density ** ((level + 1) / levels) for level in range(levels)] if levels > 1 else [cell.density]
+    return sum(min(1.0, SPARSE_START + SPARSE_SLOPE * density) for density in densities) / levels
 
 
 def estimate(
@@ -119,8 +134,8 @@ def fleet_seconds(cost: Cost, shares: Sequence[Share], precision: str, speed: Sp
 
     Where there are fewer seats than cells, each seat has its share of the trainings at least.
     """
-    trainings = sum(share.trainings for share in shares)
-    longest = max(*(share.trainings for share in shares), trainings / (seats or len(shares)))
+    trainings = sum(share.effort for share in shares)
+    longest = max(*(share.effort for share in shares), trainings / (seats or len(shares)))
     members = trainings / longest if longest else 1.0  # on average, while one is trained
     passes = sum(share.scorings + share.looks for share in shares)
     return (
@@ -158,7 +173,8 @@ def learn(
 
 def model_key(setting: Setting) -> str:
     """What a measured rate is remembered by, beside the machine: the model, the kind of device and the precision."""
-    return f"{setting.model} on {setting.device_class}, {setting.precision}"
+    sparse = "" if setting.engine == "full" else f", {setting.engine}"
+    return f"{setting.model} on {setting.device_class}, {setting.precision}{sparse}"
 
 
 def room_in(memory: float, resolver: Resolver) -> Room:

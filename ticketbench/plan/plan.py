@@ -12,6 +12,7 @@ from typing import Any
 
 from ticketbench.errors import OptionError, SuiteError, TicketbenchError, UnknownNameError
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
+from ticketbench.plan.engines import has_tapes
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.contracts import Method
 from ticketbench.plugin.fingerprint import fingerprint
@@ -134,10 +135,12 @@ def make_plan(
     selection: Selection | None = None,
     device_class: str = "cpu",
     precision: str = "",
+    engine: str = "auto",
 ) -> Plan:
     """All cells of a tier that the selection keeps, each once, in the suite's order.
 
-    Where no precision is given, it is the tier's own on that kind of device.
+    Where no precision is given, it is the tier's own on that kind of device. The engine is sparse wherever it may be,
+    unless "full" is asked for.
     """
     selection = selection or Selection()
     check_selection(suite, tier, selection)
@@ -153,7 +156,9 @@ def make_plan(
     methods: dict[str, Method] = {}
     for number, block in enumerate(chosen.blocks, 1):
         where = f"suite '{suite.name}', tiers.{tier}.blocks (number {number})"
-        for setting, method in settings(suite, tier, block, resolver, selection, device_class, precision, where):
+        for setting, method in settings(
+            suite, tier, block, resolver, selection, device_class, precision, where, engine
+        ):
             text = setting.text()
             methods[setting.method.name] = method
             densities = selection.densities or block.densities
@@ -180,6 +185,7 @@ def settings(
     device_class: str,
     precision: str,
     where: str,
+    engine: str,
 ) -> Iterator[tuple[Setting, Method]]:
     """Every combination of a block's axes, resolved."""
     recipe = suite.recipes[block.recipe].text()
@@ -188,10 +194,14 @@ def settings(
     for task, model, protocol, initializer in product(*(selection.keeps(block, axis) for axis in selection.names())):
         task_choice = choose(resolver, "task", task, where)
         protocol_choice = choose(resolver, "protocol", protocol, where)
+        model_choice = choose(resolver, "model", model, where)
         sources = stage_sources(resolver, task_choice, protocol_choice)
+        may = engine != "full" and device_class == "cpu" and precision == "fp32"
+        sparse = may and has_tapes(resolver, model_choice, task_choice, protocol_choice)
         for label, row in rows:
             method = resolver.item("method", row.method.name, row.method.options, where)
             scorer = scorer_of(label, row, method, resolver, where)
+            computed_by = "sparse" if sparse and method.fixed_density != 1 else "full"
             yield (
                 Setting(
                     suite.name,
@@ -200,7 +210,7 @@ def settings(
                     label,
                     choose(resolver, "method", row.method, where),
                     scorer,
-                    choose(resolver, "model", model, where),
+                    model_choice,
                     task_choice,
                     protocol_choice,
                     choose(resolver, "initializer", initializer, where),
@@ -210,6 +220,7 @@ def settings(
                     precision,
                     device_class,
                     sources,
+                    computed_by,
                 ),
                 method,
             )

@@ -23,6 +23,8 @@ class Resolver:
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
         self._cache: dict[tuple[str, str, str], Any] = {}
+        self.known: dict[tuple[str, str, str], object] = {}
+        """What was found out of choices, so that it is found out once."""
         self.costs: dict[str, Any] = {}
         """What settings were found to cost, for the plan's estimate."""
 
