@@ -171,7 +171,8 @@ static void product_back(const Instruction *do_, Tile *t) {
             real *gradient = gradients + begin;
             int64_t count = part->row[segment + each] - begin;
             if (!count) continue;
-            if (TOGETHER && w[7] == FOUR * LANES && row + FOUR <= w[3] &&
+            /* not where a vector may be read twice: what comes back to it would be added in another order */
+            if (TOGETHER && (!to || w[11]) && w[7] == FOUR * LANES && row + FOUR <= w[3] &&
                 are_full(part, segment, part->blocks)) {
                 const real *four[FOUR];
                 real *to_four[FOUR];
