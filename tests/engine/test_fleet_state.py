@@ -22,6 +22,7 @@ from ticketbench import (
     Noise,
     Regime,
     Request,
+    Scorer,
     Stages,
     StepView,
     Trial,
@@ -36,7 +37,16 @@ from ticketbench.testing import Blobs
 from ticketbench.testing.fleet import bench_of
 from ticketbench.testing.parts import Parts
 from ticketbench_methods.edge_popup import EdgePopup
+from ticketbench_methods.grow_and_prune import GrowAndPrune
+from ticketbench_methods.l0 import L0
+from ticketbench_methods.soft_threshold import SoftThreshold
+from ticketbench_methods.surgery import DynamicSurgery
+from ticketbench_methods.taylor_units import TaylorUnits
+from ticketbench_methods.variational import VariationalDropout
+from ticketbench_methods.weight_sharing import SoftWeightSharing
+from ticketbench_methods.wirings import Wirings
 from ticketbench_models.language_model import LanguageModel
+from ticketbench_scorers.magnitude import Magnitude
 
 ADAM = Recipe(optimizer="adam", learning_rate=0.01, batch=16, steps=40, log_every=10)
 
@@ -69,6 +79,23 @@ def test_masks_that_are_trained(tmp_path, then: str, densities: tuple[float, ...
     """Scores, their optimizer, and how many weights each keeps."""
     method = EdgePopup(then=then, scope="global")
     check(Runs.of_bench(bench_of(Parts(method, recipe=ADAM), densities, (0, 1))), tmp_path, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "scorer"), [(TaylorUnits(rounds=2, examples=40), None), (GrowAndPrune(every=4), Magnitude())]
+)
+def test_units_and_weights_that_come_and_go(tmp_path, method: Method, scorer: Scorer | None):
+    """Two rounds of removing units by gates on them; a seed that grows and is pruned: nothing begins anew."""
+    check(Runs.of_bench(bench_of(Parts(method, scorer, recipe=ADAM), (0.4,), (0, 1))), tmp_path, 4)
+
+
+LEARNING = (DynamicSurgery(every=4), SoftThreshold(), L0(), VariationalDropout(), SoftWeightSharing(), Wirings())
+
+
+@pytest.mark.parametrize("method", LEARNING, ids=lambda method: method.name)
+def test_gates_thresholds_and_noise_that_are_trained(tmp_path, method: Method):
+    """What a method's regime trains and holds beside the weights, at two densities."""
+    check(Runs.of_bench(bench_of(Parts(method, recipe=ADAM), (0.5, 0.2), (0, 1))), tmp_path, 1)
 
 
 def test_an_adaptation(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch.nn import functional
 
-from ticketbench import Shapes
+from ticketbench import Regime, Shapes
 from ticketbench.testing import (
     RECIPE,
     Blobs,
@@ -44,6 +46,33 @@ def test_another_order_and_masks_are_trained_as_requested():
     assert not plain.weights["0.weight"].equal(other.weights["0.weight"])
     assert [int(part.sum()) for part in masks.mask.values()] == [30, 15]
     assert all(part.equal(start[name].where(masks.mask[name], 0)) for name, part in masks.weights.items())
+
+
+@dataclass(frozen=True)
+class Halved(Regime):
+    """The forward sees half of each weight, and a held number beside it."""
+
+    def extras(self, weights, generator):
+        return {"held": torch.ones(())}
+
+    def rate(self, name):
+        return 0.0
+
+    def computed(self, step):
+        return {name: step.weights[name] / 2 for name in step.mask}
+
+
+def test_a_training_under_a_regime_begins_it_and_a_plain_one_ends_it():
+    """What is held beside the weights is there from the first request on; then halves become the weights."""
+    trial = trial_for()
+    for until in (0, 3):
+        carry_out(trial, trial.train(until, regime=Halved()))
+        assert set(trial.extras) == {"held"}
+        assert trial.computed["0.weight"].equal(trial.weights["0.weight"] / 2)
+    seen = trial.computed
+    carry_out(trial, trial.train(until=3))
+    assert trial.extras == {}
+    assert all(part.equal(seen[name]) for name, part in trial.parameters.items())
 
 
 def test_the_optimizers_state_is_a_copy():

@@ -93,7 +93,10 @@ def test_a_suite_of_its_own_passes(suite, plugins):
             ('metric = "accuracy"\nrows', 'metric = "perplexity"\nrows'),
             r"figures \(number 1\): no task of the suite has the metric 'perplexity'\. .*accuracy",
         ),
-        (('metric = "accuracy"\nat', 'metric = "precision"\nat'), r"headline: no task of the suite has the metric"),
+        (
+            ('metric = "accuracy"\nat', 'metric = "precision"\nat'),
+            r"task 'blobs' does not compute the metric 'precision' of",
+        ),
         (('task = "blobs"\n', 'task = "mnist"\n'), r"claims \(number 1\): no block of any tier has the task 'mnist'"),
         (
             ('expect = "lower"', 'expect = "lower"\nmeasure = "probe"\nprobe = "hessian/trained/trace"'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -117,6 +117,23 @@ class LeakedValidation(Good):
         return self.points("training", 200), self.points("test", 20)
 
 
+class LeakedChoosing(Good):
+    """The budget would be chosen on the test split."""
+
+    def choosing(self):
+        return self.test()
+
+    def sizes(self):
+        return replace(super().sizes(), choosing=200)
+
+
+class MiscountedChoosing(Good):
+    """Twenty to choose on, it says, as there are to validate."""
+
+    def choosing(self):
+        return self.points("choosing", 21)
+
+
 class Undefined(Good):
     """Inputs that are not numbers."""
 
@@ -228,6 +245,8 @@ class OneSplit(Good):
         (Empty(), r"has an empty training split"),
         (LeakedTraining(), r"10 of 200 test examples looked at are in the training split, too, input for input"),
         (LeakedValidation(), r"20 of 200 test examples looked at are in the validation split, too"),
+        (LeakedChoosing(), r"200 of 200 test examples looked at are in the choosing split, too"),
+        (MiscountedChoosing(), r"and to choose on; the splits hold \(200, 20, 200, 21\)"),
         (Undefined(), r"inputs of its training split are not finite"),
         (RandomPreparation(), r"prepare\(\) gives something else for the same arguments"),
         (Standardizing(), r"prepare\(\) makes something else of an example when others are in its batch"),

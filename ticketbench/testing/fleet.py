@@ -100,8 +100,8 @@ def behind(trial: Trial) -> tuple[Bench, int]:
 def carry_out(trial: Trial, request: Request) -> None:
     """Do with a trial what its method requests, as a run would: train it on its own examples, or change its mask.
 
-    No probe looks on at a training, its cost is not booked, and what a method may read of its beginning (`origin`,
-    `trainings`) stays as it is.
+    A training under a regime begins it, and a plain one ends it. No probe looks on at a training, its cost is not
+    booked, and what a method may read of its beginning (`origin`, `trainings`) stays as it is.
 
     >>> from ticketbench.testing import trial_for
     >>> trial = trial_for()
@@ -113,6 +113,7 @@ def carry_out(trial: Trial, request: Request) -> None:
     if not isinstance(request, Train):
         change_masks(bench, [(trial_of(trial), request)])
         return
+    trial_of(trial).enter(request.regime)
     plain = bench.course(member, request.order, trial.total_steps if request.until is None else request.until)
     course = replace(plain, average=request.average)
     stepper, courses, copied = bench.steppers.for_members([member], [request], [course])

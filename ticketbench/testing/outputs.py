@@ -11,6 +11,7 @@ from torch.func import vmap
 from torch.nn import functional
 
 from ticketbench.errors import TicketbenchError
+from ticketbench.plan.metrics import metrics_without_data
 from ticketbench.plugin.contracts import Split, Task
 from ticketbench.plugin.stacked_forms import has_form
 from ticketbench.seeds import generator
@@ -147,23 +148,18 @@ def outputs_for(task: Task, split: Split) -> tuple[Tensor, Tensor, Tensor] | str
 
 
 def metric_names(task: Task) -> set[str] | None:
-    """The metrics that a task gives; of random inputs where it has no data here; None where those do not do."""
+    """The metrics that a task gives; of made-up numbers where it has no data here; None where those do not do."""
     try:
-        splits = [task.training()[0]]
+        found = outputs_for(task, task.training()[0])
     except TicketbenchError:
-        inputs = torch.rand(BATCH, *task.shapes().inputs, generator=generator("check metrics"))
-        sizes = ((BATCH,), inputs.shape, (BATCH, inputs.shape[-1]))
-        splits = [Split(inputs, torch.zeros(size, dtype=torch.int64)) for size in sizes]
-    for split in splits:
-        try:
-            found = outputs_for(task, split)
-        except Exception:  # prepare() may take nothing but what is stored
-            continue
-        if not isinstance(found, str):
-            outputs, inputs, targets = found
-            metrics = task.metrics(outputs, targets, inputs)
-            return set(task.summarize({name: float(values.double().mean()) for name, values in metrics.items()}))
-    return None
+        return metrics_without_data(task)
+    except Exception:  # what else it raises is told where its splits are checked
+        return None
+    if isinstance(found, str):
+        return None
+    outputs, inputs, targets = found
+    metrics = task.metrics(outputs, targets, inputs)
+    return set(task.summarize({name: float(values.double().mean()) for name, values in metrics.items()}))
 
 
 def kind(value: object) -> str:

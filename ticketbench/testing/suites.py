@@ -65,6 +65,7 @@ def planned(suite: Suite, tier: str, number: int, plugins: Plugins) -> int:
     except TicketbenchError as error:  # its place is told by who asks
         place = f"suite '{suite.name}', tiers.{tier}.blocks (number 1)"
         message = str(error).replace(f" in {place}", "").replace(f" (in {place})", "").replace(f" ({place})", "")
+        message = message.removeprefix(f"{place}: ")
         raise TicketbenchError(message) from error
 
 

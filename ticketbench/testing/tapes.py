@@ -50,7 +50,7 @@ def check_tapes(model: Model, task: Anything, batch: int, points: Sequence[int])
     large = sum(operation.work() for operation in tape.operations) > MUCH
     for seed in SEEDS[:1] if large else SEEDS:
         network, masks = sparse_network(model, module, seed, LITTLE_LEFT if large else PART_LEFT)
-        one = Compared(model, network, masks, tape, task.draw(f"tape {seed}", batch))
+        one = TapedNetwork(model, network, masks, tape, task.draw(f"tape {seed}", batch))
         one.outputs({}, 1)
         if model.sweeps:
             one.outputs(model.sweep_call(points), len(points))
@@ -92,7 +92,7 @@ def sparse_network(model: Model, module: nn.Module, seed: int, left: float) -> t
 
 
 @dataclass(frozen=True)
-class Compared:
+class TapedNetwork:
     """A network, its mask, its tape of the plain forward, and a batch."""
 
     model: Model

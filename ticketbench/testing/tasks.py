@@ -59,15 +59,20 @@ def check_task(task: Task) -> Passed:
 
 
 def read(task: Task, randomness: int) -> dict[str, Split]:
-    """All splits of the task made anew."""
+    """All splits of the task made anew; the choosing split, where it is not the validation split."""
     anew = dataclasses.replace(task) if dataclasses.is_dataclass(task) else copy.copy(task)
     with random_numbers_from(randomness):
         pair, test = anew.training(), anew.test()
+        others = {"test": test}
+        others |= {} if type(task).choosing is Task.choosing else {"choosing": anew.choosing()}
     demand(
-        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(part, Split) for part in (*pair, test)),
-        f"task '{task.name}': training() has to return two `Split`s, for training and validation, and test() one",
+        isinstance(pair, tuple)
+        and len(pair) == 2
+        and all(isinstance(part, Split) for part in (*pair, *others.values())),
+        f"task '{task.name}': training() has to return two `Split`s, for training and validation, and test() one, as "
+        "choosing() does",
     )
-    return {"training": pair[0], "validation": pair[1], "test": test}
+    return {"training": pair[0], "validation": pair[1], **others}
 
 
 def check_equal(task: Task, word: str, one: Split, other: Split) -> None:
@@ -82,11 +87,13 @@ def check_equal(task: Task, word: str, one: Split, other: Split) -> None:
 
 def check_sizes(task: Task, splits: Mapping[str, Split]) -> None:
     """As many examples as `sizes()` says, a target for each."""
-    told = dataclasses.astuple(task.sizes())
+    sizes = task.sizes()
+    told = (sizes.train, sizes.validation, sizes.test, sizes.to_choose_on)[: len(splits)]
     held = tuple(len(split) for split in splits.values())
     demand(
         told == held,
-        f"task '{task.name}': sizes() says {told} examples to train, validate and test; the splits hold {held}",
+        f"task '{task.name}': sizes() says {told} examples to train, validate and test"
+        f"{', and to choose on' if 'choosing' in splits else ''}; the splits hold {held}",
     )
     for word, split in splits.items():
         demand(
@@ -138,9 +145,10 @@ def check_strangers(task: Task, splits: Mapping[str, Split]) -> list[str]:
         where = f"{leaked} of {len(tested)} test examples looked at are in the {word} split, too, input for input"
         demand(leaked <= BY_CHANCE * len(tested), f"task '{task.name}': {where}")
         notes += [f"{where}: by chance?"] if leaked else []
-    held = list(prints(splits["validation"].inputs))
-    doubled = sum(one in seen["training"] for one in held)
-    notes += [f"{doubled} of {len(held)} validation examples are in the training split, too"] if doubled else []
+    for word in [word for word in seen if word != "training"]:
+        held = list(prints(splits[word].inputs))
+        doubled = sum(one in seen["training"] for one in held)
+        notes += [f"{doubled} of {len(held)} {word} examples are in the training split, too"] if doubled else []
     return notes
 
 
