@@ -33,6 +33,8 @@ class Summary:
     """Key -> status of every cell of the plan."""
     computed: int = 0
     """Cells that this run computed; the others were in the store, or another run's."""
+    expected: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Key -> what may become of a cell beside "ok", where the suite says so."""
     left: int = 0
     """Cells of the plan that there was no time for; another run goes on with them."""
     seconds: float = 0.0
@@ -46,9 +48,18 @@ class Summary:
         return Counter(self.statuses.values())
 
     @property
+    def unexpected(self) -> Counter[str]:
+        """How many cells have a status that is neither sound nor what the suite expects of them."""
+        return Counter(
+            status
+            for key, status in self.statuses.items()
+            if status not in {"ok", "skipped"} and status not in self.expected.get(key, ())
+        )
+
+    @property
     def ok(self) -> bool:
-        """Whether every cell was judged and none collapsed, diverged, failed or ran out of time."""
-        return not self.left and set(self.statuses.values()) <= {"ok", "skipped"}
+        """Whether every cell was judged, and none became what the suite does not expect of it."""
+        return not self.left and not self.unexpected
 
 
 @dataclass
@@ -112,7 +123,7 @@ def run(
     environment = environment_of(plugins)
     todo, again = unfinished(plan, store, retry)
     attempts = {cell.key: store.attempts(cell.key) for cell in todo}
-    summary, clock = Summary(), Clock(deadline)
+    summary, clock = Summary(expected=plan.expected), Clock(deadline)
     claims = Claims(store)
     try:
         notify(plugins, "ticketbench_run_started", plan=replace(plan, cells=tuple(todo)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,11 +27,14 @@ class Mazes(Task):
     The tree is rooted at the start cell; start and end are distinct and uniform, so the path is unique. Drawn as a
     grid with walls, n+2 a side: start [0,1,0], end [1,0,0], free [1,1,1], wall 0; every pixel doubled; one pixel of
     zeros around: the image has side 2n+6 (scale 1 leaves out the doubling: a quarter of the work). Inputs (3, H, W),
-    targets (H, W) of 0 and 1. All mazes of a size are distinct, also between training and test. The loss is the
+    targets (H, W) of 0 and 1. All mazes of a size are distinct, also between the splits. The loss is the
     cross-entropy over the pixels that are not wall; a prediction is multiplied by the input's maximum over
     channels, and a maze is right if every pixel is.
 
-    With `folder` the official files are read instead: maze_data_{train|test}_{n}/inputs.npy and solutions.npy.
+    The choosing split, on which a budget of judging may be chosen, are mazes that come after those of the test.
+
+    With `folder` the official files are read instead: maze_data_{train|test}_{n}/inputs.npy and solutions.npy. Of the
+    larger sizes these have test mazes alone: `test_examples` has to leave some of them to choose on.
     """
 
     name = "mazes"
@@ -45,6 +49,9 @@ class Mazes(Task):
     data_seed: int = option(42, "which mazes are drawn and how they are split", at_least=0)
     scale: int = option(2, "pixels a side of a grid square; the official mazes have 2", at_least=1)
     folder: str = option("", "where the official files are; empty to generate")
+    choosing_examples: int = option(
+        0, "mazes to choose a budget on; 0 for a fifth of the test mazes, none if those are a whole file", at_least=0
+    )
 
     def __post_init__(self) -> None:
         if self.size % 2 == 0:
@@ -58,12 +65,18 @@ class Mazes(Task):
     def sizes(self) -> Sizes:
         """How many mazes each split has, as the options say."""
         held_out = int(self.examples * self.validation)
-        return Sizes(self.examples - held_out, held_out, self.tests)
+        return Sizes(self.examples - held_out, held_out, self.tests, self.chosen_on)
 
     @property
     def tests(self) -> int:
         """How many mazes the test split has: officially 10,000 up to size 17, and 1,000 of the larger ones."""
         return self.test_examples or (10_000 if self.size <= 17 else 1_000)
+
+    @property
+    def chosen_on(self) -> int:
+        """How many mazes the choosing split has."""
+        whole_file = self.folder and not self.test_examples
+        return 0 if whole_file else self.choosing_examples or math.ceil(self.tests / 5)
 
     def training(self) -> tuple[Split, Split]:
         """The first mazes, split at random once and for all."""
@@ -80,6 +93,13 @@ class Mazes(Task):
         if self.folder:
             return self.official("test", self.tests)
         return self.drawn(self.examples, self.examples + self.tests)
+
+    def choosing(self) -> Split:
+        """The mazes after those of the test, of the same file where there are files."""
+        if self.folder:
+            both = self.official("test", self.tests + self.chosen_on)
+            return Split(both.inputs[self.tests :], both.targets[self.tests :])
+        return self.drawn(self.examples + self.tests, self.examples + self.tests + self.chosen_on)
 
     def drawn(self, first: int, last: int) -> Split:
         """Some of the mazes that the options stand for, as images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,8 +20,9 @@ UNIQUE_BELOW = 62
 class PrefixSums(Task):
     """Input x in {−½, +½}^L, target y_i = (b_1 + … + b_i) mod 2 with b = x + ½.
 
-    Strings are uniform and distinct, also between training and test. The validation split is a fixed share of
-    the training strings. A sample counts as correct only when every bit of it is right.
+    Strings are uniform and distinct, also between the splits. The validation split is a fixed share of the training
+    strings; the choosing split, on which a budget of judging may be chosen, are strings that come after those of the
+    test. A sample counts as correct only when every bit of it is right.
     """
 
     name = "prefix_sums"
@@ -33,10 +35,13 @@ class PrefixSums(Task):
     test_examples: int = option(10_000, "test strings", at_least=1)
     validation: float = option(0.2, "share of the training strings set aside to validate", at_least=0, at_most=0.9)
     data_seed: int = option(42, "which strings are drawn and how they are split", at_least=0)
+    choosing_examples: int = option(
+        0, "strings to choose a budget on; 0 for a fifth of the test strings, or as many as are left", at_least=0
+    )
 
     def __post_init__(self) -> None:
-        if self.length < UNIQUE_BELOW and self.examples + self.test_examples > 2**self.length:
-            wanted, there = self.examples + self.test_examples, 2**self.length
+        wanted, there = self.examples + self.test_examples + self.choosing_examples, 2**self.length
+        if self.length < UNIQUE_BELOW and wanted > there:
             raise ValueError(f"{wanted} distinct strings of {self.length} bits do not exist (there are {there})")
 
     def shapes(self) -> Shapes:
@@ -46,7 +51,13 @@ class PrefixSums(Task):
     def sizes(self) -> Sizes:
         """How many strings each split has, as the options say."""
         held_out = int(self.examples * self.validation)
-        return Sizes(self.examples - held_out, held_out, self.test_examples)
+        return Sizes(self.examples - held_out, held_out, self.test_examples, self.chosen_on)
+
+    @property
+    def chosen_on(self) -> int:
+        """How many strings the choosing split has."""
+        left = 2**self.length - self.examples - self.test_examples
+        return self.choosing_examples or min(math.ceil(self.test_examples / 5), left)
 
     def training(self) -> tuple[Split, Split]:
         """The first strings, split at random once and for all."""
@@ -60,12 +71,16 @@ class PrefixSums(Task):
 
     def test(self) -> Split:
         """The strings after those of training."""
-        return as_split(self.bits()[self.examples :])
+        return as_split(self.bits()[self.examples : self.examples + self.test_examples])
+
+    def choosing(self) -> Split:
+        """The strings after those of the test."""
+        return as_split(self.bits()[self.examples + self.test_examples :])
 
     def bits(self) -> Tensor:
-        """All strings, (examples + test_examples, L) of 0 and 1."""
+        """All strings of all splits, (strings, L) of 0 and 1. Those of the last split do not change what is before."""
         source = generator(self.data_seed, "prefix sums", self.length)
-        count = self.examples + self.test_examples
+        count = self.examples + self.test_examples + self.chosen_on
         if self.length >= UNIQUE_BELOW:
             return torch.randint(0, 2, (count, self.length), generator=source)
         numbers = torch.empty(0, dtype=torch.int64)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import dataclass, replace
 
+import pytest
 import torch
+from interrupted import Runs
 
 from ticketbench import Scorer
 from ticketbench.engine.bench import Bench
+from ticketbench.engine.execute import execute
 from ticketbench.engine.fleet_run import lead
+from ticketbench.errors import SuiteError
+from ticketbench.plan.cell import make_cell
 from ticketbench.plan.resolve import Resolver
 
 
@@ -44,3 +50,17 @@ def test_the_time_to_draw_is_booked_to_drawing(tiny_suite, cells_of, plugins):
     assert member.status == "ok"
     assert member.draw_seconds >= 0.5
     assert member.train_seconds > 0
+
+
+@pytest.mark.parametrize("seats", [1, 2])
+def test_cells_of_two_engines_are_no_fleet(tiny_suite, cells_of, plugins, seats: int):
+    """One stack computes all: what waits would be computed by the first one's engine, and after a pause by its own."""
+    suite, (first, *_) = cells_of(tiny_suite())
+    changed = replace(first.setting, engine="sparse")
+    other = make_cell(changed, changed.text(), first.density, first.seed)
+    words = re.escape(f"cells {first.key} and {other.key} cannot be trained as one fleet: their engine is not the same")
+    with pytest.raises(SuiteError, match=words):
+        Runs.of_plan([first, other], plugins, seats).undisturbed()
+    records = execute([first, other], Resolver(plugins), suite.headline, seats=seats)
+    assert [record.status for record in records] == ["failed", "failed"]
+    assert re.search(words, records[0].reason)

@@ -284,7 +284,7 @@ def test_a_run_with_every_kind_of_failure_leaves_a_row_for_each(tmp_path, tiny_s
     }
     assert "16 cells: 2 collapsed, 2 diverged, 4 failed, 7 ok, 1 timeout; 16 computed in" in done.stdout
     assert "Some cells are not ok" in done.stdout
-    assert "raises blobs density 0.5 seed 1: failed: ValueError: no gradient here" in done.stderr
+    assert "raises, blobs, mlp, default, density 0.5, seed 1: failed: ValueError: no gradient here" in done.stderr
 
     shown = ticketbench(*words, "--json")
     assert shown.returncode == 1

@@ -268,6 +268,21 @@ def test_the_best_validation_is_judged_member_by_member(higher: bool):
     assert stack.judged(1)[1]["mean"].equal(stack.buffers["mean"][1] - 1)
 
 
+@pytest.mark.parametrize("higher", [True, False])
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_a_first_validation_that_is_no_number_gives_way_to_the_first_that_is(higher: bool, wrong: float):
+    """However bad it is; and one that is no number replaces none."""
+    stack = stack_of(1)
+    stack.keep_best({0: wrong}, higher)
+    scribble(stack, 0)
+    found = first_weight(stack, 0) + 1
+    stack.keep_best({0: -9.0 if higher else 9.0}, higher)
+    assert first_weight(stack, 0) == pytest.approx(found)
+    scribble(stack, 0)
+    stack.keep_best({0: wrong}, higher)
+    assert first_weight(stack, 0) == pytest.approx(found)
+
+
 def test_without_a_validation_the_present_weights_are_judged():
     """And what is judged is a copy."""
     stack = stack_of()

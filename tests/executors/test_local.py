@@ -272,7 +272,7 @@ def test_a_worker_is_kept_for_fleet_after_fleet(bench):
     events = list(Counting(("cpu",)).run(iter(fleets), setup))
     assert len(hired) == 1
     assert [event.fleet.name for event in events if event.records] == [fleet.name for fleet in fleets]
-    assert {event.phase for event in events} == {"starting", "training", "judging", ""}
+    assert {event.phase for event in events} == {"starting", "training", "judging", "ended", ""}
     assert [sum(event.steps for event in events if event.fleet is fleet) for fleet in fleets] == [20, 20, 20]
     assert [alive(worker.process.pid) for worker in hired] == [False]
 

@@ -135,7 +135,10 @@ def test_a_choice_reads_as_its_name_and_options():
     assert str(SETTING.scorer) == 'snip {"batches":2}'
 
 
-@pytest.mark.parametrize("name", ["model", "task", "protocol", "recipe", "method", "precision", "device_class"])
+SHARED = ["model", "task", "protocol", "recipe", "method", "precision", "device_class", "engine"]
+
+
+@pytest.mark.parametrize("name", SHARED)
 def test_what_cells_must_share_to_be_stacked(name: str):
     """Another of these is another fleet."""
     changed = replace(SETTING, **{name: other(getattr(SETTING, name))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import STRANGER
+from tiny_suite import TINY
 
 from ticketbench.errors import OptionError, SuiteError, TicketbenchError, UnknownNameError
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
@@ -67,12 +69,11 @@ def test_blocks_add_up(tiny_suite, cells_of):
 
 
 def test_no_cell_stands_twice(tiny_suite, cells_of):
-    """A density, a seed, a row or a whole block that is written twice is one."""
+    """A density, a row or a whole block that is written twice is one."""
     block = tiny_suite().read_text().partition("[[tiers.smoke.blocks]]")[2]
     path = tiny_suite(
         ('recipe = "plain"\n', f'recipe = "plain"\n[[tiers.smoke.blocks]]{block}'),
         ("densities = [0.5]", "densities = [0.5, 0.5]"),
-        ("seeds = [0, 1]", "seeds = [0, 1, 0]"),
         ('methods = ["dense", "magnitude"]', 'methods = ["dense", "magnitude", "dense"]'),
     )
     _, cells = cells_of(path)
@@ -247,6 +248,103 @@ def test_a_method_of_a_plugin_runs_as_it_is(tiny_suite, cells_of):
     assert rows(cells) == ["halfway", "dense"]
     setting = cells[0].setting
     assert (setting.method.name, setting.scorer and setting.scorer.name) == ("halfway", "magnitude")
+
+
+def test_a_row_with_options_is_another_row(tiny_suite, cells_of):
+    """Its name is what was written, in one spelling; the other options are the row's; the plain row keeps its keys."""
+    _, plain = cells_of(tiny_suite(), methods=("imp", "snip"))
+    _, cells = cells_of(tiny_suite(), methods=("imp", "imp[ fraction=0.30,rewind = step, rewind_step=2 ]", "snip"))
+    assert rows(cells) == ["imp", "imp[fraction=0.3,rewind=step,rewind_step=2]", "snip"]
+    assert {cell.key for cell in plain} < {cell.key for cell in cells}
+    options = json.loads(next(cell.setting.method.options for cell in cells if "[" in cell.setting.row))
+    assert (options["fraction"], options["rewind"], options["rewind_step"]) == (0.3, "step", 2)
+    _, several = cells_of(tiny_suite(), methods=("imp,imp[rewind_step=2,rewind='step',fraction=0.3], snip, imp",))
+    assert [cell.key for cell in several] == [cell.key for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("written", "row", "method", "scorer"),
+    [
+        ("snip[batches=3]", "snip[batches=3]", {"scope": "global"}, ("snip", {"batches": 3})),
+        ("snip[scorer.batches=3,scope=erk]", "snip[batches=3,scope=erk]", {"scope": "erk"}, ("snip", {"batches": 3})),
+        ("imp[fraction=0.3,scorer=snip]", "imp[fraction=0.3,scorer=snip]", {"fraction": 0.3}, ("snip", {"batches": 1})),
+        ("fisher[batches=2]", "fisher[batches=2]", {"scope": "global"}, ("fisher", {"batches": 2})),
+        ("halfway[scorer=random]", "halfway[scorer=random]", {}, ("random", {})),
+        ("iterative[scorer=snip,rounds=2]", "iterative[rounds=2,scorer=snip]", {"rounds": 2}, ("snip", {"batches": 1})),
+    ],
+)
+def test_options_are_the_methods_or_the_scorers(tiny_suite, cells_of, written, row, method, scorer):
+    """Of rows, methods and scorers, a stranger's among them; `scorer=` names another scorer."""
+    _, cells = cells_of(tiny_suite(), methods=(written,))
+    setting = cells[0].setting
+    assert rows(cells) == [row]
+    assert method.items() <= json.loads(setting.method.options).items()
+    assert setting.scorer.name == scorer[0]
+    assert scorer[1].items() <= json.loads(setting.scorer.options).items()
+
+
+def test_a_variant_of_a_row_runs_where_the_row_does(tiny_suite, cells_of):
+    """Beside it, to be compared with; a variant of what no block has runs in every block."""
+    block = TINY[TINY.index("[[tiers.smoke.blocks]]") :]
+    other = block.replace("densities = [0.5]", "densities = [0.25]").replace('"magnitude"', '"imp"')
+    path = tiny_suite((block, block + other))
+    _, cells = cells_of(path, methods=("magnitude[scope=erk]", "imp[fraction=0.3]", "snip[scope=erk]"))
+    assert {(cell.setting.row, cell.density) for cell in cells} == {
+        ("magnitude[scope=erk]", 0.5),
+        ("imp[fraction=0.3]", 0.25),
+        ("snip[scope=erk]", 0.5),
+        ("snip[scope=erk]", 0.25),
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (
+            "imp[fractoin=0.3]",
+            "--method 'imp[fractoin=0.3]': neither method 'imp' nor scorer 'magnitude' has an option ",
+        ),
+        (
+            "imp[fraction=half]",
+            "option 'fraction' of 'imp' in --method 'imp[fraction=half]' cannot be 'half'. It takes ",
+        ),
+        ("snip[batches=0.5]", "option 'batches' of 'snip' in --method 'snip[batches=0.5]' cannot be 0.5. It takes int"),
+        ("imp[scorer=snop]", "unknown scorer 'snop' in --method 'imp[scorer=snop]'. Did you mean 'snip'? Valid: "),
+        ("imq[fraction=0.3]", "unknown method 'imq' in --method. Did you mean 'imp'? Valid: "),
+        ("dense[scorer.x=1]", "--method 'dense[scorer.x=1]': method 'dense' ranks by no scorer. Leave scorer.x out."),
+        ("dense[x=1]", "--method 'dense[x=1]': method 'dense' has no option 'x'. There are none."),
+        (
+            "imp[fraction=0.3,method.fraction=0.4]",
+            "--method 'imp[fraction=0.3,method.fraction=0.4]': option 'fraction' st",
+        ),
+        ('snip[scorer="<b>"]', "unknown scorer '<b>' in --method "),
+        ("imp[fraction=0.3", "--method: '[' is not closed in 'imp[fraction=0.3'. Write "),
+    ],
+)
+def test_wrong_options_are_one_message(tiny_suite, cells_of, written: str, message: str):
+    """The option, what it takes, and what there is."""
+    with pytest.raises(TicketbenchError) as caught:
+        cells_of(tiny_suite(), methods=(written,))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_row_that_no_board_could_name_is_refused(tiny_suite, tmp_path):
+    """Before anything is computed: a name that is too long, or holds a sign that a page could mistake."""
+    (tmp_path / "wordy.py").write_text(
+        "from dataclasses import dataclass\nfrom ticketbench import Scorer, hookimpl, option\n"
+        "@dataclass(frozen=True)\nclass Wordy(Scorer):\n"
+        "    name = 'wordy'\n    summary = 'by words'\n    words: str = option('')\n"
+        "    def score(self, trial):\n        return {name: weight.abs() for name, weight in trial.weights.items()}\n"
+        "@hookimpl\ndef ticketbench_scorers():\n    return [Wordy()]\n"
+    )
+    suite, found = read_suite(tiny_suite()), load_plugins([STRANGER, tmp_path / "wordy.py"])
+    plan = make_plan(suite, "smoke", found, Selection(methods=('wordy[words="two words"]',)))
+    assert rows(plan.cells) == ['wordy[words="two words"]']
+    for words in ('"<b>"', "x" * 120):
+        with pytest.raises(
+            OptionError, match=r"is no name of a row\. It must .* Give the row a short name in a suite file"
+        ):
+            make_plan(suite, "smoke", found, Selection(methods=(f"wordy[words={words}]",)))
 
 
 @pytest.mark.parametrize(

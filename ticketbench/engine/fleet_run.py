@@ -32,7 +32,7 @@ from ticketbench.engine.sparse_stepper import SparseStepper
 from ticketbench.engine.stacked_looks import look_at_step
 from ticketbench.engine.train import Goal, Log, Training, train_to_the_end
 from ticketbench.engine.trial import MemberTrial
-from ticketbench.plan.cell import Cell
+from ticketbench.plan.cell import Cell, check_one_stack
 from ticketbench.plan.resolve import Cast
 from ticketbench.plugin.request import Prune, Remask, Train
 from ticketbench.store.schema import CurvePoint, Finding
@@ -106,6 +106,10 @@ class FleetRun:
     training: list[list[Member]] = field(default_factory=list)
     """The groups that are still to be trained before anything else is done."""
     _gone: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Whoever goes on from a pause may find another cell at the first seat, and must read the same from it."""
+        check_one_stack([*self.bench.cells, *(cell for cell, _ in self.waiting)])
 
     def lead(self, begin: Begin) -> list[Member]:
         """Begin every cell's life and lead all of them to their end, training together whoever waits for it."""
@@ -201,11 +205,11 @@ class FleetRun:
         if self.bench.judge.waiting:
             self.progress("judging", 0)
         stage = self.bench.stage
-        for candidate, found in self.bench.judge.judge(stage.network, stage.recipe.judge_batch):
-            member = self.occupants[candidate.member]
-            note_judgement(member, candidate, found, self.headline, self.bench)
-            if candidate.final:
-                self.look_back(member, candidate)
+        for judgement in self.bench.judge.judge(stage.network, stage.recipe.judge_batch, self.headline.chooses):
+            member = self.occupants[judgement.candidate.member]
+            note_judgement(member, judgement, self.headline, self.bench)
+            if judgement.candidate.final:
+                self.look_back(member, judgement.candidate)
 
     def look_back(self, member: Member, candidate: Candidate) -> None:
         """Let a member's probes look at the network that was judged, and at what it was judged on."""
@@ -399,8 +403,9 @@ class FleetRun:
                     owner.trial.looks.findings.append(Finding("engine", "trained", name, float(log.diverged[at])))
                 else:
                     bench.judge.take(Candidate(offer.member, offer.density, *stack.judged(at)))
-            for candidate, found in bench.judge.judge(bench.stage.network, bench.stage.recipe.judge_batch):
-                note_judgement(self.occupants[candidate.member], candidate, found, self.headline, bench)
+            batch = bench.stage.recipe.judge_batch
+            for judgement in bench.judge.judge(bench.stage.network, batch, self.headline.chooses):
+                note_judgement(self.occupants[judgement.candidate.member], judgement, self.headline, bench)
 
 
 @contextmanager

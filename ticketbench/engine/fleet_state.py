@@ -41,7 +41,8 @@ BOOKS = (
     "densely",
     "sparsely",
     *("asked", "passed", "under_way", "unbooked", "status", "reason", "error", "drawing", "round"),
-    *("draw_seconds", "train_seconds", "train_steps", "draw_flops", "train_flops", "energy", "headline"),
+    *("draw_seconds", "train_seconds", "train_steps", "draw_flops", "train_flops", "energy"),
+    *("headline", "headline_x", "sweep_best", "sweep_last", "overthinking"),
 )
 """Fields of a member that are plain numbers and words."""
 Casting = Callable[[Cell], Cast]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from ticketbench.engine.carry import zeros
 from ticketbench.engine.data import in_streams, placed
 from ticketbench.engine.network import Network
 from ticketbench.engine.state import State
+from ticketbench.errors import SuiteError
+from ticketbench.plan.choosing import nothing_to_choose_on
 from ticketbench.plugin.contracts import Split, Stages, Task
 from ticketbench.sparse.live import Live
 from ticketbench.sparse.memory import LANES
@@ -36,6 +38,15 @@ class Candidate:
     """Whether it is the cell's own result, and not a point on the way to it."""
 
 
+class JudgedCandidate(NamedTuple):
+    """What a network is worth: label -> metric -> a value at every point of the sweep."""
+
+    candidate: Candidate
+    test: dict[str, dict[str, list[float]]]
+    choosing: dict[str, dict[str, list[float]]]
+    """The same on the choosing splits; empty where no budget is chosen."""
+
+
 class Judge:
     """Judges the networks of a fleet, and is the only one that sees test splits."""
 
@@ -46,6 +57,7 @@ class Judge:
         self.closed = False
         """Whether nothing is judged at all: tickets are drawn, and no test split may be seen."""
         self._tests: dict[str, Split] = {}
+        self._choosing: dict[str, Split] = {}
 
     def sweep(self, network: Network) -> tuple[int, ...]:
         """The budgets to judge at, if the model has a sweep."""
@@ -60,8 +72,8 @@ class Judge:
         """Judge nothing that a member has handed in so far."""
         self.waiting = [candidate for candidate in self.waiting if candidate.member != member]
 
-    def judge(self, network: Network, batch: int) -> list[tuple[Candidate, dict[str, dict[str, list[float]]]]]:
-        """Judge everything that waits: (candidate, label -> metric -> values over the sweep)."""
+    def judge(self, network: Network, batch: int, chooses: bool = False) -> list[JudgedCandidate]:
+        """Judge everything that waits; if a budget is to be chosen, on the choosing splits as well."""
         candidates, self.waiting = self.waiting, []
         if not candidates:
             return []
@@ -69,13 +81,29 @@ class Judge:
             {name: torch.stack([state[name] for state in side]) for name in side[0]}
             for side in ([one.parameters for one in candidates], [one.buffers for one in candidates])
         )
-        found: dict[str, Scores] = {}
+        sweep = self.sweep(network)
+        tested: dict[str, Scores] = {}
+        chosen: dict[str, Scores] = {}
         for label, task in self.stages.judge_on.items():
+            judged = network.on(task)
+            if chooses and sweep:
+                chosen[label] = evaluate(judged, parameters, buffers, self.choosing(label, task), batch, sweep)
             if label not in self._tests:
                 self._tests[label] = placed(task, task.test(), self.device)
-            judged = network.on(task)
-            found[label] = evaluate(judged, parameters, buffers, self._tests[label], batch, self.sweep(network))
-        return [(one, {label: found[label][at] for label in found}) for at, one in enumerate(candidates)]
+            tested[label] = evaluate(judged, parameters, buffers, self._tests[label], batch, sweep)
+        return [
+            JudgedCandidate(one, *({label: scores[at] for label, scores in side.items()} for side in (tested, chosen)))
+            for at, one in enumerate(candidates)
+        ]
+
+    def choosing(self, label: str, task: Task) -> Split:
+        """The choosing split of a judged task, of which there must be something."""
+        if label not in self._choosing:
+            split = task.choosing()
+            if not len(split):
+                raise SuiteError(nothing_to_choose_on(task))
+            self._choosing[label] = placed(task, split, self.device)
+        return self._choosing[label]
 
     def judged_on(self) -> tuple[Task, Split]:
         """The task that the headline was judged on, and its test split."""

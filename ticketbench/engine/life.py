@@ -19,6 +19,7 @@ from ticketbench.engine.trial import MemberTrial
 from ticketbench.errors import TicketError
 from ticketbench.masks.scopes import kept_count
 from ticketbench.masks.ticket import Ticket, collapsed_layers, density_of
+from ticketbench.plan.fitting import check_left
 from ticketbench.plugin.request import Prune, Remask, Request, Train
 
 Life = Iterator[Request | Together]
@@ -85,6 +86,7 @@ def drawing(bench: Bench, member: Member) -> Iterator[Request]:
     A member that has a journal is recorded. Where it has come to a request before, it is led there by the journal.
     """
     trial, cast, journal = member.trial, member.cast, member.journal
+    check_left(trial.density, trial.total_weights, cast.model.name)
     given = None if journal is None else recorded(trial, journal)
     before, number = member.asked, 0
     for number, request in enumerate(cast.method.draw(given or trial) or (), 1):

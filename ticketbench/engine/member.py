@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ticketbench.engine.bench import Bench
 from ticketbench.engine.journal import Journal
-from ticketbench.engine.judge import Candidate
+from ticketbench.engine.judge import JudgedCandidate
+from ticketbench.engine.reading import Reading, read_off
 from ticketbench.engine.trial import MemberTrial
-from ticketbench.errors import TicketError
+from ticketbench.errors import SuiteError, suggest
 from ticketbench.masks.ticket import Mask, Ticket
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.resolve import Cast
@@ -77,6 +78,10 @@ class Member:
     """Joules; None where the card does not tell."""
     curves: list[CurvePoint] = field(default_factory=list)
     headline: float = float("nan")
+    headline_x: float | None = None
+    sweep_best: float | None = None
+    sweep_last: float | None = None
+    overthinking: float | None = None
     ticket: Ticket | None = None
     solution: Ticket | None = None
     clock: float = 0.0
@@ -120,34 +125,39 @@ def book_training(bench: Bench, member: Member, steps: int, seconds: float, mask
     spend(member, seconds)
 
 
-def note_judgement(
-    member: Member, judged: Candidate, found: dict[str, dict[str, list[float]]], headline: Headline, bench: Bench
-) -> None:
-    """Book a judgement: the sweep of the last one, and a point of the curve over densities for each."""
-    sweep = bench.judge.sweep(bench.stage.network)
-    for label, scores in found.items():
+def note_judgement(member: Member, judgement: JudgedCandidate, headline: Headline, bench: Bench) -> None:
+    """Book a judgement: the sweeps of the last one, and a point of the curve over densities for each."""
+    network, judged = bench.stage.network, judgement.candidate
+    first = next(iter(judgement.test.values()))
+    if judged.final and headline.metric not in first:
+        member.fail(SuiteError(f"nothing computes the headline's metric. {suggest(headline.metric, first)}"))
+    sweep = bench.judge.sweep(network)
+
+    def add(split: str, label: str, metric: str, values: Sequence[float]) -> None:
+        if judged.final and sweep:
+            where = (split, label, metric, member.round, network.model.sweeps)
+            member.curves += [CurvePoint(*where, float(x), y) for x, y in zip(sweep, values, strict=True)]
+
+    for label, scores in judgement.test.items():
         for metric, values in scores.items():
-            if judged.final and sweep:
-                points = zip(sweep, values, strict=True)
-                name = bench.stage.network.model.sweeps
-                swept = ("test", label, metric, member.round, name)
-                member.curves += [CurvePoint(*swept, float(x), y) for x, y in points]
-            value = headline_value(values, sweep, headline if metric == headline.metric else Headline(metric=metric))
-            member.curves.append(CurvePoint("test", label, metric, member.round, "density", judged.density, value))
-            if judged.final and metric == headline.metric and label == next(iter(found)):
-                member.headline = value
+            add("test", label, metric, values)
+            mine = metric == headline.metric
+            validated = judgement.choosing[label][metric] if mine and judgement.choosing else []
+            if validated:
+                add("validation", label, metric, validated)
+            reading = read_off(headline if mine else Headline(metric=metric), sweep, values, validated)
+            point = CurvePoint("test", label, metric, member.round, "density", judged.density, reading.value)
+            member.curves.append(point)
+            if judged.final and mine and label == next(iter(judgement.test)):
+                note_headline(member, reading, headline)
     member.round += 1
 
 
-def headline_value(values: list[float], sweep: tuple[int, ...], headline: Headline) -> float:
-    """The one value of a sweep that the suite's headline asks for."""
-    if headline.at == "last" or not sweep:
-        return values[-1]
-    if headline.at == "best":
-        return max(values) if headline.higher_is_better else min(values)
-    if headline.at not in sweep:
-        raise TicketError(f"the headline asks for {headline.at}, which the sweep does not judge at")
-    return values[sweep.index(headline.at)]
+def note_headline(member: Member, reading: Reading, headline: Headline) -> None:
+    """The cell's result, and what stands beside it."""
+    member.headline, member.headline_x = reading.value, reading.x
+    member.sweep_best, member.sweep_last = reading.best, reading.last
+    member.overthinking = reading.overthinking(headline.higher_is_better)
 
 
 def outcome(member: Member) -> CellRecord:
@@ -158,6 +168,10 @@ def outcome(member: Member) -> CellRecord:
         reason=member.reason,
         error=member.error,
         headline=member.headline,
+        headline_x=member.headline_x,
+        sweep_best=member.sweep_best,
+        sweep_last=member.sweep_last,
+        overthinking=member.overthinking,
         draw_flops=member.trial.spent.flops if member.drawing else member.draw_flops,
         train_flops=member.train_flops,
         draw_seconds=member.draw_seconds,

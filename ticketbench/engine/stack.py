@@ -6,6 +6,7 @@ optimizer there. All changes of masks and weights go through this file.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -290,7 +291,7 @@ class Stack:
         better = []
         for member, value in values.items():
             known = self.best.values[member]
-            if known is None or (value > known if higher_is_better else value < known):
+            if known is None or is_better(value, known, higher_is_better):
                 self.best.values[member] = value
                 better.append(member)
         if better:
@@ -381,3 +382,14 @@ class Stack:
                 leaks = int(torch.count_nonzero(tensor.detach().masked_fill(mask, 0)))
                 if leaks and bool(torch.isfinite(tensor).all()):
                     raise TicketError(f"{leaks} entries of the {kind} of '{name}' are masked but not zero")
+
+
+def is_better(value: float, known: float, higher_is_better: bool) -> bool:
+    """Whether a validation is better than another; one that is a finite number is better than one that is not.
+
+    >>> is_better(0.1, float("nan"), higher_is_better=True), is_better(float("nan"), 0.1, higher_is_better=True)
+    (True, False)
+    """
+    if math.isfinite(value) != math.isfinite(known):
+        return math.isfinite(value)
+    return value > known if higher_is_better else value < known

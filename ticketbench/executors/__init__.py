@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ticketbench.plan.plan import Fleet
     from ticketbench.store.schema import CellRecord
 
+ENDED = "ended"
+"""The phase of a fleet that its worker is done with, whatever became of its cells."""
+
 
 @dataclass(frozen=True)
 class Event:
@@ -21,7 +24,7 @@ class Event:
 
     fleet: Fleet
     phase: str = ""
-    """"starting", "drawing", "training" or "judging"; empty when records came."""
+    """"starting", "drawing", "training", "judging", or "ended" once its worker is free; empty when records came."""
     steps: int = 0
     """Training steps taken since the last event, over all cells of the fleet."""
     records: list[CellRecord] = field(default_factory=list)

@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from ticketbench.engine.checkpoint import SPARE
 from ticketbench.engine.execute import failure
-from ticketbench.executors import Event
+from ticketbench.executors import ENDED, Event
 from ticketbench.executors.process import Process
 from ticketbench.files import remove
 from ticketbench.plan.cell import Cell
@@ -201,6 +201,7 @@ class LocalExecutor:
             yield Event(fleet, note=message["note"])
         elif "finished" in message:
             worker.fleet = None
+            yield Event(fleet, ENDED)
         elif "stopped" in message:
             worker.fleet = None
             yield Event(fleet, stopped=True)
@@ -216,6 +217,7 @@ class LocalExecutor:
         assert fleet is not None
         worker.fleet = None
         worker.errors.close()
+        yield Event(fleet, ENDED)
         if worker.checkpoint is not None:
             remove(worker.checkpoint)  # whatever was wrong may be in it
         if len(worker.left) > 1:

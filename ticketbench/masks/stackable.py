@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ticketbench.masks.ranks import comparable, lowest, sortable
 from ticketbench.masks.scopes import layer_parts
-from ticketbench.masks.ticket import Mask, widest
+from ticketbench.masks.ticket import Mask
 
 
 def top_mask(scores: Tensor, count: Tensor, allowed: Tensor | None = None) -> Tensor:
@@ -26,9 +27,9 @@ def top_mask(scores: Tensor, count: Tensor, allowed: Tensor | None = None) -> Te
     >>> top_mask(torch.tensor([1.0, 3.0, 3.0, 0.0]), torch.tensor(1))
     tensor([False,  True, False, False])
     """
-    flat = scores.detach().reshape(-1)
+    flat = sortable(scores.detach().reshape(-1))
     free = torch.ones_like(flat, dtype=torch.bool) if allowed is None else allowed.reshape(-1)
-    values = flat.masked_fill(~free, -torch.inf)
+    values = flat.masked_fill(~free, lowest(flat.dtype))
     threshold: Tensor = KthLargest.apply(values, count)  # type: ignore[no-untyped-call]
     above, ties = values > threshold, (values == threshold) & free
     room = (count - mask_count(above)).to(torch.int32)  # of the type of the places' numbers, which are not copied then
@@ -152,8 +153,7 @@ def best_left(scores: Mapping[str, Tensor], current: Mapping[str, Tensor], kept:
     The same mask as `trial.prune` makes of these scores.
     """
     if scope == "global":
-        dtype = widest(scores)
-        flat = torch.cat([scores[name].reshape(-1).to(dtype) for name in current])
+        flat = comparable([scores[name] for name in current])
         chosen = top_mask(flat, kept, torch.cat([mask.reshape(-1) for mask in current.values()]))
         parts = torch.split(chosen, [mask.numel() for mask in current.values()])
         return {name: part.view(current[name].shape) for name, part in zip(current, parts, strict=True)}

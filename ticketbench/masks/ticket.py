@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ticketbench.errors import ScoreError, TicketError
 from ticketbench.files import written
+from ticketbench.masks.ranks import check_type, comparable, sortable
 from ticketbench.masks.scopes import allocate
 
 Mask = dict[str, Tensor]
@@ -27,7 +28,7 @@ def keep_top(scores: Tensor, count: int, allowed: Tensor | None = None) -> Tenso
 
     `allowed` restricts the choice. Linear in the number of scores.
     """
-    flat = scores.detach().reshape(-1)
+    flat = sortable(scores.detach().reshape(-1))
     candidates = allowed.reshape(-1).nonzero().squeeze(1) if allowed is not None else None
     chosen = flat if candidates is None else flat[candidates]
     if count > chosen.numel():
@@ -55,18 +56,10 @@ def mask_from_scores(
         shapes = {name: tuple(mask.shape) for name, mask in current.items()}
         per_layer = allocate(scope, shapes, count, alive)
         return {name: keep_top(scores[name], per_layer[name], current[name]) for name in current}
-    flat_scores = torch.cat([scores[name].reshape(-1).to(widest(scores)) for name in current])
+    flat_scores = comparable([scores[name] for name in current])
     flat_mask = keep_top(flat_scores, count, torch.cat([mask.reshape(-1) for mask in current.values()]))
     pieces = torch.split(flat_mask, [mask.numel() for mask in current.values()])
     return {name: piece.view(current[name].shape) for name, piece in zip(current, pieces, strict=True)}
-
-
-def widest(scores: Mapping[str, Tensor]) -> torch.dtype:
-    """The common type of all scores: no score is rounded before it is ranked."""
-    dtype = torch.float32
-    for score in scores.values():
-        dtype = torch.promote_types(dtype, score.dtype)
-    return dtype
 
 
 def check_scores(scores: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
@@ -76,6 +69,7 @@ def check_scores(scores: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
             raise ScoreError(f"no score for '{name}'; scored: {', '.join(scores) or 'nothing'}")
         if scores[name].shape != mask.shape:
             raise ScoreError(f"the score of '{name}' has shape {tuple(scores[name].shape)}, not {tuple(mask.shape)}")
+        check_type(name, scores[name])
         wrong = int((~torch.isfinite(scores[name][mask])).sum())
         if wrong:
             raise ScoreError(

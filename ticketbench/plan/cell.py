@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ticketbench.errors import SuiteError
 from ticketbench.plugin.options import canonical
 from ticketbench.sparse.rule import PAYS
 from ticketbench.store.schema import KEY_LENGTH, CellRecord
 from ticketbench.suite.recipe import Recipe
+from ticketbench.suite.suite import VALIDATED
 
 CELL_FORMAT = 1
 SPARSE_RULE = f"1, up to {', '.join(f'{pays:g} of {kind}' for kind, pays in PAYS.items())} weights"
@@ -54,6 +56,13 @@ class Setting:
     """Further tasks that the protocol reaches, with their fingerprints."""
     engine: str = "full"
     """What computes trainings and judgements: "sparse" does so at live weights alone, where few are left."""
+    headline: str = ""
+    """How the headline is read off a sweep; empty where there is none, or where it is the last point."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the headline's budget is chosen on the choosing split."""
+        return self.headline.startswith(f"{VALIDATED} ")
 
     def text(self) -> str:
         """The readable canonical text of everything but density and seed."""
@@ -64,6 +73,7 @@ class Setting:
             f"recipe: {self.recipe}",
             f"precision: {self.precision}, device {self.device_class}",
             *([f"engine: {self.engine} {SPARSE_RULE}"] if self.engine != "full" else []),
+            *([f"headline: {self.headline}"] if self.headline else []),
             *(f"source: {kind} {choice.name} {choice.source}" for kind, choice in self.choices()),
             *(f"source: stage {name} {source}" for name, source in self.stage_sources),
         ]
@@ -78,9 +88,19 @@ class Setting:
 
     def stack_text(self) -> str:
         """What cells must share to be trained as one stacked model: what decides the computation of a step."""
-        shared = shared_recipe(self.recipe)
-        kind = [self.precision, self.device_class, self.engine]
-        return canonical([*self.model, *self.task, *self.protocol, shared, *kind])
+        return canonical([*self.stacked_by().values()])
+
+    def stacked_by(self) -> dict[str, Choice | str]:
+        """The same, part by part."""
+        return {
+            "model": self.model,
+            "task": self.task,
+            "protocol": self.protocol,
+            "optimizer, batch or clipping": shared_recipe(self.recipe),
+            "precision": self.precision,
+            "device": self.device_class,
+            "engine": self.engine,
+        }
 
     def fleet_text(self) -> str:
         """What cells share that are trained as one stacked model and stop at the same steps."""
@@ -110,6 +130,8 @@ class Cell:
         """The cell that `to_plain` made plain data of."""
         values = dict(data["setting"])
         for field in fields(Setting):
+            if field.name not in values:
+                continue  # of an older version, which did not have it
             value = values[field.name]
             if field.name in ("probes", "stage_sources"):
                 make = Choice if field.name == "probes" else lambda *parts: tuple(parts)
@@ -123,6 +145,18 @@ class Cell:
 def shared_recipe(recipe: str) -> str:
     """What recipes must agree in to share a stack, of a recipe's text."""
     return Recipe.model_validate_json(recipe).shared_text()
+
+
+def check_one_stack(cells: Iterable[Cell]) -> None:
+    """Refuse cells that cannot be trained as one stack, whatever seats they take and whenever they take them."""
+    first, *others = {cell.setting.stack_text(): cell for cell in cells}.values()
+    for other in others:
+        mine, theirs = first.setting.stacked_by(), other.setting.stacked_by()
+        kind = next(kind for kind, part in mine.items() if part != theirs[kind])
+        raise SuiteError(
+            f"cells {first.key} and {other.key} cannot be trained as one fleet: their {kind} is not the same "
+            f"({mine[kind]}, {theirs[kind]}). Train them in fleets of their own, such as `Plan.fleets` makes"
+        )
 
 
 def cell_text(setting_text: str, density: float, seed: int) -> str:

@@ -18,9 +18,9 @@ from ticketbench.plan.count import (
     Watch,
     Work,
     check_chance,
-    model_size,
     work_of,
 )
+from ticketbench.plan.fitting import fitting_size
 from ticketbench.plan.resolve import Cast, Resolver
 from ticketbench.plugin.calls import form_of
 from ticketbench.plugin.contracts import Task
@@ -104,16 +104,18 @@ class Cost:
 def cost_of(setting: Setting, resolver: Resolver) -> Cost:
     """What a cell of a setting costs; settings that differ in their method alone are counted once."""
     known: dict[str, Cost] = resolver.costs
-    text = canonical([*setting.model, *setting.task, *setting.protocol, *setting.probes, setting.recipe])
+    chosen = [setting.recipe, setting.chooses]
+    text = canonical([*setting.model, *setting.task, *setting.protocol, *setting.probes, *chosen])
     if text not in known:
-        known[text] = count(resolver.cast(setting))
+        known[text] = count(resolver.cast(setting), setting.chooses)
     return known[text]
 
 
-def count(cast: Cast) -> Cost:
-    """Count a forward pass in training for each form it has, and those of judging."""
+def count(cast: Cast, chooses: bool = False) -> Cost:
+    """Count a forward pass in training for each form it has, and those of judging and of choosing a budget."""
     task, model, recipe = cast.stages.train_on, cast.model, cast.recipe
     shapes, sizes = task.shapes(), task.sizes()
+    size = fitting_size(model, task)
     calls = {
         form_of(call): call
         for call in (model.training_call(common("training call", step)) for step in range(COUNTED_STEPS))
@@ -128,12 +130,14 @@ def count(cast: Cast) -> Cost:
     )
     judging = Forwards()
     for part in cast.stages.judge_on.values():
-        judging = judging.plus(over(swept(cast, part), part.sizes().test, recipe.judge_batch))
+        one, held = swept(cast, part), part.sizes()
+        for examples in (held.test, held.to_choose_on if chooses else 0):
+            judging = judging.plus(over(one, examples, recipe.judge_batch))
     total = recipe.total_steps(sizes.train)
     moments = [moment for probe in cast.probes for moment in probe.moments]
     return Cost(
         mean,
-        model_size(model, shapes),
+        size,
         total,
         recipe.batch,
         judging,

@@ -10,6 +10,7 @@ from torch import nn
 
 from ticketbench.errors import TicketbenchError
 from ticketbench.plan.cell import Choice
+from ticketbench.plan.fitting import fitting_size
 from ticketbench.plan.resolve import Resolver
 from ticketbench.plugin.contracts import Model, Task
 from ticketbench.plugin.stacked_forms import has_form
@@ -38,7 +39,11 @@ def is_on_tape(model: Model, task: Task) -> bool:
             module = model.build(task.shapes())
     except TicketbenchError:  # such a cell fails, and says why
         return False
-    return plain_tape(model, module, task) is not None
+    try:
+        return plain_tape(model, module, task) is not None
+    except Exception:
+        fitting_size(model, task)  # or it says that the two do not fit
+        raise
 
 
 def may_have_tapes(model: Model, task: Task) -> bool:

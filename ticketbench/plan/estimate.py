@@ -134,16 +134,24 @@ def fleet_seconds(cost: Cost, shares: Sequence[Share], precision: str, speed: Sp
 
     Where there are fewer seats than cells, each seat has its share of the trainings at least.
     """
+    training, beside = fleet_parts(cost, shares, precision, speed, seats)
+    return training.plus(beside)
+
+
+def fleet_parts(
+    cost: Cost, shares: Sequence[Share], precision: str, speed: Speed, seats: int = 0
+) -> tuple[Seconds, Seconds]:
+    """What of a fleet's time is training, with its validations, and what is not."""
     trainings = sum(share.effort for share in shares)
     longest = max(*(share.effort for share in shares), trainings / (seats or len(shares)))
     members = trainings / longest if longest else 1.0  # on average, while one is trained
     passes = sum(share.scorings + share.looks for share in shares)
+    training = speed.training_step(cost, members, precision).times(cost.steps * longest)
     return (
+        training.plus(speed.judging(cost.validating, members, precision).times(longest)),
         Seconds(speed.fleet + speed.cell * len(shares), 0.0)
-        .plus(speed.training_step(cost, members, precision).times(cost.steps * longest))
-        .plus(speed.judging(cost.validating, members, precision).times(longest))
         .plus(speed.judging(cost.judging, members, precision).times(longest))
-        .plus(speed.looking(cost, precision).times(passes))
+        .plus(speed.looking(cost, precision).times(passes)),
     )
 
 

@@ -11,10 +11,13 @@ from itertools import pairwise, product
 from typing import Any
 
 from ticketbench.errors import OptionError, SuiteError, TicketbenchError, UnknownNameError
+from ticketbench.plan.asked_rows import AskedRow, asked_rows
 from ticketbench.plan.cell import Cell, Choice, Setting, make_cell
+from ticketbench.plan.choosing import swept_headline
 from ticketbench.plan.engines import has_tapes
+from ticketbench.plan.fitting import check_metric, check_some_left
 from ticketbench.plan.resolve import Resolver
-from ticketbench.plugin.contracts import Method
+from ticketbench.plugin.contracts import Method, Stages, Task
 from ticketbench.plugin.fingerprint import fingerprint
 from ticketbench.plugin.loading import Plugins
 from ticketbench.suite.suite import Block, Entry, Row, Suite
@@ -32,6 +35,7 @@ class Selection:
     """What the command line asked for; empty means all."""
 
     methods: tuple[str, ...] = ()
+    """Rows of the suite, methods or scorers; with options in brackets behind a name, with commas between several."""
     tasks: tuple[str, ...] = ()
     densities: tuple[float, ...] = ()
     seeds: int | None = None
@@ -90,6 +94,8 @@ class Plan:
     """Methods that remove units: only cells of one density have networks of one shape."""
     apart: frozenset[str] = frozenset()
     """Methods whose cells share a stack among themselves only."""
+    expected: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Key -> what may become of a cell beside "ok", where the suite says so."""
     trainings: Mapping[str, float] = field(default_factory=dict)
     """Key -> how many full trainings a cell takes, of those that take more than one."""
 
@@ -151,35 +157,44 @@ def make_plan(
     if selection.seeds is not None:
         extra = range(max(seeds) + 1, max(seeds) + 1 + max(0, selection.seeds - len(seeds)))
         seeds = (*seeds, *extra)[: selection.seeds]
+    asked = asked_rows(suite, plugins, selection.methods)
     cells: dict[str, Cell] = {}
     trainings: dict[str, float] = {}
+    expected: dict[str, frozenset[str]] = {}
     methods: dict[str, Method] = {}
     for number, block in enumerate(chosen.blocks, 1):
         where = f"suite '{suite.name}', tiers.{tier}.blocks (number {number})"
+        rows = list(rows_of(suite, tier, block, asked))
+        expected_of = {label: row.expects for label, row in rows}
         for setting, method in settings(
-            suite, tier, block, resolver, selection, device_class, precision, where, engine
+            suite, tier, block, rows, resolver, selection, device_class, precision, where, engine
         ):
             text = setting.text()
             methods[setting.method.name] = method
+            expects = frozenset((*chosen.expects, *expected_of[setting.row]))
             densities = selection.densities or block.densities
             for density in densities if method.fixed_density is None else [method.fixed_density]:
                 for seed in seeds:
                     cell = make_cell(setting, text, float(density), seed)
                     cells.setdefault(cell.key, cell)
+                    if expects:
+                        expected[cell.key] = expects
                     if (count := method.trainings(cell.density)) != 1:
                         trainings[cell.key] = count
     if not cells:
         raise SuiteError(f"nothing to run: no cell of suite '{suite.name}', tier {tier}, is left by the selection")
+    check_some_left(cells.values(), resolver)
     shrinking = frozenset(name for name, method in methods.items() if method.removes_units)
     apart = frozenset(name for name, method in methods.items() if not method.mixes)
     every = tuple(cells.values())
-    return Plan(suite, tier, every, chosen.timeout, plugins.recipe(), shrinking, apart, trainings)
+    return Plan(suite, tier, every, chosen.timeout, plugins.recipe(), shrinking, apart, expected, trainings)
 
 
 def settings(
     suite: Suite,
     tier: str,
     block: Block,
+    rows: Sequence[tuple[str, Row]],
     resolver: Resolver,
     selection: Selection,
     device_class: str,
@@ -189,13 +204,18 @@ def settings(
 ) -> Iterator[tuple[Setting, Method]]:
     """Every combination of a block's axes, resolved."""
     recipe = suite.recipes[block.recipe].text()
-    rows = list(rows_of(suite, tier, block, resolver.plugins, selection.methods))
     probes = tuple(choose(resolver, "probe", probe, where) for probe in block.probes)
     for task, model, protocol, initializer in product(*(selection.keeps(block, axis) for axis in selection.names())):
         task_choice = choose(resolver, "task", task, where)
         protocol_choice = choose(resolver, "protocol", protocol, where)
         model_choice = choose(resolver, "model", model, where)
-        sources = stage_sources(resolver, task_choice, protocol_choice)
+        stages = resolver.chosen("protocol", protocol_choice).stages(
+            resolver.chosen("task", task_choice), resolver.find_task
+        )
+        sources = stage_sources(resolver, resolver.chosen("task", task_choice), stages)
+        headline = suite.headline_of(task.name)
+        check_metric(suite, task.name, stages, suite.recipes[block.recipe], resolver, where)
+        read = swept_headline(headline, resolver.chosen("model", model_choice), stages, where)
         may = engine != "full" and device_class == "cpu" and precision == "fp32"
         sparse = may and has_tapes(resolver, model_choice, task_choice, protocol_choice)
         for label, row in rows:
@@ -221,6 +241,7 @@ def settings(
                     device_class,
                     sources,
                     computed_by,
+                    read,
                 ),
                 method,
             )
@@ -231,14 +252,13 @@ def choose(resolver: Resolver, kind: str, entry: Entry, where: str) -> Choice:
     return resolver.choice(kind, entry.name, entry.options, where)
 
 
-def stage_sources(resolver: Resolver, task: Choice, protocol: Choice) -> tuple[tuple[str, str], ...]:
+def stage_sources(resolver: Resolver, task: Task, stages: Stages) -> tuple[tuple[str, str], ...]:
     """Fingerprints of the tasks that a protocol reaches beyond the cell's own."""
-    stages = resolver.chosen("protocol", protocol).stages(resolver.chosen("task", task), resolver.find_task)
-    parts = stages.tasks()
-    reached = {type(part): part for part in parts}
-    own = type(resolver.chosen("task", task))
+    reached = {type(part): part for part in stages.tasks()}
     return tuple(
-        (item.name, fingerprint(item, resolver.plugin_packages)) for kind, item in reached.items() if kind is not own
+        (item.name, fingerprint(item, resolver.plugin_packages))
+        for kind, item in reached.items()
+        if kind is not type(task)
     )
 
 
@@ -252,26 +272,15 @@ def scorer_of(label: str, row: Row, method: Method, resolver: Resolver, where: s
     return choose(resolver, "scorer", entry, where) if entry else None
 
 
-def rows_of(
-    suite: Suite, tier: str, block: Block, plugins: Plugins, wanted: Sequence[str]
-) -> Iterator[tuple[str, Row]]:
-    """A block's rows, or the wanted ones: rows of the suite first, then methods and scorers of plugins.
+def rows_of(suite: Suite, tier: str, block: Block, asked: Sequence[AskedRow]) -> Iterator[tuple[str, Row]]:
+    """A block's rows, or those that were asked for.
 
-    A row that other blocks of the tier have stays theirs; one that no block has runs in every block.
+    A row that other blocks of the tier have stays theirs, and so do its variants; one that no block has runs in all.
     """
+    if not asked:
+        yield from ((label, suite.methods[label]) for label in block.methods)
     taken = {label for other in suite.tier(tier).blocks for label in other.methods} - set(block.methods)
-    for label in wanted or block.methods:
-        if label in taken:
-            continue
-        if label in suite.methods:
-            yield label, suite.methods[label]
-        elif label in plugins.items["method"]:
-            yield label, Row(method=Entry(name=label))
-        elif label in plugins.items["scorer"]:
-            yield label, Row(method=suite.scorers_run_as, scorer=Entry(name=label))
-        else:
-            names = {*suite.methods, *plugins.items["method"], *plugins.items["scorer"]}
-            raise UnknownNameError("method", label, names, "--method")
+    yield from ((one.label, one.row) for one in asked if one.base not in taken)
 
 
 def check_selection(suite: Suite, tier: str, selection: Selection) -> None:
@@ -303,7 +312,7 @@ def find_suite(name: str, plugins: Plugins) -> Suite:
     path = Path(name)
     if path.suffix == ".toml" or path.is_file():
         return read_suite(path)
-    suite = read_suite(plugins.find("suite", name, "--suite"))
+    suite = read_suite(plugins.find("suite", name))
     if suite.name != name:
         raise TicketbenchError(f"the suite file registered as '{name}' calls itself '{suite.name}'")
     return suite

@@ -142,6 +142,14 @@ class Task(Contract):
     def test(self) -> Split:
         """The test split. The engine calls this for judging and nothing else."""
 
+    def choosing(self) -> Split:
+        """The choosing split: validation examples as hard as the judged ones, none of which is judged or trained on.
+
+        A suite whose headline is `at = "validated"` judges networks here, too, and the budget that is best here is the
+        one that the headline is read at. Default: the validation split. `sizes().choosing` says how many there are.
+        """
+        return self.training()[1]
+
     @abstractmethod
     def loss(self, outputs: Tensor, targets: Tensor, inputs: Tensor) -> Tensor:
         """The mean loss of a batch, a scalar; functional, so that it can be stacked."""

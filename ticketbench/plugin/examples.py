@@ -25,6 +25,13 @@ class Sizes:
     train: int
     validation: int
     test: int
+    choosing: int | None = None
+    """Those that a budget of judging is chosen on; None where it is the validation split."""
+
+    @property
+    def to_choose_on(self) -> int:
+        """How many examples a budget of judging is chosen on."""
+        return self.validation if self.choosing is None else self.choosing
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def ticketbench_run_started(plan: RunPlan) -> None:
 def ticketbench_fleet_progress(fleet: str, phase: str, steps: int, cells: int) -> None:
     """A fleet of so many cells moved on by `steps` training steps, added up over its cells.
 
-    The phase is "starting", "drawing", "training" or "judging".
+    The phase is "starting", "drawing", "training" or "judging", and "ended" once its worker is free.
     """
 
 

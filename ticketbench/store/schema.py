@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 
 from ticketbench.store.column import ANY, CostShown, Form, column
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 MARKER = "ticketbench-store.json"
 PROBE_SPLIT = "probe"
 """The split of curves that probes measured along something."""
@@ -34,6 +34,14 @@ KEY = Form(re.compile(rf"[0-9a-f]{{{KEY_LENGTH}}}"), f"A key is {KEY_LENGTH} of 
 NAMING = "It must be a name of letters, digits, _ . + and -, and options in braces behind it."
 NAME = Form(re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*( \{.*\})?"), NAMING)
 """A registered name, and its options where it has any."""
+LONGEST_ROW = 120
+"""Characters of a row's name, as long as boards show it."""
+ROW_OPTIONS = r"(\[[A-Za-z0-9_.,=+\"\[\] -]+\])?"
+ROW = Form(
+    re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.+-]*{ROW_OPTIONS}"),
+    'It must be a name of letters, digits, _ . + and -, and options in brackets behind it, of these and , = " [ ].',
+)
+"""A row's name, and in brackets the options that `--method` gave it."""
 NAME_OR_NONE = Form(re.compile(rf"({NAME.pattern.pattern})?"), NAMING)
 STATUS = Form(re.compile("|".join(STATUSES)), f"Valid: {', '.join(STATUSES)}.")
 FARTHEST = 1e100
@@ -107,7 +115,7 @@ class CellRecord:
     suite: Annotated[str, column("the suite")]
     suite_version: Annotated[int, column("the suite's version", bounds=ONE_OR_MORE)]
     tier: Annotated[str, column("the suite's tier")]
-    row: Annotated[str, column("the row of the leaderboard", form=NAME)]
+    row: Annotated[str, column("the row of the leaderboard", form=ROW)]
     method: Annotated[str, column("the method, with its options where it has any", form=NAME)]
     scorer: Annotated[str, column("the scorer that the row ranks by; empty where none", form=NAME_OR_NONE)] = ""
     model: Annotated[str, column("the model, with its options", form=NAME)]
@@ -124,6 +132,49 @@ class CellRecord:
     error: Annotated[str, column("the end of the trace of what was raised", lines=True, longest=20_000)] = ""
     headline_metric: Annotated[str, column("the metric that cells of this task are compared by")] = ""
     headline: Annotated[float | None, column("the result", "metric", bounds=ANY, measure=True)] = None
+    headline_x: Annotated[
+        float | None,
+        column(
+            "the budget that the result was read at; null without a sweep",
+            "x",
+            since=3,
+            bounds=(-FARTHEST, FARTHEST),
+            measure=True,
+            cost=CostShown("budget", "record"),
+        ),
+    ] = None
+    sweep_best: Annotated[
+        float | None,
+        column(
+            "the best result over the sweep, on the test split, which only hindsight finds",
+            "metric",
+            since=3,
+            bounds=(-FARTHEST, FARTHEST),
+            measure=True,
+            cost=CostShown("best of the sweep", "record"),
+        ),
+    ] = None
+    sweep_last: Annotated[
+        float | None,
+        column(
+            "the result at the last budget of the sweep",
+            "metric",
+            since=3,
+            bounds=ANY,
+            measure=True,
+            cost=CostShown("last of the sweep", "record"),
+        ),
+    ] = None
+    overthinking: Annotated[
+        float | None,
+        column(
+            "how much worse the last of the sweep is than its best",
+            "metric",
+            since=3,
+            bounds=(0.0, 2 * FARTHEST),
+            cost=CostShown("overthinking", "record"),
+        ),
+    ] = None
     exact_density: Annotated[
         float | None,
         column(

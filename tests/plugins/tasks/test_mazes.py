@@ -85,7 +85,7 @@ def test_the_official_sides(size: int, side: int):
     """Inputs (mazes, 3, side, side) in float32 and targets (mazes, side, side) in int64, as sizes and shapes say."""
     task = Mazes(size=size, examples=4, test_examples=2, validation=0.25)
     assert task.shapes() == Shapes((3, side, side), 2)
-    assert task.sizes() == Sizes(3, 1, 2)
+    assert task.sizes() == Sizes(3, 1, 2, 1)
     for split, count in zip(splits(task), (3, 1, 2), strict=True):
         assert (split.inputs.shape, split.inputs.dtype) == ((count, 3, side, side), torch.float32)
         assert (split.targets.shape, split.targets.dtype) == ((count, side, side), torch.int64)
@@ -94,7 +94,7 @@ def test_the_official_sides(size: int, side: int):
 def test_the_official_numbers():
     """50,000 mazes to train and validate; to test 10,000 up to size 17 and 1,000 above, unless a number is given."""
     counts = {size: Mazes(size=size).sizes() for size in (9, 17, 19, 59)}
-    small, large = Sizes(40_000, 10_000, 10_000), Sizes(40_000, 10_000, 1_000)
+    small, large = Sizes(40_000, 10_000, 10_000, 2_000), Sizes(40_000, 10_000, 1_000, 200)
     assert counts == {9: small, 17: small, 19: large, 59: large}
     assert Mazes(size=59, test_examples=7).sizes().test == 7
 
@@ -311,6 +311,21 @@ def test_the_official_files_are_read_as_they_are(tmp_path: Path):
         assert (split.inputs.dtype, split.targets.dtype) == (torch.float32, torch.int64)
         found |= {one.numpy().tobytes(): two.tolist() for one, two in zip(split.inputs, split.targets, strict=True)}
     assert found == {inputs[at].astype(np.float32).tobytes(): solutions[at].tolist() for at in range(10)}
+
+
+def test_mazes_to_choose_on_are_others(tmp_path: Path):
+    """Generated: none of the other splits. Of official files: those after the test mazes, if any are left there."""
+    task = Mazes(size=5, examples=60, test_examples=30, choosing_examples=40)
+    pictures = [inputs.numpy().tobytes() for split in (*splits(task), task.choosing()) for inputs in split.inputs]
+    assert len(pictures) == len(set(pictures)) == 130
+    assert torch.equal(task.choosing().targets, Mazes(**vars(task)).choosing().targets)
+    assert torch.equal(task.test().inputs, Mazes(size=5, examples=60, test_examples=30).test().inputs)
+    inputs, _ = save(tmp_path, "test", 13, 6, 32)
+    official = Mazes(size=13, test_examples=3, choosing_examples=2, folder=str(tmp_path))
+    assert official.choosing().inputs.tolist() == inputs[3:5].tolist()
+    with pytest.raises(TicketbenchError, match=r"has shape \(6, 3, 32, 32\).*need \(7, 3, 32, 32\)"):
+        Mazes(size=13, test_examples=3, choosing_examples=4, folder=str(tmp_path)).choosing()
+    assert Mazes(size=13, folder=str(tmp_path)).sizes().to_choose_on == 0
 
 
 def test_each_size_has_folders_of_its_own(tmp_path: Path):

@@ -44,7 +44,7 @@ def test_the_tensors_have_the_promised_layout():
     """Inputs (examples, 1, L) of ±½ in float32, targets (examples, L) in int64, as sizes and shapes say."""
     task = PrefixSums(length=10, examples=50, test_examples=30, validation=0.25)
     assert task.shapes() == Shapes((1, 10), 2)
-    assert task.sizes() == Sizes(38, 12, 30)  # 12.5 examples to validate are 12
+    assert task.sizes() == Sizes(38, 12, 30, 6)  # 12.5 examples to validate are 12
     for split, count in zip(splits(task), (38, 12, 30), strict=True):
         assert (split.inputs.shape, split.inputs.dtype) == ((count, 1, 10), torch.float32)
         assert (split.targets.shape, split.targets.dtype) == ((count, 10), torch.int64)
@@ -71,6 +71,24 @@ def test_more_strings_than_there_are_is_refused():
     """17 of 16."""
     with pytest.raises(ValueError, match="17 distinct strings of 4 bits do not exist"):
         PrefixSums(length=4, examples=12, test_examples=5)
+    with pytest.raises(ValueError, match="17 distinct strings of 4 bits do not exist"):
+        PrefixSums(length=4, examples=10, test_examples=5, choosing_examples=2)
+
+
+@pytest.mark.parametrize("length", [9, 40, 64])
+def test_strings_to_choose_on_are_others(length: int):
+    """None of training, validation or test; the same every time; and these are the same with more of them, or fewer."""
+    few, many = (PrefixSums(length=length, examples=100, test_examples=50, choosing_examples=n) for n in (0, 300))
+    assert (
+        [len(task.choosing()) for task in (few, many)] == [task.sizes().choosing for task in (few, many)] == [10, 300]
+    )
+    assert strings(many.choosing())[:10] == strings(few.choosing())
+    assert strings(many.choosing()) == strings(PrefixSums(**vars(many)).choosing())
+    assert [strings(split) for split in splits(many)] == [strings(split) for split in splits(few)]
+    others = {text for split in splits(many) for text in strings(split)}
+    assert len({*strings(many.choosing())}) == 300
+    assert not others & {*strings(many.choosing())}
+    assert PrefixSums(length=4, examples=10, test_examples=6).sizes().to_choose_on == 0
 
 
 def test_bits_are_fair():
