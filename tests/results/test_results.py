@@ -36,13 +36,15 @@ def test_every_planned_cell_has_a_place(tmp_path, path, plugins):
     assert [one.environment for one in results.environments] == ["e1"]
 
 
-def test_seeds_and_rows_that_the_suite_does_not_list_are_kept(tmp_path, path, plugins):
-    """What `--seeds` and `--method` added stands beside the rest."""
+def test_rows_that_the_suite_does_not_list_are_kept_and_seeds_where_they_are_asked_for(tmp_path, path, plugins):
+    """What `--method` added stands beside the rest; what `--seeds` added counts for who asks for as many."""
     store = fill(tmp_path / "s", path, plugins, selection=Selection(seeds=3, methods=("dense", "snip")))
     results = gather_results(store, read_suite(path), "smoke", plugins)
     counted = {row: [entry.seed for entry in results.select(Where(), row)] for row in results.rows()}
-    assert counted == {"dense": [0, 1, 2], "magnitude": [0, 1], "snip": [0, 1, 2]}
-    assert dict(results.counts()) == {"ok": 6, "missing": 2}
+    assert counted == {"dense": [0, 1], "magnitude": [0, 1], "snip": [0, 1]}
+    assert results.notes == ["left out: 2 cells of seeds that the tier does not have; --seeds counts them"]
+    more = gather_results(store, read_suite(path), "smoke", plugins, seeds=3)
+    assert dict(more.counts()) == {"ok": 6, "missing": 3}
 
 
 def test_a_cell_computed_twice_counts_once(tmp_path, path, plugins):

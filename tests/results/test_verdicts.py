@@ -12,8 +12,9 @@ from scipy import stats
 
 from ticketbench.report.build import describe_claim
 from ticketbench.results.results import CellResult, Results
+from ticketbench.results.standard import Sample, compare_all
 from ticketbench.results.stats import Interval, t_interval
-from ticketbench.results.verdicts import ClaimFinding, judge_claim, weigh
+from ticketbench.results.verdicts import ClaimFinding, claim_verdict, judge_claim
 from ticketbench.store.schema import CurvePoint
 from ticketbench.suite.paper import Claim
 from ticketbench.suite.suite import read_suite
@@ -75,69 +76,70 @@ def test_equal_values_have_no_width_and_one_value_no_bounds():
 
 
 WEIGHED = {
-    "higher, above": ("higher", 0.0, (0.1, 0.3), "supports"),
-    "higher, below": ("higher", 0.0, (-0.3, -0.1), "contradicts"),
-    "higher, across": ("higher", 0.0, (-0.1, 0.3), "cannot tell"),
-    "higher, from the bound on": ("higher", 0.0, (0.0, 0.3), "cannot tell"),
-    "lower, below": ("lower", 0.0, (-0.3, -0.1), "supports"),
-    "lower, above": ("lower", 0.0, (0.1, 0.3), "contradicts"),
-    "at least, from the bound on": ("at_least", 0.5, (0.5, 0.7), "supports"),
-    "at least, below": ("at_least", 0.5, (0.1, 0.4), "contradicts"),
-    "at least, across": ("at_least", 0.5, (0.4, 0.6), "cannot tell"),
-    "at most, up to the bound": ("at_most", 0.5, (0.3, 0.5), "supports"),
-    "at most, above": ("at_most", 0.5, (0.6, 0.7), "contradicts"),
+    "higher, above": ("higher", [0.1, 0.3], "supports"),
+    "higher, below": ("higher", [-0.3, -0.1], "contradicts"),
+    "higher, across": ("higher", [-0.1, 0.3], "cannot tell"),
+    "lower, below": ("lower", [-0.3, -0.1], "supports"),
+    "lower, above": ("lower", [0.1, 0.3], "contradicts"),
+    "at least, above": ("at_least", [0.1, 0.3], "supports"),
+    "at most, above": ("at_most", [0.1, 0.3], "contradicts"),
+    "higher, no matter": ("higher", [-0.001, 0.001], "as good"),
 }
 
 
-@pytest.mark.parametrize(("expect", "value", "sides", "verdict"), WEIGHED.values(), ids=WEIGHED)
-def test_a_verdict_needs_the_whole_interval_on_one_side(expect, value, sides, verdict):
-    """Strictly for higher and lower, the bound included for at least and at most."""
-    bound = {"value": value} if expect.startswith("at") else {"than": {"row": "b"}}
+@pytest.mark.parametrize(("expect", "sides", "verdict"), WEIGHED.values(), ids=WEIGHED)
+def test_a_verdict_is_the_side_that_is_shown(expect, sides, verdict):
+    """Six seeds around the middle of two sides, less the bound; within a margin of a hundredth both are as good."""
+    bound = {"value": 0.5} if expect.startswith("at") else {"than": {"row": "b"}}
     claim = Claim(text="t", source="s", expect=expect, **bound)
-    assert weigh(Interval(sum(sides) / 2, *sides), claim) == verdict
+    middle, half = sum(sides) / 2, (sides[1] - sides[0]) / 2
+    sample = Sample(tuple(middle + half * part for part in (-1, 1, -0.8, 0.8, -0.9, 0.9)), tuple(range(6)), True, 0.01)
+    (found,) = compare_all([sample])
+    assert claim_verdict(claim, found) == verdict
 
 
 # -- pairs ---------------------------------------------------------------------------------------------------
 
 
 def test_seeds_are_paired(judged):
-    """Differences of 0.1, 0.2, 0.3 over values that vary far more: 0.2 ± 0.2484; less spread tells."""
+    """Differences of 0.1, 0.2, 0.3 over values that vary far more: 0.2 ± 0.2484; with five seeds they tell."""
     (finding,) = judged(cells([0.2, 0.6, 1.0], [0.1, 0.4, 0.7]))
-    assert (finding.verdict, finding.seeds) == ("cannot tell", 3)
+    assert (finding.verdict, finding.seeds, finding.reason) == ("cannot tell", 3, "3 seeds; it takes 5")
     assert finding.interval.high == pytest.approx(0.2 + 0.24841377)
-    (finding,) = judged(cells([0.2, 0.5, 0.81], [0.1, 0.4, 0.7]))
-    assert finding.verdict == "supports"
-    (finding,) = judged(cells([0.2, 0.5, 0.81], [0.1, 0.4, 0.7]), expect="lower")
+    more = cells([0.2, 0.5, 0.81, 0.62, 0.41], [0.1, 0.4, 0.7, 0.5, 0.3])
+    (finding,) = judged(more)
+    assert (finding.verdict, finding.reason) == ("supports", "")
+    (finding,) = judged(more, expect="lower")
     assert finding.verdict == "contradicts"
 
 
 def test_cells_are_judged_setting_by_setting(judged):
     """Two densities of a row make two findings, each against the dense row, whose density is always 1."""
-    others = [entry("a", seed, 0.3 + seed / 100, density=0.5) for seed in range(3)]
-    found = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others])
+    others = [entry("a", seed, 0.3 + seed / 100, density=0.5) for seed in range(5)]
+    found = judged([*cells([0.8, 0.81, 0.83, 0.79, 0.82], [0.5] * 5), *others])
     verdicts = {dict(finding.setting)["density"]: finding.verdict for finding in found}
     assert verdicts == {0.9: "supports", 0.5: "contradicts"}
-    (only,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], density=0.9)
+    (only,) = judged([*cells([0.8, 0.81, 0.83, 0.79, 0.82], [0.5] * 5), *others], density=0.9)
     assert only.verdict == "supports"
 
 
 def test_rows_at_different_densities_are_not_compared(judged):
     """Both are pruned: a partner has the same density."""
-    others = [entry("b", seed, 0.3, density=0.5) for seed in range(3)]
-    (finding,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], than={"row": "b"})
+    others = [entry("b", seed, 0.3, density=0.5) for seed in range(5)]
+    (finding,) = judged([*cells([0.8, 0.81, 0.83, 0.79, 0.82], [0.5] * 5), *others], than={"row": "b"})
     assert (finding.verdict, finding.reason) == ("cannot tell", "tier smoke has no cells of b to compare with")
-    (finding,) = judged([*cells([0.8, 0.81, 0.83], [0.5, 0.5, 0.5]), *others], than={"row": "b", "density": 0.5})
+    (finding,) = judged([*cells([0.8, 0.81, 0.83, 0.79, 0.82], [0.5] * 5), *others], than={"row": "b", "density": 0.5})
     assert finding.verdict == "supports"
 
 
 def test_the_other_side_may_be_another_model_option(judged):
     """The partner shares every other option; where that leaves two, the claim is too wide."""
-    plain = [entry("dense", seed, 0.5 + seed / 100, density=1.0, width=8) for seed in range(3)]
-    without = [entry("dense", seed, 0.3, density=1.0, width=8, recall=False) for seed in range(3)]
-    wider = [entry("dense", seed, 0.9, density=1.0, width=9, recall=False) for seed in range(3)]
+    plain = [entry("dense", seed, 0.5 + seed / 100, density=1.0, width=8) for seed in range(5)]
+    without = [entry("dense", seed, 0.3, density=1.0, width=8, recall=False) for seed in range(5)]
+    wider = [entry("dense", seed, 0.9, density=1.0, width=9, recall=False) for seed in range(5)]
     parts = {"row": "dense", "model": {"recall": True}, "than": {"model": {"recall": False}}}
     (finding,) = judged([*plain, *without, *wider], **parts)
-    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.21)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.22)
     parts["than"] = {"model": {"name": "net", "recall": False}}
     (finding,) = judged([*plain, *without, *wider], **parts)
     assert finding.verdict == "cannot tell"
@@ -146,21 +148,23 @@ def test_the_other_side_may_be_another_model_option(judged):
 
 def test_the_other_side_may_be_another_point_of_the_same_curve(judged):
     """Accuracy at 20 iterations against that at 5, in the same cell."""
-    fallen = [entry("a", seed, 0.9, last=0.2 + seed / 100) for seed in range(3)]
+    fallen = [entry("a", seed, 0.9, last=0.2 + seed / 100) for seed in range(5)]
     (finding,) = judged(fallen, measure="value", x=20.0, than={"x": 5.0}, expect="lower")
-    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.69)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.68)
 
 
 def test_a_claim_about_one_number(judged):
     """No other side: the number itself against a bound."""
-    (finding,) = judged(cells([0.95, 0.96, 0.955], [0.1] * 3), than=None, expect="at_least", value=0.94)
-    assert (finding.verdict, finding.seeds) == ("supports", 3)
+    (finding,) = judged(cells([0.95, 0.96, 0.955, 0.957, 0.953], [0.1] * 5), than=None, expect="at_least", value=0.94)
+    assert (finding.verdict, finding.seeds) == ("supports", 5)
 
 
 def test_that_all_seeds_agree_to_the_last_bit_is_said(judged):
-    """An interval without width is no certainty."""
-    (finding,) = judged(cells([0.75] * 3, [0.5] * 3))
+    """An interval without width is no certainty: its p is that of exact sign flips, 2/2⁶, and of five seeds 2/2⁵."""
+    (finding,) = judged(cells([0.75] * 6, [0.5] * 6))
     assert finding.verdict == "supports"
+    (few,) = judged(cells([0.75] * 5, [0.5] * 5))
+    assert few.verdict == "cannot tell"
     assert finding.reason == "every seed gives the same, which leaves no interval"
 
 
@@ -178,7 +182,7 @@ def over_densities(**other):
     """IMP judged at 1, 0.5120 and 0.06872, and random drawn at 0.069 alone."""
     return [
         cell
-        for seed in range(3)
+        for seed in range(5)
         for cell in (
             pruned("a", seed, {1.0: 0.98, 0.512: 0.97 + seed / 1000, 0.06872: 0.95}, density=0.06872),
             pruned("b", seed, {0.069: 0.80 + seed / 100}, density=0.069),
@@ -191,21 +195,21 @@ def test_rows_are_compared_at_one_density(judged):
     """A point of the one's curve against a cell of the other, 0.4 % apart."""
     parts = {"measure": "value", "x": 0.069, "initializer": "glorot", "than": {"row": "b", "density": 0.069}}
     (finding,) = judged(over_densities(), **parts)
-    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.14)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", 0.13)
 
 
 def test_a_density_is_compared_with_the_densest(judged):
     """The same cell's own start."""
     parts = {"measure": "value", "x": 0.512, "than": {"x": 1.0}, "expect": "lower", "initializer": "glorot"}
     (finding,) = judged(over_densities(), **parts)
-    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.009)
+    assert (finding.verdict, round(finding.interval.mean, 6)) == ("supports", -0.008)
 
 
 def test_initializers_are_compared_by_how_far_they_hold(judged):
-    """Within two points down to half the weights, against not at all."""
+    """Within two points down to half the weights, against not at all; five equal differences show nothing."""
     parts = {"measure": "holds_to", "level": 0.02, "expect": "lower", "than": {"initializer": "he"}}
     (finding,) = judged(over_densities(), initializer="glorot", **parts)
-    assert (finding.verdict, finding.interval.mean) == ("supports", 0.512 - 1.0)
+    assert (finding.verdict, finding.interval.mean) == ("cannot tell", 0.512 - 1.0)
 
 
 def test_a_probe_that_did_not_look_is_named(judged):
@@ -217,20 +221,12 @@ def test_a_probe_that_did_not_look_is_named(judged):
 # -- why we cannot tell --------------------------------------------------------------------------------------
 
 REASONS = {
-    "two seeds": (cells([0.9, 0.8], [0.1, 0.2]), {}, "2 common seeds; at least 3 are needed"),
     "no common seeds": (
         [entry("a", 0), entry("dense", 1, density=1.0)],
         {},
         "tier smoke has no cells of dense to compare with",
     ),
-    "a missing cell among many": (cells([0.9, 0.8, 0.85, 0.9, None], [0.1] * 5), {}, "a: missing (seed 4)"),
-    "a missing cell of the other side": (cells([0.9] * 4, [0.1, None, 0.1, None]), {}, "dense: missing (seed 1, 3)"),
-    "a failed cell": ([*cells([0.9] * 3, [0.1] * 4), entry("a", 3, status="failed")], {}, "a: failed (seed 3)"),
-    "a level that is not reached": (
-        cells([0.9, 0.9, 0.1], [0.8] * 3),
-        {"measure": "x_to", "level": 0.7},
-        "a: never reaches 0.7 (seed 2)",
-    ),
+    "all cells of the other side missing": (cells([0.9] * 2, [None] * 2), {}, "dense: missing (seed 0, 1)"),
     "a point that is not judged": (
         cells([0.9] * 3, [0.8] * 3),
         {"measure": "value", "x": 7.0},
@@ -248,14 +244,44 @@ REASONS = {
 
 @pytest.mark.parametrize(("entries", "parts", "reason"), REASONS.values(), ids=REASONS)
 def test_why_we_cannot_tell(judged, entries, parts, reason):
-    """Nothing is averaged over the cells that happen to exist."""
+    """The reason names the cells, and there is no number."""
     (finding,) = judged(entries, **parts)
     assert (finding.verdict, finding.reason, finding.interval) == ("cannot tell", reason, None)
 
 
+@pytest.mark.parametrize(
+    ("entries", "left_out"),
+    [
+        (cells([0.9, 0.8, 0.85, 0.9, 0.87, None], [0.1] * 6), "a: missing (seed 5)"),
+        (cells([0.9, 0.8, 0.85, 0.9, 0.87, 0.9], [0.1] * 5 + [None]), "dense: missing (seed 5)"),
+        ([*cells([0.9, 0.8, 0.85, 0.9, 0.87], [0.1] * 6), entry("a", 5, status="failed")], "a: failed (seed 5)"),
+    ],
+)
+def test_a_claim_is_judged_on_the_seeds_that_are_whole(judged, entries, left_out):
+    """Five of six, and the finding says which and why."""
+    (finding,) = judged(entries)
+    assert (finding.verdict, finding.seeds) == ("supports", 5)
+    assert finding.reason == f"on seed 0, 1, 2, 3, 4 alone, since {left_out}"
+
+
+def test_what_never_reaches_a_level_is_later_than_what_does(judged):
+    """Levels reached at 5 of the iterations 5 and 20; never counts as 35, a step beyond the last: 30 more than 5."""
+    (finding,) = judged(cells([0.1] * 6, [0.8] * 6), measure="x_to", level=0.7, expect="lower")
+    assert (finding.interval.mean, finding.verdict) == (30.0, "contradicts")
+    assert "a: never reaches 0.7, which counts as later than all (seed 0, 1, 2, 3, 4, 5)" in finding.reason
+
+
+def test_a_run_that_diverged_counts_as_the_worst(judged):
+    """Without bounds the worst that any run came to, 0.8: five times 0.1 above it, and once not."""
+    runs = [*cells([0.9] * 5, [0.8] * 6), replace(entry("a", 5), record=entry("a", 5, status="diverged").record)]
+    (finding,) = judged(runs)
+    assert finding.interval.mean == pytest.approx(5 * 0.1 / 6)
+    assert finding.reason.startswith("a: diverged, which counts as the worst (seed 5)")
+
+
 def test_a_run_that_diverged_reaches_nothing(judged):
     """Of convergence it is evidence: 0, 0, 0, 1 of four runs against four that do."""
-    diverged = [entry("a", seed, status="diverged") for seed in range(3)]
+    diverged = [entry("a", seed, status="diverged") for seed in range(5)]
     dense = [entry("dense", seed, 0.9, density=1.0) for seed in range(4)]
     (finding,) = judged([*diverged, entry("a", 3, 0.9), *dense], measure="reaches", level=0.8, expect="lower")
     assert finding.interval.mean == -0.75
@@ -290,22 +316,24 @@ def test_settings_that_were_not_computed_share_a_line(tiny_suite):
 
 
 def test_ratios_are_compared_seed_by_seed(judged):
-    """Of 2, 4 and 8 to 1: a geometric mean of 4, and exp(log 4 ± 4.303·log 2/√3); the difference cannot tell."""
+    """Of 2, 4 and 8 to 1: a geometric mean of 4, and exp(log 4 ± 4.303·log 2/√3); three seeds show nothing."""
     two, one = [2.0, 4.0, 8.0], [1.0, 1.0, 1.0]
     (found,) = judged(cells(two, one), compare="ratio")
     half = 4.30265 * math.log(2) / 3**0.5
     expected = (4.0, math.exp(math.log(4) - half), math.exp(math.log(4) + half))
     assert (found.interval.mean, found.interval.low, found.interval.high) == pytest.approx(expected, rel=1e-5)
     assert found.verdict == "cannot tell"
-    assert found.reason == "the interval holds 1"
-    (clear,) = judged(cells([20.0, 30.0, 25.0], one), compare="ratio")
+    assert found.reason == "3 seeds; it takes 5"
+    more = cells([20.0, 30.0, 25.0, 22.0, 28.0], [1.0] * 5)
+    (clear,) = judged(more, compare="ratio")
     assert clear.verdict == "supports"
-    (bounded,) = judged(cells([20.0, 30.0, 25.0], one), compare="ratio", expect="at_most", value=1.0)
+    (bounded,) = judged(more, compare="ratio", expect="at_most", value=2.0)
     assert bounded.verdict == "contradicts"
+    assert bounded.interval.mean == pytest.approx(clear.interval.mean)
 
 
 def test_what_is_not_above_zero_has_no_ratio(judged):
     """It is a gap with its numbers, and no number."""
     (found,) = judged(cells([1.0, 0.0, 2.0], [1.0, 1.0, 1.0]), compare="ratio")
     assert found.verdict == "cannot tell"
-    assert found.reason == "a: no ratio of 0 to 1 (seed 1)"
+    assert found.reason.startswith("on seed 0, 2 alone, since a: no ratio of 0 to 1 (seed 1)")

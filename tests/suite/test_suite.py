@@ -60,8 +60,8 @@ def test_the_large_tiers_are_tf32_on_a_gpu_and_others_fp32(plugins: Plugins):
 
 
 KEYS = (
-    "Valid: claims, figures, headline, headlines, methods, metrics, name, recipes, reference, schema, scorers_run_as, "
-    "targets, tiers, title, version."
+    "Valid: against, claims, figures, headline, headlines, methods, metrics, name, questions, recipes, reference, "
+    "schema, scorers_run_as, targets, tiers, title, version."
 )
 
 WRONG = {
@@ -69,17 +69,28 @@ WRONG = {
     "unknown key of the headline": (
         'at = "last"',
         'att = "last"',
-        "unknown key 'headline.att'. Did you mean 'at'? Valid: at, higher_is_better, metric.",
+        "unknown key 'headline.att'. Did you mean 'at'? Valid: at, higher_is_better, margin, metric.",
     ),
     "unknown key of a row": (
         'dense = { method = "dense" }',
         'dense = { method = "dense", scores = "snip" }',
-        "unknown key 'methods.dense.scores'. Did you mean 'scorer'? Valid: method, scorer.",
+        "unknown key 'methods.dense.scores'. Did you mean 'scorer'? Valid: expects, method, scorer.",
     ),
     "unknown key of a tier": (
         "timeout = 60",
         "timeout = 60\nseed = 3",
-        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, precision, seeds, timeout.",
+        "unknown key 'tiers.smoke.seed'. Did you mean 'seeds'? Valid: about, blocks, expects, precision, seeds, "
+        "timeout.",
+    ),
+    "a seed twice": (
+        "seeds = [0, 1]",
+        "seeds = [0, 1, 0]",
+        "'tiers.smoke.seeds': 0 stands more than once: each seed is one run. Give others",
+    ),
+    "something else to expect": (
+        "timeout = 60",
+        'timeout = 60\nexpects = ["failed"]',
+        "'tiers.smoke.expects (number 1)' must be 'collapsed' or 'diverged' (it is 'failed')",
     ),
     "a precision that does not exist": (
         "timeout = 60",
@@ -156,7 +167,7 @@ WRONG = {
     "a text for a row": (
         'dense = { method = "dense" }',
         'dense = "dense"',
-        "'methods.dense' must be a table (it is 'dense'). Its keys: method, scorer.",
+        "'methods.dense' must be a table (it is 'dense'). Its keys: expects, method, scorer.",
     ),
     "a negative seed": (
         "seeds = [0, 1]",
@@ -187,12 +198,12 @@ WRONG = {
     "a point that no sweep has": (
         'at = "last"',
         'at = "first"',
-        "'headline.at': 'first' is no point of a sweep: give 'best', 'last' or a budget, a whole number",
+        "'headline.at': 'first' is no point of a sweep: give 'validated', 'best', 'last' or a budget, a whole number",
     ),
     "a truth as a point of a sweep": (
         'at = "last"',
         "at = true",
-        "'headline.at': true is no point of a sweep: give 'best', 'last' or a budget, a whole number",
+        "'headline.at': true is no point of a sweep: give 'validated', 'best', 'last' or a budget, a whole number",
     ),
     "a table for a text": (
         'title = "A tiny suite for tests"',
@@ -290,7 +301,7 @@ def test_a_suite_is_found_by_name_or_by_path(tiny_suite, plugins: Plugins):
     """An unknown name gets the nearest."""
     assert find_suite("drn", plugins).name == "drn"
     assert find_suite(str(tiny_suite()), plugins).name == "tiny"
-    with pytest.raises(UnknownNameError, match=r"^unknown suite 'drm' in --suite\. Did you mean 'drn'\?"):
+    with pytest.raises(UnknownNameError, match=r"^unknown suite 'drm'\. Did you mean 'drn'\?"):
         find_suite("drm", plugins)
 
 

@@ -45,6 +45,8 @@ class ChosenRecords:
     """Records of questions that another record answers."""
     left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(precision, kind of device) -> records of the tier at other settings."""
+    further: int = 0
+    """Records of seeds that are not asked for: whoever adds seeds until something shows must not count them."""
 
     @property
     def planned(self) -> dict[str, CellRecord]:
@@ -63,7 +65,7 @@ def choose_records(
 ) -> ChosenRecords:
     """The records of a tier; by default of the setting that most of its cells have.
 
-    With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.
+    Only the tier's own seeds count, or with `seeds` as many as `run --seeds` computes.
     """
     table = store.read("cells")
     for name, value in (("suite", suite.name), ("suite_version", suite.version), ("tier", tier)):
@@ -78,13 +80,12 @@ def choose_records(
         raise StoreError(f"no cell at that precision and device. {suggest(f'{precision} on {device_class}', known)}")
     precision, device_class = fitting[0]
     plan = make_plan(suite, tier, plugins, Selection(seeds=seeds), device_class=device_class, precision=precision)
-    mine = [record for record in found if (record.precision, record.device_class) == fitting[0]]
-    if seeds is not None:
-        counted = {cell.seed for cell in plan.cells}
-        mine = [record for record in mine if record.seed in counted]
+    here = [record for record in found if (record.precision, record.device_class) == fitting[0]]
+    counted = {cell.seed for cell in plan.cells}
+    mine = [record for record in here if record.seed in counted]
     records, superseded = newest(mine, {cell.key for cell in plan.cells})
     others = {key: count for key, count in sorted(settings.items()) if key != fitting[0]}
-    return ChosenRecords(precision, device_class, plan.cells, records, superseded, others)
+    return ChosenRecords(precision, device_class, plan.cells, records, superseded, others, len(here) - len(mine))
 
 
 def newest(records: Iterable[CellRecord], planned: set[str]) -> tuple[dict[Identity, CellRecord], int]:

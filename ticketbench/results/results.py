@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,6 +129,19 @@ class Results:
         curves = (self.curve(entry, where) for entry in self.select(where, row))
         return next((curve.name for curve in curves if curve is not None), "")
 
+    def worst(self, metric: str, task: str, where: Where) -> float | None:
+        """The worst that a value of a metric can be: its bound, or the worst that a cell of the task came to."""
+        known = self.suite.metric(metric)
+        if known.bottom is not None:
+            return known.bottom
+        mine = [entry for entry in self.entries if entry.judged and entry.record.task == task]
+        if metric == self.suite.headline_of(task).metric:
+            found = [entry.record.headline for entry in mine]
+        else:
+            found = [value for entry in mine if (curve := self.curve(entry, where)) for value in curve.values]
+        sound = [value for value in found if value is not None and math.isfinite(value)]
+        return (min(sound) if known.higher_is_better else max(sound)) if sound else None
+
     def counts(self) -> Counter[str]:
         """How many cells have each status, missing ones among them."""
         return Counter(entry.status for entry in self.entries)
@@ -144,7 +158,7 @@ def gather_results(
 ) -> Results:
     """The results of a tier. By default the largest tier the store has, and the setting with the most cells.
 
-    With `seeds` as many of its seeds are expected as `run --seeds` computes, and no others count.
+    Only the tier's own seeds count, or with `seeds` as many as `run --seeds` computes.
     """
     tier = tier or largest_tier(store, suite)
     choice = choose_records(store, suite, tier, plugins, precision, device_class, seeds)
@@ -165,6 +179,8 @@ def gather_results(
     if seeds is not None:
         counted = sorted({cell.seed for cell in choice.cells})
         notes.append(f"only seeds {', '.join(map(str, counted))} of the tier count here")
+    elif choice.further:
+        notes.append(f"left out: {choice.further} cells of seeds that the tier does not have; --seeds counts them")
     if choice.superseded:
         notes.append(f"left out: {choice.superseded} cells that were computed again after code or recipe changed")
     foreign = sum(key in expected and record.key not in planned for key, record in choice.records.items())

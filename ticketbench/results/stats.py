@@ -1,19 +1,18 @@
-"""Statistics of comparisons between methods: intervals, exact paired tests, corrections, ranks.
+"""Statistics: intervals, exact paired tests, and the correction for several of them.
 
 Everything is blocked by seed: two methods are compared by the differences of cells that share a seed, and several
-numbers of one seed count as one block, since they share data order and initialization. A test with n blocks cannot
-give less than 2 / 2ⁿ: six seeds are the fewest that can show a difference at 5 %, before any correction.
+numbers of one seed count as one block, since they share data order and initialization. An exact test of n blocks cannot
+give less than 2 / 2ⁿ: six seeds are the fewest that can show a difference at 5 %, before any correction. What decides
+is the standard (`ticketbench.results.standard`), beside which the exact test stands.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
-from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,6 @@ BATCHES_DRAWN = math.ceil(DRAWS / SIGNS_AT_ONCE)
 SAME = 1e-9
 """Sums that differ by less than this, relative to the sum of all absolute differences, are equal."""
 
-Mark = Literal["better", "worse", "cannot tell"]
-Key = TypeVar("Key", bound=Hashable)
-
 
 @dataclass(frozen=True)
 class Interval:
@@ -45,13 +41,20 @@ class Interval:
 
 def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     """mean ± t((1+level)/2, n−1) · s / √n. Equal values give an interval without width, one value none at all."""
-    from scipy.special import stdtrit
-
     mean = statistics.fmean(values)
     if len(values) < 2 or len(set(values)) == 1:
         return Interval(mean, mean, mean) if len(values) > 1 else Interval(mean, -math.inf, math.inf)
-    half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * statistics.stdev(values) / math.sqrt(len(values))
+    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    half = quantile_of_t(len(values) - 1, (1 + level) / 2) * math.sqrt(variance / len(values))
     return Interval(mean, mean - half, mean + half)
+
+
+@lru_cache(maxsize=256)
+def quantile_of_t(freedom: int, share: float) -> float:
+    """The value of Student's t that lies above a share of its distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, share))
 
 
 def bootstrap_interval(values: Sequence[float], level: float = 0.95, draws: int = 10_000, seed: int = 0) -> Interval:
@@ -112,65 +115,3 @@ def holm(ps: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(ps) - place) * ps[at]))
         adjusted[at] = largest
     return adjusted
-
-
-def smallest_difference(differences: Sequence[float], alpha: float = ALPHA) -> float:
-    """The least mean difference that these blocks, with the scatter they show, could have told from none.
-
-    The differences are shifted as a whole until the test gives `alpha` or less; infinite where no shift can. With the
-    correction for m comparisons, `alpha` is at worst 0.05 / m.
-    """
-    if smallest_p(len(differences)) > alpha:
-        return math.inf
-    mean = statistics.fmean(differences)
-    residuals = [value - mean for value in differences]
-    low, high = 0.0, max(abs(value) for value in residuals)
-    if not high:
-        return 0.0
-    while sign_flip([value + high for value in residuals]) > alpha:
-        low, high = high, 2 * high
-    for _ in range(40):
-        middle = (low + high) / 2
-        told = sign_flip([value + middle for value in residuals]) <= alpha
-        low, high = (low, middle) if told else (middle, high)
-    return high
-
-
-def mark_of(differences: Sequence[float], p: float, higher_is_better: bool = True, alpha: float = ALPHA) -> Mark:
-    """What a corrected p says of a side's differences to the other."""
-    mean = statistics.fmean(differences) if differences else 0.0
-    if p > alpha or not mean:
-        return "cannot tell"
-    return "better" if (mean > 0) == higher_is_better else "worse"
-
-
-@dataclass(frozen=True)
-class RankRange:
-    """The ranks a method may have: it is no better than the first, and no worse than the last."""
-
-    first: int
-    last: int
-
-
-def rank_ranges(
-    values: Mapping[Key, Sequence[float]], higher_is_better: bool = True, alpha: float = ALPHA
-) -> dict[Key, RankRange]:
-    """Each method's range of ranks out of its values, one a seed, in the same order of seeds for all.
-
-    All pairs are tested and corrected together. A method ranks behind those that are better and before those that are
-    worse; methods that cannot be told apart share ranks.
-    """
-    lengths = {len(each) for each in values.values()}
-    if len(lengths) > 1:
-        raise ValueError(f"methods of {sorted(lengths)} seeds cannot be ranked together")
-    pairs = list(combinations(values, 2))
-    apart = [[a - b for a, b in zip(values[one], values[other], strict=True)] for one, other in pairs]
-    corrected = holm([sign_flip(differences) for differences in apart])
-    ahead, behind = dict.fromkeys(values, 0), dict.fromkeys(values, 0)
-    for (one, other), differences, p in zip(pairs, apart, corrected, strict=True):
-        mark = mark_of(differences, p, higher_is_better, alpha)
-        if mark != "cannot tell":
-            winner, loser = (one, other) if mark == "better" else (other, one)
-            ahead[loser] += 1
-            behind[winner] += 1
-    return {name: RankRange(1 + ahead[name], len(values) - behind[name]) for name in values}

@@ -5,6 +5,7 @@ Values are in our units (an accuracy of 82.9 % is 0.829); `[metrics.NAME] percen
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +15,7 @@ from ticketbench.errors import suggest
 from ticketbench.suite.base import Name, TomlTable
 from ticketbench.suite.measures import MEASURES, known_measure
 from ticketbench.suite.tiers import TIERS
-from ticketbench.suite.where import FILTERED, Filter, Filters, Where
+from ticketbench.suite.where import Several, Where
 
 MeasureName = Annotated[str, AfterValidator(known_measure)]
 Levels = Annotated[tuple[float, ...], Field(strict=False)]
@@ -46,6 +47,26 @@ class Metric(TomlTable):
     percent: bool = False
     """Shown times 100."""
     higher_is_better: bool = True
+    bounds: PrintedPoint | None = None
+    """The least and the largest value that there can be. Default: 0 and 1 for what is shown as percent."""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Its bounds, as given or as those of a share."""
+        return self.bounds or ((0.0, 1.0) if self.percent else None)
+
+    @property
+    def most(self) -> float:
+        """The largest difference that two values can have."""
+        return self.span[1] - self.span[0] if self.span else math.inf
+
+    @property
+    def bottom(self) -> float | None:
+        """The worst value that there can be; None where there is none."""
+        if self.span is None:
+            return None
+        worst = self.span[0] if self.higher_is_better else self.span[1]
+        return worst if math.isfinite(worst) else None
 
 
 class Aspect(Where):
@@ -81,7 +102,7 @@ class Reference(TomlTable):
     points: Annotated[tuple[PrintedPoint, ...], Field(strict=False, min_length=1)]
 
 
-class Figure(Where):
+class Figure(Several):
     """A figure or a table of the paper."""
 
     name: Name
@@ -92,11 +113,6 @@ class Figure(Where):
     as far apart as a probe of one cell found them."""
     rows: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Default: all."""
-    tasks: Filters = ()
-    """Of this and the next three: cells of any of these, where `task` and so on names only one."""
-    models: Filters = ()
-    protocols: Filters = ()
-    initializers: Filters = ()
     at: Levels = ()
     """The table has a column for the value at each of these x."""
     levels: Levels = ()
@@ -122,16 +138,8 @@ class Figure(Where):
     comparable: Tiers = ("paper",)
     """The tiers in the paper's own setting: only there are its points drawn among ours."""
 
-    def allowed(self, axis: str) -> tuple[Filter, ...]:
-        """The filters of an axis: those of the singular and of the plural key."""
-        many: tuple[Filter, ...] = getattr(self, f"{axis}s")
-        return (*super().allowed(axis), *many)
-
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        for axis in FILTERED:
-            if getattr(self, axis) is not None and getattr(self, f"{axis}s"):
-                raise ValueError(f"give either `{axis}` or `{axis}s`")
         if self.y_range and self.y_range[0] >= self.y_range[1]:
             raise ValueError(f"y_range = [{self.y_range[0]:g}, {self.y_range[1]:g}] does not rise")
         if self.y_range and self.y_range[0] <= 0 and self.y_scale == "log":
@@ -163,6 +171,11 @@ class Claim(Aspect):
     """The paper's number, or its difference to the other side."""
     tiers: Tiers = ()
     """The tiers the claim can be judged in. Default: all."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether it only says which of two sides is higher, by their difference."""
+        return self.expect in ("higher", "lower") and self.compare == "difference"
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from ticketbench.errors import SuiteError, UnknownNameError, suggest
 from ticketbench.suite.base import Density, Name, TomlTable
 from ticketbench.suite.complaints import complaints, toml_text
 from ticketbench.suite.paper import Claim, Figure, Metric, Target, check_references
+from ticketbench.suite.questions import FEWEST_SEEDS, Question
 from ticketbench.suite.recipe import Recipe
 from ticketbench.suite.tiers import TierName
 
@@ -19,6 +21,8 @@ SUITE_SCHEMA = 1
 PrecisionName = Literal["fp32", "tf32", "bf16"]
 """What products of training and judging are computed in: float32, or fewer bits with sums in float32."""
 PRECISIONS: tuple[str, ...] = get_args(PrecisionName)
+VALIDATED = "validated"
+"""The point of a sweep that is chosen on validation examples."""
 
 
 class Entry(TomlTable):
@@ -43,17 +47,24 @@ EntryField = Annotated[Entry, BeforeValidator(as_entry)]
 Entries = Annotated[tuple[EntryField, ...], Field(min_length=1, strict=False)]
 
 
+Expected = Annotated[tuple[Literal["collapsed", "diverged"], ...], Field(strict=False)]
+
+
 class Row(TomlTable):
     """A row of the leaderboard: a method, and the scorer it ranks by if it needs one."""
 
     method: EntryField
     scorer: EntryField | None = None
+    expects: Expected = ()
+    """What may become of its cells beside "ok", as a finding of the suite."""
 
 
 def point_of_sweep(value: Any) -> Any:
     """Refuse what is no point of a budget sweep."""
-    if value not in ("best", "last") and (not isinstance(value, int) or isinstance(value, bool)):
-        raise ValueError(f"{toml_text(value)} is no point of a sweep: give 'best', 'last' or a budget, a whole number")
+    if value not in ("best", "validated", "last") and (not isinstance(value, int) or isinstance(value, bool)):
+        raise ValueError(
+            f"{toml_text(value)} is no point of a sweep: give 'validated', 'best', 'last' or a budget, a whole number"
+        )
     return value
 
 
@@ -61,9 +72,22 @@ class Headline(TomlTable):
     """The one number a cell is compared by."""
 
     metric: str
-    at: Annotated[Literal["best", "last"] | int, BeforeValidator(point_of_sweep)] = "last"
-    """Which point of a budget sweep counts: the best, the last, or the one at this budget."""
+    at: Annotated[Literal["best", "validated", "last"] | int, BeforeValidator(point_of_sweep)] = "last"
+    """Which point of a budget sweep counts: the one at the budget that is best on the choosing split ("validated"), the
+    best on the test split itself, the last, or the one at this budget."""
     higher_is_better: bool = True
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    """Differences smaller than this do not matter: within it two sides are as good as each other. 0: all matter."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the budget is chosen on the choosing split."""
+        return self.at == VALIDATED
+
+    def text(self) -> str:
+        """How it is read off a sweep, as keys of cells have it; empty for the last point, which chooses nothing."""
+        better = "higher" if self.higher_is_better else "lower"
+        return "" if self.at == "last" else f"{self.at} {self.metric}, {better} is better"
 
 
 class Block(TomlTable):
@@ -88,7 +112,17 @@ class Tier(TomlTable):
     """Seconds of wall-clock after which a cell is stopped."""
     precision: dict[Literal["cuda"], PrecisionName] = Field(default_factory=dict)
     """Kind of device -> the precision of its products there, where it is not fp32. A CPU computes in fp32."""
+    expects: Expected = ()
+    """What may become of its cells beside "ok", as a finding of the suite: a run that finds it has not gone wrong."""
     blocks: Annotated[tuple[Block, ...], Field(min_length=1, strict=False)]
+
+    @field_validator("seeds")
+    @classmethod
+    def _once_each(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        twice = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
+        if twice:
+            raise ValueError(f"{', '.join(map(str, twice))} stands more than once: each seed is one run. Give others")
+        return seeds
 
     def precision_on(self, device_class: str) -> str:
         """The precision that the tier asks for on a kind of device."""
@@ -115,6 +149,9 @@ class Suite(TomlTable):
     figures: Annotated[tuple[Figure, ...], Field(strict=False)] = ()
     claims: Annotated[tuple[Claim, ...], Field(strict=False)] = ()
     targets: Annotated[tuple[Target, ...], Field(strict=False)] = ()
+    against: Annotated[tuple[Name, ...], Field(strict=False, max_length=4)] = ()
+    """Rows that a board compares all others with. Default: the rows that are never pruned."""
+    questions: Annotated[tuple[Question, ...], Field(strict=False)] = ()
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -135,6 +172,29 @@ class Suite(TomlTable):
         return self
 
     @model_validator(mode="after")
+    def _questions(self) -> Self:
+        for row in self.against:
+            if row not in self.methods:
+                raise ValueError(f"against: no row [methods.{row}]. {suggest(row, self.methods)}")
+        for number, question in enumerate(self.questions, 1):
+            where = f"questions (number {number})"
+            if question.name in [other.name for other in self.questions[: number - 1]]:
+                raise ValueError(f"{where}: there are two questions '{question.name}'")
+            for row in (*question.rows, *([question.than.row] if question.than.row else [])):
+                if row not in self.methods:
+                    raise ValueError(f"{where}: no row [methods.{row}]. {suggest(row, self.methods)}")
+            for tier in question.tiers:
+                if tier not in self.tiers:
+                    raise ValueError(f"{where}: no tier '{tier}'. {suggest(tier, self.tiers)}")
+            for name, tier_asked in self.tiers.items():
+                if question.asked_in(name) and len(set(tier_asked.seeds)) < FEWEST_SEEDS:
+                    raise ValueError(
+                        f"{where}: tier '{name}' has {len(set(tier_asked.seeds))} seeds, which decide nothing. Give it "
+                        f"{FEWEST_SEEDS} or more, or name the tiers that question '{question.name}' is asked in"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _paper(self) -> Self:
         check_references(self.figures, self.claims, self.targets, self.methods, self.tiers)
         return self
@@ -143,9 +203,13 @@ class Suite(TomlTable):
         """The number that cells of a task, given by its name or as the store writes it, are compared by."""
         return self.headlines.get(task.partition(" ")[0], self.headline)
 
+    def headline_in(self, metric: str) -> Headline | None:
+        """A headline that is this metric."""
+        return next((one for one in (self.headline, *self.headlines.values()) if one.metric == metric), None)
+
     def metric(self, name: str) -> Metric:
         """How a metric is read and shown."""
-        headline = next((one for one in (self.headline, *self.headlines.values()) if one.metric == name), None)
+        headline = self.headline_in(name)
         plain = Metric(title=name, higher_is_better=headline.higher_is_better if headline else True)
         known = self.metrics.get(name, plain)
         return known if known.title else known.model_copy(update={"title": name})

@@ -9,3 +9,10 @@ TierName = Literal["smoke", "small", "hour", "paper", "wide"]
 setting. wide: what the paper or we ask beyond that, for days."""
 TIERS: tuple[TierName, ...] = get_args(TierName)
 """All of them in this order; a suite has some."""
+
+
+def caution(tier: str) -> str:
+    """What is to be said beside the numbers of a tier; nothing where they mean what they say."""
+    if tier != TIERS[0]:
+        return ""
+    return f"tier {tier} only shows that everything runs; its numbers mean nothing, as its networks are hardly trained"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from ticketbench.suite.base import Density, TomlTable
 
@@ -70,3 +70,25 @@ class Where(TomlTable):
         """Whether a choice of an axis counts."""
         wanted = self.allowed(axis)
         return not wanted or any(one.matches(choice) for one in wanted)
+
+
+class Several(Where):
+    """Which cells, where an axis may have any of several choices."""
+
+    tasks: Filters = ()
+    """Of this and the next three: cells of any of these, where `task` and so on names only one."""
+    models: Filters = ()
+    protocols: Filters = ()
+    initializers: Filters = ()
+
+    def allowed(self, axis: str) -> tuple[Filter, ...]:
+        """The filters of an axis: those of the singular and of the plural key."""
+        many: tuple[Filter, ...] = getattr(self, f"{axis}s")
+        return (*super().allowed(axis), *many)
+
+    @model_validator(mode="after")
+    def _one_key_an_axis(self) -> Self:
+        for axis in FILTERED:
+            if getattr(self, axis) is not None and getattr(self, f"{axis}s"):
+                raise ValueError(f"give either `{axis}` or `{axis}s`")
+        return self
