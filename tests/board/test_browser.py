@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
@@ -55,7 +56,7 @@ def root(tmp_path_factory) -> Path:
     for at, part in enumerate(parts):
         for one in part:
             one["key"] += f"-{at}"
-    pop = [*row("pop", 0.1, [0.4, 0.4], task="dots"), cell("pop", 0.1, 2, None, status="diverged", task="dots")]
+    pop = [*row("pop", 0.1, [0.4, 0.4], task="dots"), cell("pop", 0.1, 2, None, task="dots")]
     store(places(root), *parts, pop, row("whole", 1.0, [0.8, 0.9, 0.7], task="dots", points=SWEEP))
     hostile = row(HOSTILE, 0.1, [0.2, 0.2, 0.3], task="dots", method=HOSTILE, reason=HOSTILE)
     broken = cell("bad", 0.1, 0, None, task="dots", reason=HOSTILE, status="timeout")
@@ -78,13 +79,13 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, root):
-    """The page, freshly opened, wide and light; afterwards nothing was said and nothing was asked of anyone."""
+    """The page, freshly opened, wide and light; afterwards nothing was said, and only what pages share was read."""
     browser.size(1300, 1000)
     browser.open(root / "paper/smoke/index.html")
     browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")
     yield browser
     assert browser.console == []
-    assert browser.requests == []
+    assert {address.rpartition("/")[0] for address in browser.requests} == {(root / "assets").as_uri()}
     assert browser.proxy.seen == []
     assert browser.run("document.title") == "paper: paper, tier smoke"
 
@@ -179,14 +180,14 @@ def test_a_filtered_page_can_be_linked(page, root):
     page.click("#search")
     page.type("snap")
     page.wait("location.hash.includes('search=snap')")
-    page.click("#kind-ranks")
+    page.click("#kind-cost")
     said = fragment(page)
     assert said == {
         "table": "version 1, fp32 on cpu",
         "task": "lines",
         "method": "m-snap",
         "search": "snap",
-        "kind": "ranks",
+        "kind": "cost",
     }
     rows = column(page, MEAN)
     assert len(rows) == 2
@@ -209,18 +210,50 @@ def test_versions_never_stand_together(page):
 
 def test_charts_switch(page, root):
     """Each kind draws; the button that is pressed says so; the setting follows the filter; the files are there."""
-    for kind in ("density", "sweep", "cost", "ranks"):
+    for kind in ("density", "sweep", "cost"):
         page.click(f"#kind-{kind}")
         page.wait(f"document.querySelector('#kind-{kind}').ariaPressed === 'true'")
         page.wait("document.querySelectorAll('#chart svg path').length > 3")
-    assert "Ranges of ranks" in page.run("document.querySelector('#caption').textContent")
+    assert "Pareto front" in page.run("document.querySelector('#caption').textContent")
     page.choose("#by-charts", "lines, net")
     assert "lines, net" in page.run("document.querySelector('#caption').textContent")
     page.choose("#by-task", "dots")
     assert "dots, net" in page.run("document.querySelector('#caption').textContent")
     addresses = page.run("[...document.querySelectorAll('#caption a')].map((it) => it.getAttribute('href'))")
-    assert [address.rpartition(".")[2] for address in addresses] == ["svg", "png", "pdf"]
+    assert [address.rpartition(".")[2] for address in addresses] == ["svg"]
     assert all((root / "paper/smoke" / address).is_file() for address in addresses)
+
+
+def test_lines_have_their_names_at_their_ends(page, root):
+    """Beside the lines where the window is wide, none over another, a click singles one out; in a legend on a phone."""
+    page.click("#kind-density")
+    page.wait("[...document.querySelectorAll('#chart svg text')].some((it) => it.textContent === 'ours: snap')")
+    boxes = page.run(
+        "[...document.querySelectorAll('#chart svg text')].filter((it) => it.textContent.includes(': '))"
+        ".map((it) => it.getBoundingClientRect()).map((box) => [box.top, box.bottom, box.right])"
+    )
+    assert len(boxes) >= 3
+    ordered = sorted(boxes)
+    assert all(above[1] <= below[0] + 3 for above, below in itertools.pairwise(ordered))
+    frame = page.run("document.querySelector('#chart svg').getBoundingClientRect().right")
+    assert all(box[2] <= frame for box in boxes)
+    assert page.run("document.querySelectorAll('#chart svg .role-legend').length") == 0
+    faint = (
+        "[...document.querySelectorAll('#chart svg .mark-line path')].filter((it) => +it.getAttribute('opacity') < 1)"
+    )
+    assert page.run(f"{faint}.length") == 0
+    spot = page.run(
+        "(() => { const it = [...document.querySelectorAll('#chart svg text')].find((it) => it.textContent ==="
+        "'ours: snap'); it.scrollIntoView({block: 'center'}); const box = it.getBoundingClientRect();"
+        "return [box.x + box.width / 2, box.y + box.height / 2]; })()"
+    )
+    for kind in ("mousePressed", "mouseReleased"):
+        page.call("Input.dispatchMouseEvent", type=kind, x=spot[0], y=spot[1], button="left", clickCount=1)
+    page.wait(f"{faint}.length > 0")
+    page.size(400, 800)
+    page.open(root / "paper/smoke/index.html", "#kind=density")
+    page.run("document.querySelector('#charts').scrollIntoView()")
+    page.wait("document.querySelectorAll('#chart svg .role-legend').length > 0")
 
 
 def test_a_mean_leads_to_its_seeds(page):
@@ -247,10 +280,10 @@ def test_a_mean_leads_to_its_seeds(page):
 
 
 def test_incomplete_entries_stand_apart(page):
-    """The seed that diverged is named, and leads to its record; its row is not among the ranked."""
+    """The seed that failed is named, and leads to its record; its row is not among the ranked."""
     assert "pop" not in column(page, "row")
     shown = page.texts("#incomplete tbody tr:not(.dtrg-group)")
-    assert any("diverged: seed 2seed 0: 0.4, seed 1: 0.4" in line for line in shown)
+    assert any("failed: seed 2seed 0: 0.4, seed 1: 0.4" in line for line in shown)
     page.click("#incomplete tbody a")
     page.wait("document.querySelector('#record').open")
     assert "not ranked" in page.run("document.querySelector('#record').textContent")
@@ -296,6 +329,22 @@ def test_no_script_of_a_heading_runs(browser, tmp_path):
     assert browser.run("document.querySelectorAll('img, b').length") == 0
     assert browser.run("document.title") == "Leaderboards"
     assert (browser.console, browser.proxy.seen) == ([], [])
+
+
+def test_a_page_that_is_alone_says_what_it_lacks(browser, root, tmp_path):
+    """Copied without the shared files: which folder it lacks, and the first lines; with them neither is there."""
+    alone = tmp_path / "a" / "b" / "index.html"
+    alone.parent.mkdir(parents=True)
+    alone.write_bytes((root / "paper/smoke/index.html").read_bytes())
+    browser.open(alone)
+    shown = browser.run("document.body.innerText")
+    assert "they lie in ../../assets/" in shown
+    assert "dots, net\t0.2\t1" in shown
+    browser.open(root / "paper/smoke/index.html")
+    browser.wait("document.querySelectorAll('#entries tbody tr').length > 1")
+    assert browser.run("document.querySelectorAll('.unmade').length") == 0
+    browser.console.clear()
+    browser.requests.clear()
 
 
 def test_a_phone_in_the_dark(page, root):

@@ -24,6 +24,10 @@ def test_costs_of_a_unit_stand_together():
         ("device_memory", False),
         ("parameters", True),
         ("exact_density", False),
+        ("headline_x", False),
+        ("sweep_best", False),
+        ("sweep_last", False),
+        ("overthinking", False),
     ]
     said = {one.name: one.about.meaning for one in columns_of(CellRecord)}
     assert all(cost.meaning == said[cost.name] for cost in COSTS)

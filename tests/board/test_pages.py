@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from board_records import ENVIRONMENT, cell, places, row, store
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticketbench.board.assets import assets, table_library
 from ticketbench.board.build import build_boards
-from ticketbench.board.charts import MOST_CHARTED, pareto
+from ticketbench.board.charted import MOST_CHARTED
 from ticketbench.board.costs import COSTS
-from ticketbench.board.markdown import MARK, escaped
-from ticketbench.board.pages import preface, table_library
+from ticketbench.board.dots import by_rank, competing, pareto
+from ticketbench.board.markdown import MARK
+from ticketbench.board.pages import preface
 from ticketbench.board.suites import Suites
+from ticketbench.board.words import escaped
 from ticketbench.errors import StoreError
 
 HOSTILE = "<img src=x onerror=alert(1)>&<script>alert(2)</script>"
@@ -75,9 +80,9 @@ def test_a_second_build_changes_nothing(root):
     before = contents(root)
     assert {str(path.relative_to(root)) for path in changed} == set(before)
     assert {"README.md", "index.html", "paper/smoke/README.md", "paper/smoke/index.html"} < set(before)
-    charts = {name.rpartition(".")[0] for name in before if name.startswith("paper/smoke/charts/")}
-    assert all(re.fullmatch(r"paper/smoke/charts/[a-z0-9-]+", name) for name in charts)
-    assert {f"{name}.{kind}" for name in charts for kind in ("svg", "png", "pdf")} < set(before)
+    charts = [name for name in before if name.startswith("paper/smoke/charts/")]
+    assert charts
+    assert all(re.fullmatch(r"paper/smoke/charts/[a-z0-9-]+\.svg", name) for name in charts)
     assert build_boards(root, Suites())[1] == []
     assert contents(root) == before
 
@@ -111,7 +116,7 @@ def test_the_page_holds_every_seed(root):
     assert table["environments"] == [
         "ticketbench 0.1.0 (c0ffee), Python 3.12.1, torch 2.13.0, Linux, abacus, plugins fisher 2 (b)"
     ]
-    assert set(next(iter(table["charts"].values()))) == {"density", "sweep", "cost", "ranks"}
+    assert set(next(iter(table["charts"].values()))) == {"density", "sweep", "cost"}
 
 
 def test_the_page_says_what_each_cost_means(root):
@@ -132,11 +137,12 @@ def test_every_chart_has_its_files_and_no_other(root):
     build_boards(root, Suites())
     (table,) = data_of((folder / "index.html").read_text())["tables"]
     files = [chart["usermeta"]["file"] for kinds in table["charts"].values() for chart in kinds.values()]
-    assert sorted({path.stem for path in (folder / "charts").iterdir()}) == sorted(
-        name[len("charts/") :] for name in files
+    assert sorted(f"charts/{path.name}" for path in (folder / "charts").iterdir()) == sorted(
+        [*files, "charts/answer.svg"]
     )
     readme = (folder / "README.md").read_text()
-    assert all(f"]({name}.{kind})" in readme for name in files for kind in ("svg", "png", "pdf"))
+    assert readme.index("](charts/answer.svg)") < readme.index(f"]({files[0]})")
+    assert all(f"]({name})" in readme for name in files)
     (folder / "charts/mine.txt").write_text("mine")
     (folder / "charts/old-abcdef.png").write_bytes(b"old")
     assert [path.name for path in build_boards(root, Suites())[1]] == ["old-abcdef.png"]
@@ -215,7 +221,9 @@ def test_a_page_written_by_hand_is_not_written_over(root):
     assert path.read_text() == "# mine\n"
     path.rename(path.with_name("about.md"))
     build_boards(root, Suites())
-    assert path.read_text().startswith(f"{MARK}\n\n# paper, tier smoke\n\n# mine\n")
+    made = path.read_text()
+    assert made.startswith(f"{MARK}\n\n# paper, tier smoke\n\n")
+    assert "## About this board\n\n# mine\n" in made
 
 
 def test_a_board_writes_only_in_its_folder(root, tmp_path):
@@ -250,22 +258,75 @@ def test_the_front_is_the_cheapest_at_each_height():
 
 
 def test_charts_hold_so_many_lines(tmp_path):
-    """Of more rows the best are drawn, and all are in the table."""
+    """Of more rows those that others are compared with are drawn, dashed, and the best; all are in the table."""
     root = tmp_path / "boards"
-    store(places(root), *(row(f"r{at:02}", density, [at / 40, at / 40]) for at in range(30) for density in (0.1, 0.2)))
+    parts = [row(f"r{at:02}", density, [at / 40, at / 40]) for at in range(30) for density in (0.1, 0.2)]
+    store(places(root), *parts, row("whole", 1.0, [0.01, 0.01]))
     build_boards(root, Suites())
     (table,) = data_of((root / "paper/smoke/index.html").read_text())["tables"]
     (charts,) = table["charts"].values()
-    names = charts["density"]["layer"][0]["encoding"]["color"]["scale"]["domain"]
-    assert names == [f"r{at:02}" for at in range(29, 29 - MOST_CHARTED, -1)]
-    assert len(table["rows"]) == 60
+    names = charts["density"]["layer"][-1]["encoding"]["color"]["scale"]["domain"]
+    assert names == ["whole", *(f"r{at:02}" for at in range(29, 30 - MOST_CHARTED, -1))]
+    (points,) = charts["density"]["datasets"].values()
+    assert {one["series"] for one in points if one["known"]} == {"whole"}
+    assert charts["density"]["usermeta"]["left_out"] == "8 of 31 rows: those compared with, and the best"
+    assert [one["name"] for one in charts["density"]["layer"][1]["data"]["values"]] == names
+    assert len(table["rows"]) == 62
 
 
-def test_the_libraries_can_stand_in_a_page():
-    """Nothing in them ends or confuses a script element, and the table library is handed over."""
-    code, style = table_library()
+def test_ranks_are_drawn_where_they_differ():
+    """A place whose entries share one range says nothing."""
+
+    def standings(*ranks):
+        return SimpleNamespace(standings=[SimpleNamespace(ranks=one) for one in ranks])
+
+    same, apart = standings((1, 2), (1, 2)), standings((1, 1), (2, 2))
+    assert competing([same, apart, standings((1, 1))]) == [apart]
+    assert by_rank([same], {}) is None
+
+
+def test_what_pages_share_is_made_once_and_made_again(root, tmp_path):
+    """Pages name each file by the hash of what is in it; one that was changed is written again, an older one goes,
+    a link is refused."""
+    build_boards(root, Suites())
+    for name, asset in assets().items():
+        stem, _, ending = name.partition(".")
+        assert asset.name == f"{stem}.{hashlib.sha256(asset.content).hexdigest()[:12]}.{ending}"
+        assert (root / "assets" / asset.name).read_bytes() == asset.content
+    pages = {"index.html": "", "paper/smoke/index.html": "../../"}
+    for page, above in pages.items():
+        named = re.findall(r' (?:src|href)="([^"]*assets/[^"]*)"', (root / page).read_text())
+        assert len(named) >= 4
+        assert all(name.startswith(f"{above}assets/") for name in named)
+        assert all((root / page).parent.joinpath(name).is_file() for name in named)
+        assert not re.search(r"<script(?! src=| type=\"application/json\")", (root / page).read_text())
+        assert len((root / page).read_bytes()) < 50_000
+    first = root / "assets" / assets()["board.js"].name
+    first.write_text("stolen()")
+    (root / "assets/board.0123456789ab.js").write_text("of an older build")
+    (root / "assets/mine.txt").write_text("mine")
+    assert {path.name for path in build_boards(root, Suites())[1]} == {first.name, "board.0123456789ab.js"}
+    assert first.read_bytes() == assets()["board.js"].content
+    assert (root / "assets/mine.txt").is_file()
+    (root / "assets").rename(tmp_path / "elsewhere")
+    (root / "assets").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match="is a link"):
+        build_boards(root, Suites())
+
+
+def test_a_page_says_something_without_its_scripts(root):
+    """The first lines of the table as they stand on the page, and which folder has to be copied with it."""
+    build_boards(root, Suites())
+    page = (root / "paper/smoke/index.html").read_text()
+    shown = page[page.index('<section class="unmade"') : page.index('<section id="board"')]
+    assert "<td>dots, net</td><td>0.2</td>" in shown
+    assert "complete entries, 12 of 12" in shown
+    assert "they lie in ../../assets/, beside the boards" in page
+
+
+def test_the_table_library_is_handed_over():
+    """As a script that is no module; Markdown's pictures become links."""
+    code, _ = table_library()
     assert "window.DataTable=" in code
-    assert not re.search(r"<(/script|!--)", code, re.IGNORECASE)
-    assert "</style" not in style
     assert "export{" not in code
     assert str(preface("a <i>b</i> ![c](d.svg)")) == '<p>a &lt;i&gt;b&lt;/i&gt; <a href="d.svg">c</a></p>\n'

@@ -14,7 +14,7 @@ from ticketbench.board.submission import from_store, read_submissions
 from ticketbench.board.table import tables_of
 from ticketbench.board.words import choice_names, clean, family, file_name, spelled, trouble_text
 from ticketbench.errors import StoreError, SuiteError
-from ticketbench.results.stats import RankRange
+from ticketbench.results.standard import RankRange
 
 WHOLE = [0.9, 0.8, 0.9]
 
@@ -32,17 +32,15 @@ def test_a_row_is_a_mean_with_its_interval_and_differences(tmp_path):
     assert [one.line.row for one in place.standings] == ["whole", "x"]
     one = place.standings[1]
     assert (one.interval.mean, one.interval.high) == pytest.approx((0.6, 0.6 + 4.302653 * 0.1 / 3**0.5))
-    assert one.against["whole"].values == pytest.approx((-0.4, -0.2, -0.2))
-    assert (one.against["whole"].p, one.against["whole"].mark) == (0.25, "cannot tell")
+    assert one.against["whole"].differences == pytest.approx((-0.4, -0.2, -0.2))
+    assert (one.against["whole"].mark, one.stated) == ("cannot tell", set())
     assert one.ranks == RankRange(1, 2)
     assert made.comparisons == 1
-    assert "3 seeds give an exact test no p below 0.25" in made.notes[-1]
+    assert made.notes[-1] == "3 seeds decide nothing, however large a difference is: it takes 5"
     assert one.line.costs["draw_seconds"] == 1.0
 
 
-@pytest.mark.parametrize(
-    ("status", "value"), [("failed", None), ("timeout", None), ("diverged", math.nan), ("ok", math.inf)]
-)
+@pytest.mark.parametrize(("status", "value"), [("failed", None), ("timeout", None), ("ok", math.inf)])
 def test_an_incomplete_entry_is_shown_and_never_ranked(tmp_path, status, value):
     """One seed without a number: no mean over the others, a line of its own with the seed named."""
     broken = [*row("x", 0.1, [0.9, 0.9]), cell("x", 0.1, 2, value, status=status)]
@@ -51,6 +49,15 @@ def test_an_incomplete_entry_is_shown_and_never_ranked(tmp_path, status, value):
     assert place.standings[0].ranks == RankRange(1, 1)
     (line,) = place.incomplete
     assert line.troubles(place.seeds) == {2: "not a number" if status == "ok" else status}
+
+
+def test_a_cell_that_diverged_counts_as_the_worst(tmp_path):
+    """Without bounds that is the worst that any line has; the line is ranked, and its seed shown as it is."""
+    broken = [*row("x", 0.1, [0.9, 0.9]), cell("x", 0.1, 2, None, status="diverged")]
+    (place,) = table([submission(tmp_path / "a", broken, row("y", 0.1, WHOLE))]).places
+    found = {one.line.row: one for one in place.standings}
+    assert found["x"].values == (0.9, 0.9, 0.8)
+    assert found["x"].line.seeds[2].status == "diverged"
 
 
 def test_a_missing_seed_makes_an_entry_incomplete(tmp_path):

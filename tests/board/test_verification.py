@@ -28,13 +28,15 @@ from ticketbench.board.verification import (
     candidates,
     chance_together,
     doubtful,
-    judge,
     margin,
     open_bundle,
     pick_sample,
     planned_for,
     repeats,
+    weigh_found,
 )
+from ticketbench.plan.asked_rows import can_be_asked
+from ticketbench.plan.plan import Selection
 from ticketbench.store.environment import environment_of
 from ticketbench.store.schema import CellRecord
 from ticketbench.store.store import Store
@@ -117,13 +119,32 @@ def found_of(rows, change=lambda row: {}):
 def test_a_claim_that_comes_out_again_agrees(opened, tmp_path):
     """Every cell, with its numbers; the verdict comes back from its file and belongs to its bundle alone."""
     bundle, suite, rows, cells, here, _ = opened
-    verdict = judge(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu", salt="word")
+    verdict = weigh_found(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu", salt="word")
     assert (verdict.agrees, verdict.candidates, verdict.bundle) == (True, 4, bundle.manifest.hash)
     assert all(cell.same_code and cell.alike and cell.tolerance == 0.005 for cell in verdict.cells)
     write_verdict(bundle.folder, verdict)
     assert read_verdict(bundle.folder, read_bundle(bundle.folder).manifest) == verdict
     with pytest.raises(BundleError, match="Verify it again"):
         read_verdict(bundle.folder, bundle.manifest.model_copy(update={"hash": "0" * 64}))
+
+
+def test_a_row_with_options_is_verified_like_any_other(tmp_path, plugins):
+    """`--method 'magnitude[scope=erk]'` in a bundle: planned from its name, and ranked; what is none is not."""
+    rows = ("dense", "magnitude[scope=erk]")
+    folder = tiny_bundle(tmp_path, plugins, tiny_store(tmp_path, plugins, selection=Selection(methods=rows)))
+    bundle, suite, plan = open_bundle(folder, plugins, str(tmp_path / "tiny.toml"))
+    assert [method.row for method in bundle.manifest.methods] == [*rows]
+    among = candidates(bundle, suite, plan)
+    assert {row.row for row in among.values()} == {*rows}
+    sampled = pick_sample(bundle, among, 4)
+    cells = planned_for(sampled, plan)
+    assert [*cells] == [row.key for row in sampled]
+    verdict = weigh_found(bundle, suite, sampled, 4, cells, found_of(sampled), environment_of(plugins), "cpu")
+    assert verdict.agrees
+    write_verdict(bundle.folder, verdict)
+    assert read_verdict(bundle.folder, bundle.manifest) == verdict
+    foreign = ("magnitude[ scope=erk]", "magnitude[scope=3]", f"magnitude[scope={'[' * 90}]", "magnitud[scope=erk]")
+    assert [can_be_asked(suite, plugins, row) for row in (*rows, *foreign)] == [True, True, *[False] * 4]
 
 
 def test_each_way_to_disagree_is_said(opened):
@@ -135,7 +156,7 @@ def test_each_way_to_disagree_is_said(opened):
     }
     found = found_of(rows[:2], lambda row: changes[row.key])
     planned = {key: cell for key, cell in cells.items() if key != rows[3].key}
-    verdict = judge(bundle, suite, rows, 4, planned, found, here, "cpu")
+    verdict = weigh_found(bundle, suite, rows, 4, planned, found, here, "cpu")
     assert [cell.reason.partition(":")[0] for cell in verdict.cells] == [
         "the difference is larger than the tolerance",
         "it is failed here (it broke), ok in the bundle",
@@ -146,10 +167,10 @@ def test_each_way_to_disagree_is_said(opened):
     assert verdict.cells[0].difference == pytest.approx(-0.02)
     assert doubtful(verdict, planned) == [cells[rows[0].key]]
     assert [len(fleet.cells) for fleet in repeats(plan, doubtful(verdict, planned), "cpu")] == [2, 3]
-    elsewhere = judge(bundle, suite, rows[:1], 4, planned, found, replace(here, processor="another"), "cpu")
+    elsewhere = weigh_found(bundle, suite, rows[:1], 4, planned, found, replace(here, processor="another"), "cpu")
     assert (elsewhere.agrees, elsewhere.cells[0].alike, elsewhere.cells[0].tolerance) == (False, False, 0.005)
     assert elsewhere.cells[0].reason.endswith("tolerance, and torch, the processor or the accelerators changed since")
-    strict = judge(bundle, suite, rows[:1], 4, planned, found, here, "cpu", tolerance=0.02001)
+    strict = weigh_found(bundle, suite, rows[:1], 4, planned, found, here, "cpu", tolerance=0.02001)
     assert strict.agrees
 
 
@@ -159,7 +180,7 @@ def test_a_cell_that_rounding_moves_is_given_what_rounding_moves_it(opened):
     claim = rows[0].headline
     for shifts, agrees in (((-0.04, 0.0, -0.03, -0.01), True), ((-0.02,) * 6, False), ((-0.2, -0.201, -0.199), False)):
         found = [replace(rows[0], headline=claim + shift) for shift in shifts]
-        verdict = judge(bundle, suite, rows[:1], 4, cells, found, here, "cpu")
+        verdict = weigh_found(bundle, suite, rows[:1], 4, cells, found, here, "cpu")
         assert (verdict.agrees, verdict.cells[0].runs) == (agrees, len(shifts))
 
 
@@ -204,7 +225,7 @@ def test_claims_that_are_too_high_together_are_refused(opened):
     many = [replace(row, key=f"{at:020x}") for at in range(8)]
     planned = {one.key: replace(cell) for one in many}
     found = [replace(row, headline=row.headline + shift) for shift in (-0.02, 0.03, -0.03, 0.01, 0.02)]
-    verdict = judge(bundle, suite, many, 8, planned, found, here, "cpu")
+    verdict = weigh_found(bundle, suite, many, 8, planned, found, here, "cpu")
     assert (verdict.disagreeing, verdict.together, verdict.agrees) == ([], 1 / 256, False)
     assert verdict.summary() == "DISAGREES: the 8 cells together are claimed too high (p 0.0039)"
 
@@ -212,7 +233,9 @@ def test_claims_that_are_too_high_together_are_refused(opened):
 def test_a_verdict_that_contradicts_itself_is_refused(opened):
     """It agrees while a cell does not; a cell that stands twice; no cell at all; a number that is none."""
     bundle, suite, rows, cells, here, _ = opened
-    plain = judge(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu").model_dump(mode="json", by_alias=True)
+    plain = weigh_found(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu").model_dump(
+        mode="json", by_alias=True
+    )
     first = plain["cells"][0]
     for change in (
         {"cells": [{**first, "agrees": False, "reason": "it is off"}]},
@@ -231,7 +254,7 @@ def test_a_board_says_what_the_verdict_says(opened):
     """Nobody verified it; what the verdict says; that it speaks of other results."""
     bundle, suite, rows, cells, here, _ = opened
     assert from_bundle(bundle)[0].facts["verdict"] == "nobody has verified it"
-    verdict = judge(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu")
+    verdict = weigh_found(bundle, suite, rows, 4, cells, found_of(rows), here, "cpu")
     write_verdict(bundle.folder, verdict)
     assert verdict_of(bundle) == "agrees: 4 of 4 cells were computed again, says verdict.toml"
     other = verdict.cells[0].model_copy(update={"claimed": 0.99})
@@ -253,7 +276,7 @@ def test_two_points_more_are_caught_as_often_as_the_formula_says(tmp_path, plugi
     folder = write_bundle(draft(store, read_suite(path), "smoke", plugins, "mine", "Ada"), tmp_path)
     honest, suite, plan = open_bundle(folder, plugins, str(path))
     cells = planned_for(honest.cells(), plan)
-    assert judge(honest, suite, honest.cells(), 20, cells, again, environment, "cpu").agrees
+    assert weigh_found(honest, suite, honest.cells(), 20, cells, again, environment, "cpu").agrees
     raised = [row.key for row in honest.cells() if row.headline <= 0.98][:3]
     raise_results(folder, raised)
     bundle = read_bundle(folder, suite)
@@ -262,7 +285,7 @@ def test_two_points_more_are_caught_as_often_as_the_formula_says(tmp_path, plugi
     for number in range(1000):
         fields = {**to_plain(bundle.manifest), "who": f"Ada {number}"}
         picked = [rows[key] for key in sample(hash_of(fields), rows, 4)]
-        verdict = judge(bundle, suite, picked, 20, cells, again, environment, "cpu")
+        verdict = weigh_found(bundle, suite, picked, 20, cells, again, environment, "cpu")
         assert {cell.key for cell in verdict.disagreeing} == set(raised) & {row.key for row in picked}
         caught += not verdict.agrees
     expected = chance(20, 3, 4)

@@ -84,11 +84,12 @@ def tiny_store(folder: Path, plugins: Plugins, change: Callable[..., Fields | No
 
 
 def tiny_bundle(
-    folder: Path, plugins: Plugins, store: Store | None = None, who: str = "Ada", name: str = "mine"
+    folder: Path, plugins: Plugins, store: Store | None = None, who: str = "Ada", name: str = "mine", code: str = ""
 ) -> Path:
     """A bundle in order: `folder/submissions/mine`."""
+    folder.mkdir(exist_ok=True)
     store = store or tiny_store(folder, plugins)
-    made = draft(store, read_suite(suite_file(folder)), "smoke", plugins, name, who)
+    made = draft(store, read_suite(suite_file(folder)), "smoke", plugins, name, who, code=code or None)
     return write_bundle(made, folder / "submissions")
 
 

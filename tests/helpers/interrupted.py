@@ -76,6 +76,7 @@ class Left:
         spent = member.trial.spent
         numbers = (repr(member.headline), member.reason, member.round, member.train_steps, spent.steps, spent.flops)
         numbers += (member.train_flops, member.draw_flops, member.trial.trainings)
+        numbers += (member.headline_x, member.sweep_best, member.sweep_last, member.overthinking)
         curves = [(*point[:-1], repr(point[-1])) for point in member.curves]
         points = [(*point[:-1], repr(point[-1])) for point in member.trial.looks.points]
         return cls(member.status, curves, points, list(member.trial.findings), numbers, tensors)

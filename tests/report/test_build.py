@@ -62,7 +62,8 @@ def reported(tmp_path: Path, tiny_suite, plugins):
             text = text.replace(old, new)
         path.write_text(text)
         store = fill(tmp_path / "store", path, plugins, change, **plan)
-        return build_report(gather_results(store, read_suite(path), "smoke", plugins))
+        seeds = plan["selection"].seeds if "selection" in plan else None
+        return build_report(gather_results(store, read_suite(path), "smoke", plugins, seeds=seeds))
 
     return make
 
@@ -99,7 +100,10 @@ def test_cells_that_are_missing_or_not_ok_are_counted_and_named(reported):
         ("diverged", "magnitude", "0.5", "1", "blobs", "mlp", "same", "default", "not finite"),
         ("missing", "magnitude", "0.5", "0", "blobs", "mlp", "same", "default", ""),
     ]
-    assert report.verdicts[0].reason == "magnitude: missing (seed 0); magnitude: diverged (seed 1)"
+    assert report.verdicts[0].reason == (
+        "magnitude: diverged, which counts as later than all (seed 1); on seed 1 alone, since magnitude: missing "
+        "(seed 0); 1 seed; it takes 5"
+    )
 
 
 def test_a_level_that_no_seed_reaches_is_never_reached(reported):
@@ -120,15 +124,16 @@ def test_in_another_setting_the_papers_points_are_not_drawn(reported, tmp_path):
     report = reported(changes=[('comparable = ["smoke"]', 'comparable = ["paper"]')])
     assert "the paper's numbers are of tier paper: tier smoke is another problem" in report.drawings[0].grid.notes
     write_report(report, tmp_path / "out")
-    assert "<path aria-label" in (tmp_path / "out" / "figure-1.svg").read_text()
+    assert 'stroke-width="2.2"' in (tmp_path / "out" / "figure-1.svg").read_text()
     assert ">paper<" not in (tmp_path / "out" / "figure-1.svg").read_text()
 
 
 def test_a_claim_shows_ours_and_the_papers(reported):
-    """Ten iterations fewer for every seed; seed 2 comes from --seeds."""
-    (judged,) = reported(selection=Selection(seeds=3)).verdicts
+    """Ten iterations fewer for four of six seeds, which --seeds adds; of two neither side reaches the level."""
+    (judged,) = reported(selection=Selection(seeds=6)).verdicts
     assert (judged.verdict, judged.paper, judged.setting) == ("supports", "−10 iterations", "blobs, mlp, density 0.5")
-    assert judged.ours == "−10 iterations [−10, −10] over 3 seeds"
+    assert judged.ours == "−6.7 iterations [−12.1, −1.2] over 6 seeds"
+    assert "dense: never reaches 0.5, which counts as later than all (seed 3, 4, 5)" in judged.reason
 
 
 def test_targets_show_the_difference(reported):

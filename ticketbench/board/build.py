@@ -6,25 +6,36 @@ changes only its own board's files, and the front page where that shows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ticketbench.board.bundle.opening import open_records
+from ticketbench.board.claims import ClaimLine, claim_lines
 from ticketbench.board.front import Shown
 from ticketbench.board.markdown import board_markdown, is_made
-from ticketbench.board.settings import read_settings
+from ticketbench.board.seen import Seen, seen_of
+from ticketbench.board.settings import Settings, read_settings
 from ticketbench.board.submission import Submission, read_submissions, submission_folders
 from ticketbench.board.suites import Suites
-from ticketbench.board.table import Table, tables_of
+from ticketbench.board.table import Judged, Table, tables_of
 from ticketbench.board.words import all_lines, family, file_name, line_names, setting_names
-from ticketbench.errors import StoreError, TicketbenchError
+from ticketbench.errors import StoreError, TicketbenchError, UnknownNameError
 from ticketbench.files import write_bytes
+from ticketbench.results.judgement import judge
+from ticketbench.results.results import gather_results
 
 CHARTED = 24
 """Settings of a table that have charts."""
 ABOUT = "about.md"
-CHARTS, ENDINGS = "charts", (".svg", ".png", ".pdf")
+CHARTS = "charts"
+ANSWER = f"{CHARTS}/answer.svg"
+"""The first screen's picture, for Markdown."""
+DRAWN = re.compile(r"[a-z0-9-]+\.(?:svg|png|pdf)")
+"""Of a chart's file; earlier builds wrote three formats."""
 
 
 @dataclass
@@ -38,6 +49,13 @@ class Board:
     tables: list[Table]
     troubles: list[str] = field(default_factory=list)
     """Submissions that were set aside, and why."""
+    judged: Judged | None = None
+    """The answers to the suite's questions, and the findings on its claims, of the reference submission."""
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What is said of it first."""
+        return seen_of(self.tier, self.tables, self.judged)
 
     @property
     def name(self) -> str:
@@ -73,6 +91,14 @@ def board_folders(root: Path) -> list[Path]:
     return found
 
 
+def board_folder(name: str, root: Path) -> Path:
+    """The folder of a board that is named as suite/tier."""
+    known = {f"{folder.parent.name}/{folder.name}": folder for folder in board_folders(root)}
+    if name not in known:
+        raise UnknownNameError("board", name, known, str(root))
+    return known[name]
+
+
 def read_board(folder: Path, root: Path, suites: Suites) -> Board:
     """A board out of its folder; a submission that cannot be read is set aside, with the reason."""
     suite_name, tier = folder.parent.name, folder.name
@@ -80,8 +106,24 @@ def read_board(folder: Path, root: Path, suites: Suites) -> Board:
     about = folder / ABOUT
     board = Board(suite_name, tier, suite.title if suite else suite_name, "", [])
     board.about = about.read_text(encoding="utf-8") if about.is_file() else ""
-    board.tables = tables_of(fitting(folder, board, suites), read_settings(folder, root), suite)
+    settings = read_settings(folder, root)
+    board.judged = judged_in(folder, board, settings, suites)
+    board.tables = tables_of(fitting(folder, board, suites), settings, suite, board.judged)
     return board
+
+
+def judged_in(folder: Path, board: Board, settings: Settings, suites: Suites) -> Judged | None:
+    """What is decided in the questions and claims of the board's reference submission, where it has one."""
+    place = folder / "submissions" / settings.reference
+    suite = suites.find(board.suite)
+    if suite is None or suites.plugins is None or board.tier not in suite.tiers or not place.is_dir():
+        return None
+    try:
+        results = gather_results(open_records(str(place)), suite, board.tier, suites.plugins)
+    except (TicketbenchError, OSError, ValueError):
+        return None  # whoever reads the submission for the tables says why
+    setting = (suite.name, suite.version, board.tier, results.precision, results.device_class)
+    return Judged(setting, results, judge(results))
 
 
 def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
@@ -109,8 +151,9 @@ def fitting(folder: Path, board: Board, suites: Suites) -> Iterator[Submission]:
 
 def write_board(board: Board, folder: Path) -> list[Path]:
     """A board's files; returns those that are new or have changed."""
-    from ticketbench.board.charts import CHART_KINDS  # with pages and twins, what only building needs
+    from ticketbench.board.charts import CHART_KINDS  # with pages and files, what only building needs
     from ticketbench.board.pages import board_page
+    from ticketbench.render.sketch import standing_alone
 
     contents: dict[str, bytes] = {}
     charts = [draw_charts(board, table, folder, contents) for table in board.tables]
@@ -120,10 +163,12 @@ def write_board(board: Board, folder: Path) -> list[Path]:
         for name, kinds in drawn.items()
         for kind, chart in kinds.items()
     ]
-    text = board_markdown(board.name, board.about, board.tables, board.troubles, pictures)
+    if board.seen.first is not None and board.seen.first.sketch:
+        contents[ANSWER] = standing_alone(board.seen.first.sketch).encode()
+    text = board_markdown(board.name, board.about, board.tables, board.troubles, pictures, board.seen)
     contents["README.md"] = text.encode()
     title, summary = f"{board.title}: {board.name}", board.summary()
-    page = board_page(title, summary, board.about, board.tables, board.troubles, charts)
+    page = board_page(title, summary, board.about, board.tables, board.troubles, charts, board.seen)
     contents["index.html"] = page.encode()
     return write_files(folder, contents)
 
@@ -131,9 +176,9 @@ def write_board(board: Board, folder: Path) -> list[Path]:
 def draw_charts(
     board: Board, table: Table, folder: Path, contents: dict[str, bytes]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """A table's charts by setting and kind; each says where its files are, which are added to the contents."""
+    """A table's charts by setting and kind; each says where its file is, which is added to the contents."""
+    from ticketbench.board.chart_files import chart_file
     from ticketbench.board.charts import charts_of
-    from ticketbench.board.twins import twins
 
     names, lines = setting_names(list(dict.fromkeys(place.setting for place in table.places))), line_names(table)
     drawn = {}
@@ -141,8 +186,8 @@ def draw_charts(
         where = f"{board.name}: {name}; {table.title}"
         found = charts_of(table, setting, lines, where)
         for kind, chart in found.items():
-            place = f"{CHARTS}/{file_name(kind, name, table.title)}"
-            contents |= {f"{place}.{ending}": content for ending, content in twins(chart, folder / place).items()}
+            place = f"{CHARTS}/{file_name(kind, name, table.title)}.svg"
+            contents[place] = chart_file(chart, folder / place)
             chart["usermeta"]["file"] = place
         if found:
             drawn[name] = found
@@ -150,13 +195,18 @@ def draw_charts(
 
 
 def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    """Write what has changed, and remove charts that are no longer drawn."""
+    """Write what has changed of a board, and remove charts that are no longer drawn."""
     readme = folder / "README.md"
     if not is_made(readme):
         raise StoreError(
-            f"{readme} was written by hand, and `board build` would write over it. Rename it to {ABOUT}: its text is "
-            "put at the top of the board."
+            f"{readme} was written by hand, and `board build` would write over it. Rename it to {ABOUT}: its text "
+            "becomes a part of the board."
         )
+    return write_made(folder, contents, CHARTS, DRAWN)
+
+
+def write_made(folder: Path, contents: Mapping[str, bytes], stale: str, names: re.Pattern[str]) -> list[Path]:
+    """Write what differs; of the folder `stale`, files with such names that are no longer made are removed."""
     changed = []
     try:
         for place, content in contents.items():
@@ -167,8 +217,10 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
             if not path.is_file() or path.read_bytes() != content:
                 write_bytes(path, content)
                 changed.append(path)
-        for path in sorted((folder / CHARTS).glob("*.*")):
-            if path.suffix in ENDINGS and f"{CHARTS}/{path.name}" not in contents:
+        if (folder / stale).is_symlink():
+            raise StoreError(f"{folder / stale} is a link, and a board writes only inside its folder. Remove the link.")
+        for path in sorted((folder / stale).glob("*.*")):
+            if names.fullmatch(path.name) and f"{stale}/{path.name}" not in contents:
                 path.unlink()
                 changed.append(path)
     except OSError as error:
@@ -178,18 +230,43 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
 
 def build_boards(root: Path, suites: Suites) -> tuple[list[Shown], list[Path]]:
     """All boards, one after the other, and the front page; returns what it shows and the files that changed."""
-    from ticketbench.board.front import front_markdown, front_page
+    from ticketbench.board.assets import FOLDER, MADE, assets
+    from ticketbench.board.claims_page import CLAIMS_FOLDER, claims_markdown, claims_page
+    from ticketbench.board.front import front_markdown, front_page, fronted
 
-    shown: list[Shown] = []
-    changed: list[Path] = []
-    for folder in board_folders(root):
+    folders = board_folders(root)
+    shared = {f"{FOLDER}/{asset.name}": asset.content for asset in assets().values()}
+    changed = write_made(root, shared, FOLDER, MADE)
+    seen: list[tuple[Shown, Seen]] = []
+    for folder in folders:
         board = read_board(folder, root, suites)
         changed += write_board(board, folder)
-        shown.append(shown_of(board))
+        seen.append((shown_of(board), board.seen))
+    shown = [one for one, _ in seen]
+    claims = all_claims(seen, suites)
     about = root / ABOUT
     text = about.read_text(encoding="utf-8") if about.is_file() else ""
-    contents = {"README.md": front_markdown(shown, text).encode(), "index.html": front_page(shown, text).encode()}
+    parts = fronted(seen, claims)
+    contents = {
+        "README.md": front_markdown(shown, text, parts, len(claims)).encode(),
+        "index.html": front_page(shown, text, parts, len(claims)).encode(),
+    }
+    if claims:
+        (root / CLAIMS_FOLDER).mkdir(exist_ok=True)
+        pages = {"README.md": claims_markdown(claims).encode(), "index.html": claims_page(claims).encode()}
+        changed += write_files(root / CLAIMS_FOLDER, pages)
     return shown, changed + write_files(root, contents)
+
+
+def all_claims(seen: Sequence[tuple[Shown, Seen]], suites: Suites) -> list[ClaimLine]:
+    """The claims of every suite that has a judged board."""
+    found: list[ClaimLine] = []
+    for name in dict.fromkeys(shown.suite for shown, _ in seen):
+        suite = suites.find(name)
+        tiers = {shown.tier: one.claims for shown, one in seen if shown.suite == name and one.claims}
+        if suite is not None and tiers:
+            found += claim_lines(suite, tiers)
+    return found
 
 
 def shown_of(board: Board) -> Shown:
@@ -204,4 +281,6 @@ def shown_of(board: Board) -> Shown:
         tasks=tuple(sorted({family(line.setting.task) for line in lines})),
         methods=tuple(sorted({family(line.method) for line in lines})),
         tables=tuple(table.title for table in board.tables),
+        answer=board.seen.first.answer if board.seen.first else "",
+        decided=board.seen.decided,
     )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
-from ticketbench.board.lines import Line, Subject
-from ticketbench.board.table import Place, Standing, Table
-from ticketbench.render.style import COLOURS, FEW, HEIGHT, WIDTH, Datum, colour_of, finished, ranged
+from ticketbench.board.charted import (
+    Names,
+    best_lines,
+    bounded,
+    charted_lines,
+    charted_standings,
+    references,
+    series_key,
+    y_axis,
+)
+from ticketbench.board.dots import MOST_BARS, by_cost, by_rank, competing, readable_labels
+from ticketbench.board.lines import Subject
+from ticketbench.board.place import Place
+from ticketbench.board.table import Table
+from ticketbench.render.end_labels import named_ends, upright
+from ticketbench.render.style import FEW, HEIGHT, WIDTH, Datum, colour_of, finished
 from ticketbench.suite.paper import Metric
 
-Names = Mapping[tuple[object, ...], str]
-MOST_CHARTED = len(COLOURS)
-"""Lines in a chart, each in a colour of its own; a board of hundreds shows the best of them."""
-MOST_BARS = 36
-LETTER = 7
-"""Pixels of a letter of a legend, with the letters of its size."""
-LETTERS = 12
 CHART_KINDS = {
     "density": "by density",
     "sweep": "along the sweep",
@@ -27,7 +32,11 @@ CHART_KINDS = {
     "ranks": "ranges of ranks",
 }
 """A chart's kind -> its title."""
-BARS = "; uprights: 95 % intervals"
+BARS, DASHED = "; uprights: 95 % intervals", "; dashed: compared with"
+CHARTED_DIGITS = 5
+"""Of a number in a chart; the pictures are some hundred pixels high."""
+DASHES = ([1, 0], [6, 4])
+"""Of a row, and of one that others are compared with."""
 
 
 def charts_of(table: Table, setting: Subject, names: Names, where: str) -> dict[str, dict[str, Any]]:
@@ -37,26 +46,29 @@ def charts_of(table: Table, setting: Subject, names: Names, where: str) -> dict[
         return {}
     metric = table.metrics[places[0].metric]
     places = [place for place in places if place.metric == places[0].metric]
-    best = best_lines(places, metric)
+    shown, known = charted_lines(places, metric, table.against), references(places, table.against)
     drawn = {
-        "density": by_density(places, best[:MOST_CHARTED], metric, names),
-        "sweep": by_sweep(places, best[:MOST_CHARTED], metric, names),
-        "cost": by_cost(places, best[:MOST_CHARTED], metric, names),
+        "density": by_density(places, shown, known, metric, names),
+        "sweep": by_sweep(places, shown, known, metric, names),
+        "cost": by_cost(places, shown, metric, names),
         "ranks": by_rank(places, names),
     }
     made = {kind: chart for kind, chart in drawn.items() if chart is not None}
-    entries = sum(len(place.standings) for place in places if len(place.standings) > 1)
+    rows, entries = len(best_lines(places, metric)), sum(len(place.standings) for place in competing(places))
+    best = f"{len(shown)} of {rows} rows: those compared with, and the best" if rows > len(shown) else ""
+    first = f"the first {MOST_BARS} of {entries} entries" if entries > MOST_BARS else ""
     for kind, chart in made.items():
-        drawn_part = (
-            ("first", MOST_BARS, entries, "entries") if kind == "ranks" else ("best", MOST_CHARTED, len(best), "rows")
-        )
-        label(chart, where, part(*drawn_part))
-    return made
+        label(chart, where, first if kind == "ranks" else best)
+    return {kind: shortened(chart) for kind, chart in made.items()}
 
 
-def part(which: str, most: int, count: int, what: str) -> str:
-    """Which part is drawn, where it is not all."""
-    return f"the {which} {most} of {count} {what}" if count > most else ""
+def shortened(part: Any) -> Any:
+    """A chart whose numbers have the digits that can be seen."""
+    if isinstance(part, dict):
+        return {name: shortened(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [shortened(value) for value in part]
+    return float(f"{part:.{CHARTED_DIGITS}g}") if isinstance(part, float) else part
 
 
 def label(chart: dict[str, Any], where: str, left_out: str) -> None:
@@ -66,72 +78,35 @@ def label(chart: dict[str, Any], where: str, left_out: str) -> None:
     chart["usermeta"] |= {"title": title, "left_out": left_out}
 
 
-def best_lines(places: Sequence[Place], metric: Metric) -> list[str]:
-    """The rows (submission and name), those first that do best on average over the places."""
-    means: dict[str, list[float]] = {}
-    for place in places:
-        for one in place.standings:
-            means.setdefault(series_key(one.line), []).append(one.interval.mean)
-    sign = -1.0 if metric.higher_is_better else 1.0
-    return sorted(means, key=lambda key: (sign * sum(means[key]) / len(means[key]), key))
-
-
-def series_key(line: Line) -> str:
-    """What is one line in a chart: a row of a submission, at all densities."""
-    return repr((line.submission, line.row, line.method, line.scorer))
-
-
-def charted_standings(places: Sequence[Place], best: Sequence[str]) -> list[tuple[Place, Standing]]:
-    """The complete lines that are drawn, best first."""
-    order = {key: at for at, key in enumerate(best)}
-    found = [(place, one) for place in places for one in place.standings if series_key(one.line) in order]
-    return sorted(found, key=lambda pair: (order[series_key(pair[1].line)], -pair[0].density))
-
-
-def y_of(metric: Metric, field: str = "value:Q") -> alt.Y:
-    """The metric's axis, as far as the values reach."""
-    axis = alt.Axis(format="~%") if metric.percent else alt.Axis()
-    return alt.Y(field, title=metric.title, scale=alt.Scale(zero=False), axis=axis)
-
-
-def bounded(low: float, high: float, mean: float, metric: Metric) -> tuple[float, float]:
-    """An interval as far as it can be drawn: none without width where there is none, shares within 0 and 1."""
-    low, high = (low, high) if math.isfinite(low) else (mean, mean)
-    return (max(low, min(mean, 0.0)), min(high, max(mean, 1.0))) if metric.percent else (low, high)
-
-
-def by_density(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
+def by_density(
+    places: Sequence[Place], shown: Sequence[str], known: set[str], metric: Metric, names: Names
+) -> dict[str, Any] | None:
     """Mean and 95 % interval at every density, the sparsest at the right; None with a single density."""
     if len({place.density for place in places}) < 2:
         return None
     data: list[Datum] = []
-    for place, one in charted_standings(places, best):
+    for place, one in charted_standings(places, shown):
         low, high = bounded(one.interval.low, one.interval.high, one.interval.mean, metric)
-        data.append(
-            {
-                "series": names[one.line.identity],
-                "x": place.density,
-                "value": one.interval.mean,
-                "low": low,
-                "high": high,
-            }
-        )
+        point = {"series": names[one.line.identity], "x": place.density, "value": one.interval.mean}
+        data.append({**point, "low": low, "high": high, "known": series_key(one.line) in known})
     scale = alt.Scale(type="log", reverse=True, nice=False, padding=12)
     ticks = sorted({place.density for place in places}) if len(places) <= 8 else alt.Undefined
     axis = alt.Axis(format="~%", labelOverlap="greedy", values=ticks)
     x = alt.X("x:Q", title="weights kept", scale=scale, axis=axis)
-    return lined(data, x, metric, "density", bars=True)
+    return lined(data, x, metric, "density", reverse=True)
 
 
-def by_sweep(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
+def by_sweep(
+    places: Sequence[Place], shown: Sequence[str], known: set[str], metric: Metric, names: Names
+) -> dict[str, Any] | None:
     """The mean along what the model sweeps, at the sparsest place whose lines have curves."""
     for place in reversed(places):
-        swept = [one for _, one in charted_standings([place], best) if len(one.line.curve) > 1]
+        swept = [one for _, one in charted_standings([place], shown) if len(one.line.curve) > 1]
         if not swept:
             continue
         name = swept[0].line.x_name
         data = [
-            {"series": names[one.line.identity], "x": x, "value": value}
+            {"series": names[one.line.identity], "x": x, "value": value, "known": series_key(one.line) in known}
             for one in swept
             if one.line.x_name == name
             for x, value in one.line.curve
@@ -141,125 +116,27 @@ def by_sweep(places: Sequence[Place], best: Sequence[str], metric: Metric, names
     return None
 
 
-def lined(data: list[Datum], x: alt.X, metric: Metric, kind: str, bars: bool = False) -> dict[str, Any]:
-    """Lines over x, in colours that the legend names."""
+def lined(data: list[Datum], x: alt.X, metric: Metric, kind: str, reverse: bool = False) -> dict[str, Any]:
+    """Lines over x, with a name at the end of each."""
     names = list(dict.fromkeys(point["series"] for point in data))
-    pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
+    values = (point[part] for point in data for part in ("low", "value", "high") if part in point)
+    across = upright(values, HEIGHT, share=metric.percent)
+    scale = alt.Scale(domain=[across.low, across.high], nice=False)
+    pick = alt.selection_point(fields=["series"], name="pick")
+    dash = alt.StrokeDash("known:N", legend=None, scale=alt.Scale(domain=[False, True], range=list(DASHES)))
     base = alt.Chart(alt.InlineData(values=data)).encode(x=x, color=colour_of(names))
     tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4", title="mean")]
     clear = alt.condition(pick, alt.value(1.0), alt.value(0.1))
     few = len(data) <= FEW * len(names)
     mark = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=34, filled=True) if few else False)
-    layers = [mark.encode(y=y_of(metric), opacity=clear, tooltip=tips)]
+    y, bars = alt.Y("value:Q", title=metric.title, scale=scale, axis=y_axis(metric)), "low" in data[0]
+    layers = [mark.encode(y=y, strokeDash=dash, opacity=clear, tooltip=tips)]
     if bars:
         faint = alt.condition(pick, alt.value(0.35), alt.value(0.04))
-        rule = base.mark_rule(strokeWidth=1.5)
-        layers.insert(0, rule.encode(y=y_of(metric, "low:Q"), y2="high:Q", opacity=faint))
-    chart = alt.layer(*layers).properties(
-        width=WIDTH, height=HEIGHT, title=f"{metric.title} {CHART_KINDS[kind]}{BARS * bars}"
-    )
-    return readable_labels(finished(chart.add_params(pick), names, WIDTH), names)
-
-
-def by_cost(places: Sequence[Place], best: Sequence[str], metric: Metric, names: Names) -> dict[str, Any] | None:
-    """Seconds to draw and train a ticket against what it reaches; on the line nobody is cheaper and as good."""
-    data: list[Datum] = []
-    seen: set[tuple[object, ...]] = set()
-    for _, one in charted_standings(places, best):
-        seconds = one.line.costs.get("draw_seconds", 0.0) + one.line.costs.get("train_seconds", math.nan)
-        if math.isfinite(seconds) and seconds > 0 and one.line.identity not in seen:
-            seen.add(one.line.identity)
-            data.append(
-                {
-                    "series": names[one.line.identity],
-                    "x": seconds,
-                    "value": one.interval.mean,
-                    "density": one.line.density,
-                }
-            )
-    if not data:
-        return None
-    shown = list(dict.fromkeys(point["series"] for point in data))
-    x = alt.X("x:Q", title="seconds to draw and train", scale=alt.Scale(type="log", padding=12))
-    tips = [
-        alt.Tooltip("series:N"),
-        alt.Tooltip("density:Q", format=".3"),
-        alt.Tooltip("x:Q", format=".3"),
-        alt.Tooltip("value:Q", format=".4", title="mean"),
-    ]
-    y = y_of(metric)
-    pick = alt.selection_point(fields=["series"], bind="legend", name="pick")
-    clear = alt.condition(pick, alt.value(0.95), alt.value(0.1))
-    dots = alt.Chart(alt.InlineData(values=data)).mark_point(size=80, filled=True)
-    front = alt.Chart(alt.InlineData(values=pareto(data, metric.higher_is_better)))
-    line = front.mark_line(color="#888888", strokeDash=[4, 3], interpolate="step-after", strokeWidth=1.5)
-    layers = [
-        line.encode(x=x, y=y),
-        dots.encode(x=x, y=y, color=colour_of(shown), opacity=clear, tooltip=tips),
-    ]
-    title = f"{metric.title} and its cost; dashed: the Pareto front"
+        low = alt.Y("low:Q", title=metric.title, scale=scale, axis=y_axis(metric))
+        layers.insert(0, base.mark_rule(strokeWidth=1.5).encode(y=low, y2="high:Q", opacity=faint))
+    title = f"{metric.title} {CHART_KINDS[kind]}{BARS * bars}{DASHED * any(point['known'] for point in data)}"
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=title).add_params(pick)
-    return dotted(readable_labels(finished(chart, shown, WIDTH), shown))
-
-
-def pareto(data: Sequence[Datum], higher: bool) -> list[Datum]:
-    """The points that no cheaper point equals or beats, cheapest first."""
-    front: list[Datum] = []
-    for point in sorted(data, key=lambda point: (point["x"], -point["value"] if higher else point["value"])):
-        if not front or (point["value"] > front[-1]["value"] if higher else point["value"] < front[-1]["value"]):
-            front.append({"x": point["x"], "value": point["value"]})
-    return front
-
-
-def by_rank(places: Sequence[Place], names: Names) -> dict[str, Any] | None:
-    """Each line's range of ranks as a bar, density by density; None where nothing competes."""
-    data: list[Datum] = []
-    for place in places:
-        if len(place.standings) < 2:
-            continue
-        data += [
-            {
-                "line": f"{names[one.line.identity]} · {place.density:.3g}",
-                "density": f"{place.density:.3g}",
-                "first": one.ranks.first - 0.3,
-                "last": one.ranks.last + 0.3,
-                "mean": one.interval.mean,
-                "ranks": f"{one.ranks.first} to {one.ranks.last}",
-            }
-            for one in place.standings
-        ]
-    if not data:
-        return None
-    data = data[:MOST_BARS]
-    order = list(dict.fromkeys(point["line"] for point in data))
-    densities = list(dict.fromkeys(point["density"] for point in data))
-    most = max(point["last"] for point in data) + 0.2
-    tips = [alt.Tooltip("line:N"), alt.Tooltip("ranks:N"), alt.Tooltip("mean:Q", format=".4")]
-    axis = alt.Axis(tickMinStep=1, format="d")
-    scale = alt.Scale(domain=[0.5, most], nice=False)
-    colour = alt.Color("density:N", title="density", scale=alt.Scale(domain=densities, range=ranged(len(densities))))
-    chart = alt.Chart(alt.InlineData(values=data)).mark_bar(height=11, cornerRadius=4, opacity=0.85)
-    chart = chart.encode(
-        x=alt.X("first:Q", title="rank (1 is best)", scale=scale, axis=axis),
-        x2="last:Q",
-        y=alt.Y("line:N", sort=order, title=None, axis=alt.Axis(labelLimit=260)),
-        color=colour,
-        tooltip=tips,
-    )
-    layered = alt.layer(chart).properties(width=WIDTH, height=max(120, 20 * len(order)), title="Ranges of ranks")
-    return dotted(readable_labels(finished(layered, densities, WIDTH), densities))
-
-
-def readable_labels(chart: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A chart whose legend is as large as its axes, with as many names abreast as fit."""
-    room = 30 + LETTER * max(map(len, names), default=0)
-    chart["usermeta"]["room"] = room
-    chart["config"]["legend"] |= {"labelFontSize": LETTERS, "titleFontSize": LETTERS, "columns": max(1, WIDTH // room)}
-    chart["config"]["title"] |= {"subtitleFontSize": LETTERS, "subtitlePadding": 4, "offset": 12}
-    return chart
-
-
-def dotted(chart: dict[str, Any]) -> dict[str, Any]:
-    """A chart of dots or bars: its legend shows dots, where that of lines shows strokes."""
-    chart["config"]["legend"]["symbolType"] = "circle"
-    return chart
+    last = min if reverse else max
+    ends = {name: last((point["x"], point["value"]) for point in data if point["series"] == name) for name in names}
+    return named_ends(readable_labels(finished(chart, names, WIDTH), names), ends, across)

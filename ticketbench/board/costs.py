@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from ticketbench.store.column import Unit, columns_of
 from ticketbench.store.schema import CellRecord
 
-COST_ORDER: tuple[Unit, ...] = ("seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "share")
+COST_ORDER: tuple[Unit, ...] = ("seconds", "steps", "FLOPs", "joules", "bytes", "parameters", "share", "x", "metric")
 """Costs of one unit stand together: what was spent first, what is left after it."""
 
 

@@ -37,6 +37,12 @@ class Seed(NamedTuple):
         """Whether it has a number that can be compared."""
         return self.status in JUDGED and self.value is not None and math.isfinite(self.value)
 
+    def number(self, bottom: float | None = None) -> float | None:
+        """What it counts with: its value, or the worst there can be where it diverged."""
+        if self.counts:
+            return self.value
+        return bottom if self.status == "diverged" else None
+
 
 @dataclass
 class Line:
@@ -62,20 +68,20 @@ class Line:
         """What tells it from all other lines."""
         return (self.submission, self.row, self.method, self.scorer, self.setting, self.density)
 
-    def values(self, seeds: Collection[int]) -> list[float] | None:
-        """Its numbers at these seeds, or None if one of them has none."""
-        found = [self.seeds[seed] for seed in seeds if seed in self.seeds]
-        numbers = [one.value for one in found if one.counts and one.value is not None]
+    def values(self, seeds: Collection[int], bottom: float | None = None) -> list[float] | None:
+        """Its numbers at these seeds, or None if one of them has none; a cell that diverged counts as the bottom."""
+        found = [self.seeds[seed].number(bottom) for seed in seeds if seed in self.seeds]
+        numbers = [number for number in found if number is not None]
         return numbers if len(numbers) == len(seeds) else None
 
-    def troubles(self, seeds: Iterable[int]) -> dict[int, str]:
+    def troubles(self, seeds: Iterable[int], bottom: float | None = None) -> dict[int, str]:
         """Seed -> what is wrong with it, for those of these seeds that have no number."""
         wrong = {}
         for seed in seeds:
             one = self.seeds.get(seed)
             if one is None:
                 wrong[seed] = "missing"
-            elif not one.counts:
+            elif one.number(bottom) is None:
                 wrong[seed] = one.status if one.status not in JUDGED else "not a number"
         return wrong
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from ticketbench.board.costs import BoardCost, tabled
-from ticketbench.board.table import Place, Standing, Table
+from ticketbench.board.markdown_first import first_parts
+from ticketbench.board.place import Place, Standing
+from ticketbench.board.seen import Seen
+from ticketbench.board.shown_bout import trouble_words
+from ticketbench.board.summaries import summaries_of
+from ticketbench.board.table import Table
 from ticketbench.board.words import (
     amount_text,
     clean,
+    escaped,
     interval_text,
     line_names,
+    links_of,
     p_text,
+    plain_facts,
     rank_text,
     setting_names,
     trouble_text,
 )
+from ticketbench.render.sketch import SIGNS
 from ticketbench.store.schema import Environment
 from ticketbench.suite.paper import Metric
 
@@ -26,26 +34,25 @@ MARK = "<!-- made by `ticketbench board build`: edit about.md, not this file -->
 MOST_LINES = 60
 """Lines of one setting; the page has all."""
 MOST_SETTINGS = 40
-SIGNS = {"better": "▲", "worse": "▼", "cannot tell": "○"}
-"""What stands before a difference."""
-
-
-def escaped(text: object, longest: int = 120) -> str:
-    """Text that Markdown and HTML leave alone."""
-    plain = clean(text, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", plain)
-    return re.sub(r"(?<=[\w/])([:@.])(?=[\w/])", r"<!-- -->\1", plain) if re.search(r"://|@|www\.", plain) else plain
 
 
 def board_markdown(
-    title: str, about: str, tables: Sequence[Table], troubles: Sequence[str], pictures: Sequence[tuple[str, str]]
+    title: str,
+    about: str,
+    tables: Sequence[Table],
+    troubles: Sequence[str],
+    pictures: Sequence[tuple[str, str]],
+    seen: Seen,
 ) -> str:
     """The README.md of a board: every table with its ranks, costs and notes, and links to the charts."""
-    parts = [MARK, f"# {escaped(title)}", about.strip()]
+    parts = [MARK, f"# {escaped(title)}", *first_parts(seen)]
+    parts += ["## About this board", about.strip()] if about.strip() else []
     parts.append(
         "[The page](index.html) has all of this with filters, charts, and every number seed by seed; it opens from "
-        "disk. Means have 95 % intervals over seeds. ▲ better, ▼ worse, ○ cannot tell: exact paired tests on the same "
-        "seeds at 5 %, corrected for all comparisons of a table (Holm). A range of ranks holds every rank that an "
+        "disk. Means have 95 % intervals over seeds. ▲ better, ▼ worse, ≈ as good within the "
+        "suite's margin, ○ cannot tell: t-tests of differences on the same seeds at 5 %, "
+        "corrected together (Holm). **Bold** differences are stated beforehand, in a question or a claim; all "
+        "others are exploratory. A range of ranks holds every rank that an "
         "entry may have; entries that cannot be told apart share it."
     )
     if troubles:
@@ -53,15 +60,42 @@ def board_markdown(
     for table in tables:
         parts.append(f"## {escaped(table.title.capitalize())}")
         parts += ["\n".join(f"- {escaped(note, 600)}" for note in table.notes)] if table.notes else []
+        parts += summary_parts(table)
         parts += setting_parts(table)
         parts.append(provenance(table))
+    parts += ["## Charts"] if pictures else []
     parts += [picture(words, quote(place)) for words, place in pictures]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def picture(words: str, place: str) -> str:
-    """A chart as Markdown, with links to its other formats."""
-    return f"![{escaped(words)}]({place}.svg)\n{escaped(words)}: [PNG]({place}.png), [PDF]({place}.pdf)"
+    """A chart as Markdown, with its words below it."""
+    return f"![{escaped(words)}]({place})\n{escaped(words)}"
+
+
+def summary_parts(table: Table) -> list[str]:
+    """What stands at the top of a table: how every row does over many places, and how far down it is as good as dense.
+
+    A mark stands before the difference that it is of.
+    """
+    parts = []
+    for one in summaries_of(table):
+        word = "Overall: " if one.marked is not None else ""
+        parts.append(f"### {escaped(word + one.title, 600)}")
+        body = [list(map(escaped, one.columns)), ["---"] * len(one.columns)]
+        for line, mark in zip(one.lines[:MOST_LINES], one.marks, strict=False):
+            cells = [escaped(cell) for cell in line]
+            if mark is not None and one.marked is not None:
+                cells[one.marked] = f"{SIGNS[mark]} {cells[one.marked]}"
+            body.append(cells)
+        if one.lines:
+            parts.append("\n".join(f"| {' | '.join(row)} |" for row in body))
+        left = len(one.lines) - MOST_LINES
+        more = [f"and {left} more lines: `ticketbench board export` has all"] if left > 0 else []
+        notes = [escaped(note, 600) for note in one.notes]
+        more += [f"and {len(notes) - MOST_LINES} more"] if len(notes) > MOST_LINES else []
+        parts.append("\n".join(f"- {note}" for note in notes[:MOST_LINES] + more))
+    return parts
 
 
 def setting_parts(table: Table) -> list[str]:
@@ -104,14 +138,17 @@ def markdown_row(
     place: Place, one: Standing, table: Table, metric: Metric, name: str, costs: Sequence[BoardCost]
 ) -> list[str]:
     """A complete entry as the cells of a row: density, ranks, name, mean, comparisons and costs."""
-    cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), interval_text(one.interval, metric)]
+    troubles = trouble_words(one.line, place)
+    mean = f"{interval_text(one.interval, metric)}{f' ({troubles})' if troubles else ''}"
+    cells = [f"{place.density:.4g}", rank_text(one.ranks), escaped(name), mean]
     for row in table.against:
         found = one.against.get(row)
         if found is None:
             cells.append("")
         else:
-            sign = SIGNS.get(found.mark, "")
-            cells.append(f"{sign} {interval_text(found.interval, metric, True)}, p {p_text(found.corrected)}")
+            shown = f"{SIGNS[found.mark]} {found.mark} {interval_text(found.interval, metric, True)}"
+            shown += f", p {p_text(found.corrected)}"
+            cells.append(f"**{shown}**" if row in one.stated else shown)
     return [*cells, *(amount_text(one.line.costs.get(cost.name)) for cost in costs)]
 
 
@@ -119,13 +156,19 @@ def provenance(table: Table) -> str:
     """Who handed in what, and on what it was computed."""
     lines = [
         f"- [{escaped(name)}](submissions/{quote(name)})"
-        + "".join(f"; {escaped(key)}: {escaped(value)}" for key, value in facts.items() if value)
+        + "".join(f"; {escaped(key)}: {escaped(value)}" for key, value in plain_facts(facts).items())
+        + "".join(f"; [{kind} on {escaped(host)}]({link_target(address)})" for kind, address, host in links_of(facts))
         for name, facts in sorted(table.submissions.items())
     ]
     made = [f"- {escaped(environment_text(row), 600)}" for _, row in sorted(table.environments.items())]
     more = [f"- and {len(lines) - MOST_LINES} more submissions"] if len(lines) > MOST_LINES else []
     more_made = [f"- and {len(made) - MOST_LINES} more machines"] if len(made) > MOST_LINES else []
     return "\n".join(["Submissions and machines:", "", *lines[:MOST_LINES], *more, *made[:MOST_LINES], *more_made])
+
+
+def link_target(address: str) -> str:
+    """An address that was checked, as the target of a link: an ampersand begins no entity."""
+    return address.replace("&", "&amp;")
 
 
 def environment_text(made: Environment) -> str:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ticketbench.board.comparison import Difference
 from ticketbench.board.costs import COSTS
 from ticketbench.board.lines import Line, Subject
 from ticketbench.board.markdown import environment_text
-from ticketbench.board.table import Place, Standing, Table
+from ticketbench.board.place import Place, Standing
+from ticketbench.board.table import Table
 from ticketbench.board.words import (
     all_lines,
     choice_names,
@@ -18,15 +18,17 @@ from ticketbench.board.words import (
     clean_long,
     family,
     line_names,
+    links_of,
+    plain_facts,
     setting_names,
     spelled,
     trouble_text,
 )
 from ticketbench.render.numbers import NONE
+from ticketbench.results.standard import MARKS, Comparison
 
 DIGITS = 6
 """Of a number on the page; the records have all."""
-MARKS = ("better", "worse", "cannot tell")
 FINE = "ok"
 """The status that is not written out."""
 
@@ -45,6 +47,7 @@ def table_facts(table: Table) -> dict[str, Any]:
         "comparisons": table.comparisons,
         "environments": [clean_long(environment_text(table.environments[key])) for key in sorted(table.environments)],
         "submissions": {clean(name): facts_text(facts) for name, facts in table.submissions.items()},
+        "links": {clean(name): found for name, facts in table.submissions.items() if (found := links_of(facts))},
     }
 
 
@@ -110,14 +113,14 @@ def standing(one: Standing, table: Table) -> list[Any]:
     apart = []
     for row in table.against:
         found = one.against.get(row)
-        apart.append(None if found is None else difference_numbers(found))
+        apart.append(None if found is None else difference_numbers(found, row in one.stated))
     costs = [tidy(one.line.costs.get(cost.name)) for cost in COSTS]
     interval = one.interval
     return [one.ranks.first, one.ranks.last, tidy(interval.mean), tidy(interval.low), tidy(interval.high), apart, costs]
 
 
-def difference_numbers(found: Difference) -> list[Any]:
-    """Mean and interval of a difference, p and corrected p, the place of its mark in `MARKS`, and a value a seed."""
+def difference_numbers(found: Comparison, stated: bool) -> list[Any]:
+    """Mean and interval of a difference, both p, its mark's place in `MARKS`, a value a seed, 1 if stated."""
     return [
         tidy(found.interval.mean),
         tidy(found.interval.low),
@@ -125,7 +128,8 @@ def difference_numbers(found: Difference) -> list[Any]:
         tidy(found.p),
         tidy(found.corrected),
         MARKS.index(found.mark),
-        [tidy(value) for value in found.values],
+        [tidy(value) for value in found.differences],
+        int(stated),
     ]
 
 
@@ -163,4 +167,4 @@ def tidy(value: float | None) -> float | None:
 
 def facts_text(facts: Mapping[str, str]) -> str:
     """What a submitter says, in one line."""
-    return clean_long("; ".join(f"{key}: {value}" for key, value in facts.items() if value))
+    return clean_long("; ".join(f"{key}: {value}" for key, value in plain_facts(facts).items()))

@@ -21,6 +21,9 @@ from ticketbench.suite.suite import Suite
 SHOWN = tuple(one.name for one in columns_of(CellRecord) if one.about.longest <= LONGEST)
 """The columns of `cells` that a board reads: all but traces and definitions, which are long."""
 
+LINKED = ("repository", "paper")
+"""The facts that are addresses, of the code and of the paper; boards show them as links."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -88,6 +91,7 @@ def from_bundle(bundle: Bundle, name: str = "") -> list[Submission]:
     several = len(rows_of) > 1
     facts["code"] = "; ".join(f"{code} ({', '.join(rows)})" if several else code for code, rows in rows_of.items())
     facts["verdict"] = verdict_of(bundle)
+    facts |= dict(zip(LINKED, (said.code or "", said.paper or ""), strict=True))
     held = bundle.tables
     return from_tables(name or said.name, held["cells"], held["curves"], held["probes"], held["environments"], facts)
 

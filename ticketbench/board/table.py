@@ -7,41 +7,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ticketbench.board.comparison import Difference, corrected, difference
+from ticketbench.board.against import References, compare_places
 from ticketbench.board.curves import add_curves, add_drawing_costs
 from ticketbench.board.lines import Line, Subject, lines_of
+from ticketbench.board.overall import Contest, Rules, contests_of
+from ticketbench.board.place import Place, Standing
 from ticketbench.board.settings import Settings
 from ticketbench.board.submission import Submission
-from ticketbench.results.stats import ALPHA, Interval, RankRange, rank_ranges, smallest_p, t_interval
+from ticketbench.board.thresholds import LineThreshold, board_thresholds
+from ticketbench.results.beside_dense import row_thresholds
+from ticketbench.results.judgement import Judgement
+from ticketbench.results.results import Results
+from ticketbench.results.scatter import Scatter
+from ticketbench.results.standard import RankRange, rank_ranges, within_bounds
+from ticketbench.results.stats import t_interval
 from ticketbench.store.schema import Environment
 from ticketbench.suite.paper import Metric
+from ticketbench.suite.questions import FEWEST_SEEDS
 from ticketbench.suite.suite import Suite
 
-
-@dataclass
-class Standing:
-    """A complete line at its place, with its mean, its ranks, and how it compares with others."""
-
-    line: Line
-    interval: Interval
-    values: tuple[float, ...]
-    """A seed each, in the place's order of seeds."""
-    ranks: RankRange
-    against: dict[str, Difference] = field(default_factory=dict)
-    """Row that it is compared with -> its difference to that row."""
+EVERY_METRIC: Mapping[str, Metric] = {}
 
 
-@dataclass
-class Place:
-    """The lines of one setting at one density. A row that is never pruned stands at every density."""
+@dataclass(frozen=True)
+class Judged:
+    """What was decided in the reference submission, and the setting (suite, version, tier, precision, device)."""
 
-    setting: Subject
-    density: float
-    metric: str
-    seeds: tuple[int, ...]
-    standings: list[Standing]
-    incomplete: list[Line]
-    """Lines that lack a seed or its number: shown, never ranked, never averaged."""
+    setting: tuple[str, int, str, str, str]
+    results: Results
+    judgement: Judgement
 
 
 @dataclass
@@ -56,12 +50,16 @@ class Table:
     places: list[Place]
     against: tuple[str, ...]
     comparisons: int
-    """How many differences were tested and corrected together."""
+    """How many exploratory comparisons of a submission were corrected together, at most."""
     metrics: dict[str, Metric]
     environments: dict[str, Environment]
     submissions: dict[str, Mapping[str, str]]
     """Name -> what its submitter says."""
     notes: list[str]
+    rules: Rules
+    contests: list[Contest] = field(default_factory=list)
+    """How every row stands over many places; the first is what the board is headed by."""
+    thresholds: list[LineThreshold] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -69,8 +67,12 @@ class Table:
         return f"version {self.version}, {self.precision} on {self.device_class}"
 
 
-def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suite | None) -> list[Table]:
+def tables_of(
+    submissions: Iterable[Submission], settings: Settings, suite: Suite | None, judged: Judged | None = None
+) -> list[Table]:
     """A table for each setting of the submissions, the newest version first.
+
+    `judged` has what was decided in the reference submission's questions and claims, of the setting it is of.
 
     Each submission is let go once its lines are known, so that many can be read one after the other.
     """
@@ -90,7 +92,19 @@ def tables_of(submissions: Iterable[Submission], settings: Settings, suite: Suit
             said = f"{submission.name}: left out {superseded} cells that were computed again later"
             notes.setdefault(setting, []).append(said)
     order = sorted(lines, key=lambda key: (-key[1], key[2:]))
-    return [make_table(key, lines[key], settings, suite, made[key], facts[key], notes.get(key, [])) for key in order]
+    return [
+        make_table(
+            key,
+            lines[key],
+            settings,
+            suite,
+            made[key],
+            facts[key],
+            notes.get(key, []),
+            judged if judged is not None and judged.setting == key else None,
+        )
+        for key in order
+    ]
 
 
 def make_table(
@@ -101,27 +115,34 @@ def make_table(
     environments: dict[str, Environment],
     facts: dict[str, Mapping[str, str]],
     notes: list[str],
+    judged: Judged | None = None,
 ) -> Table:
-    """One table of a board: its lines at their places, ranked, compared and corrected together."""
+    """One table of a board: its lines at their places, ranked, compared and corrected."""
     known = suite if suite is not None and (suite.name, suite.version) == key[:2] and key[2] in suite.tiers else None
     seeds = settings.seeds or (known.tier(key[2]).seeds if known else ())
     if known is None:
         notes = [*notes, f"suite {key[0]} version {key[1]} is not installed here: more counts as better"]
     names = sorted({line.metric for line in lines})
     metrics = {name: known.metric(name) if known else Metric(title=name) for name in names}
-    places = places_of(lines, seeds)
-    against = settings.against or tuple(sorted({line.row for line in lines if line.never_pruned}))[:2]
-    comparisons = compare_all(places, against, settings.reference, metrics)
+    places = places_of(lines, seeds, metrics)
+    against = settings.against or (known.against if known else ())
+    against = against or tuple(sorted({line.row for line in lines if line.never_pruned}))[:2]
+    references = References(against, settings.reference, known, judged.judgement if judged else None)
+    comparisons = compare_places(places, references)
     for place in places:
-        rank(place, metrics[place.metric].higher_is_better, len(places))
+        rank(place, metrics[place.metric].higher_is_better, references.scatter(place.metric))
     name, version, tier, precision, device = key
     notes = [*notes, *power_note(places, comparisons)]
-    return Table(
-        name, version, tier, precision, device, places, against, comparisons, metrics, environments, facts, notes
+    rules = Rules(settings.reference, against, metrics, known)
+    table = Table(
+        name, version, tier, precision, device, places, against, comparisons, metrics, environments, facts, notes, rules
     )
+    table.contests = contests_of(places, rules)
+    table.thresholds = board_thresholds(places, rules, row_thresholds(judged.results) if judged else None)
+    return table
 
 
-def places_of(lines: Sequence[Line], seeds: Sequence[int]) -> list[Place]:
+def places_of(lines: Sequence[Line], seeds: Sequence[int], metrics: Mapping[str, Metric] = EVERY_METRIC) -> list[Place]:
     """The lines, place by place: settings by name, densest first."""
     groups: dict[tuple[Subject, float, str], list[Line]] = {}
     unpruned: dict[tuple[Subject, str], list[Line]] = {}
@@ -135,74 +156,51 @@ def places_of(lines: Sequence[Line], seeds: Sequence[int]) -> list[Place]:
         for group in densities or [(setting, 1.0, metric)]:
             groups.setdefault(group, []).extend(dense)
     return [
-        ranked_place(setting, density, metric, members, seeds)
+        ranked_place(setting, density, metric, members, seeds, metrics.get(metric, Metric(title=metric)))
         for (setting, density, metric), members in sorted(groups.items(), key=lambda item: (item[0][0], -item[0][1]))
     ]
 
 
-def ranked_place(setting: Subject, density: float, metric: str, lines: Sequence[Line], seeds: Sequence[int]) -> Place:
+def ranked_place(
+    setting: Subject, density: float, metric: str, lines: Sequence[Line], seeds: Sequence[int], known: Metric
+) -> Place:
     """A place with its complete and its incomplete lines; without known seeds, those that most lines have."""
     if not seeds:
         held = Counter(tuple(line.seeds) for line in lines)
         _, seeds = max((count, found) for found, count in held.items())
     standings, incomplete = [], []
+    bottom = worst_of(lines, known)
     for line in lines:
-        values = line.values(seeds)
+        values = line.values(seeds, bottom)
         if values is None:
             incomplete.append(line)
         else:
-            standings.append(Standing(line, t_interval(values), tuple(values), RankRange(1, 1)))
+            interval = within_bounds(t_interval(values), known.span)
+            standings.append(Standing(line, interval, tuple(values), RankRange(1, 1)))
     return Place(setting, density, metric, tuple(seeds), standings, incomplete)
 
 
-def compare_all(places: Sequence[Place], against: Sequence[str], reference: str, metrics: Mapping[str, Metric]) -> int:
-    """Every line with the rows it is compared with; all tests of the table are corrected together.
-
-    Two lines that meet at several densities, since neither is ever pruned, are one comparison.
-    """
-    tested: dict[tuple[Any, ...], tuple[Difference, bool]] = {}
-    meant: list[tuple[Standing, str, tuple[Any, ...]]] = []
-    for place in places:
-        for row in against:
-            partners = {one.line.submission: one for one in place.standings if one.line.row == row}
-            for standing in place.standings:
-                partner = partners.get(reference) or partners.get(standing.line.submission)
-                if partner is None or partner is standing or partner.line.identity == standing.line.identity:
-                    continue
-                key = (standing.line.identity, partner.line.identity)
-                if key not in tested:
-                    found = difference(standing.values, partner.values, place.seeds)
-                    tested[key] = (found, metrics[place.metric].higher_is_better)
-                meant.append((standing, row, key))
-    after = corrected([found for found, _ in tested.values()], [higher for _, higher in tested.values()])
-    done = dict(zip(tested, after, strict=True))
-    for standing, row, key in meant:
-        standing.against[row] = done[key]
-    return len(tested)
+def worst_of(lines: Sequence[Line], metric: Metric) -> float | None:
+    """What a cell that diverged counts as: the bound of its metric, or the worst number that any line has."""
+    if metric.bottom is not None:
+        return metric.bottom
+    known = [one.value for line in lines for one in line.seeds.values() if one.counts and one.value is not None]
+    return (min(known) if metric.higher_is_better else max(known)) if known else None
 
 
-def rank(place: Place, higher: bool, places: int) -> None:
-    """Each complete line's range of ranks, tested at 5 % divided by the number of places; the best means first."""
-    count, alpha = len(place.standings), ALPHA / places
-    if count * (count - 1) / 2 * smallest_p(len(place.seeds)) > alpha:  # no pair could be told apart
-        ranges = dict.fromkeys(range(count), RankRange(1, count))
-    else:
-        ranges = rank_ranges({at: one.values for at, one in enumerate(place.standings)}, higher, alpha)
-    for at, one in enumerate(place.standings):
-        one.ranks = ranges[at]
+def rank(place: Place, higher: bool, scatter: Scatter) -> None:
+    """Each complete line's range of ranks, tested at 5 % for the place; the best means first."""
+    ranges = rank_ranges([one.values for one in place.standings], higher, scatter)
+    for one, found in zip(place.standings, ranges, strict=True):
+        one.ranks = found
     sign = -1.0 if higher else 1.0
     place.standings.sort(key=lambda one: (one.ranks.first, sign * one.interval.mean, one.line.submission, one.line.row))
     place.incomplete.sort(key=lambda line: (line.submission, line.row))
 
 
 def power_note(places: Sequence[Place], comparisons: int) -> list[str]:
-    """What the seeds could have shown at all."""
-    fewest = min((len(place.seeds) for place in places), default=0)
+    """That the seeds could have shown nothing, where that is so."""
     most = max((len(place.seeds) for place in places), default=0)
-    if not comparisons or comparisons * smallest_p(most) <= ALPHA:
+    if not comparisons or most >= FEWEST_SEEDS:
         return []
-    seeds = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-    return [
-        f"{seeds} seeds give an exact test no p below {smallest_p(most):.2g}: among {comparisons} comparisons, "
-        f"corrected, no difference could have been told, however large"
-    ]
+    return [f"{most} seed{'s' * (most != 1)} decide nothing, however large a difference is: it takes {FEWEST_SEEDS}"]

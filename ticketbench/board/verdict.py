@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from ticketbench.board.bundle.folder import VERDICT, read_file
-from ticketbench.board.bundle.manifest import Digest, Manifest, OneLine, Text, Word, read_toml, to_toml, validated
+from ticketbench.board.bundle.manifest import Digest, Manifest, OneLine, RowName, Text, read_toml, to_toml, validated
 from ticketbench.board.bundle.reading import Bundle
 from ticketbench.board.bundle.refusal import BundleError
 from ticketbench.files import reason_of, written
@@ -42,7 +42,7 @@ class Checked(TomlTable):
     """A cell that was computed again: the claim, what was found, and whether they agree."""
 
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
-    row: Word
+    row: RowName
     task: Text
     density: Number
     seed: Count

@@ -36,6 +36,7 @@ from ticketbench.board.bundle.reading import Bundle, read_bundle
 from ticketbench.board.bundle.refusal import BundleError, mended
 from ticketbench.board.sampling import sample
 from ticketbench.board.verdict import VERDICT_SCHEMA, Checked, Machine, Verdict
+from ticketbench.plan.asked_rows import can_be_asked
 from ticketbench.plan.cell import Cell, describe
 from ticketbench.plan.plan import Fleet, Plan, Selection, find_suite, make_plan
 from ticketbench.plugin.loading import Plugins
@@ -65,9 +66,8 @@ def open_bundle(folder: Path, plugins: Plugins, suite_name: str | None = None) -
     else:  # never a file that the bundle names: its suite is only looked up
         suite = read_suite(plugins.find("suite", said.suite, "the bundle (--suite FILE, where it is not installed)"))
     bundle.check_against(suite)
-    known = {*suite.methods, *plugins.items["method"], *plugins.items["scorer"]}
     rows = [row for block in suite.tier(said.tier).blocks for row in block.methods]
-    rows += [method.row for method in said.methods if method.row in known]
+    rows += [method.row for method in said.methods if can_be_asked(suite, plugins, method.row)]
     selection = Selection(methods=tuple(dict.fromkeys(rows)))
     plan = make_plan(suite, said.tier, plugins, selection, said.device_class, said.precision)
     return bundle, suite, plan
@@ -113,7 +113,7 @@ def doubtful(verdict: Verdict, cells: Mapping[str, Cell]) -> list[Cell]:
     return [cells[cell.key] for cell in verdict.disagreeing if cell.key in cells and cell.found is not None]
 
 
-def judge(
+def weigh_found(
     bundle: Bundle,
     suite: Suite,
     rows: Sequence[CellRecord],

@@ -6,13 +6,16 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from ticketbench.board.bundle.address import host_of
 from ticketbench.board.lines import Line, Subject
+from ticketbench.board.submission import LINKED
 from ticketbench.board.table import Table
 from ticketbench.render.labels import option_text, short
 from ticketbench.render.numbers import NONE
-from ticketbench.results.stats import Interval, RankRange
+from ticketbench.results.standard import RankRange
+from ticketbench.results.stats import Interval
 from ticketbench.suite.paper import Metric
 
 LONGEST_NAME, LONGEST_NOTE = 120, 600
@@ -29,6 +32,24 @@ def clean(text: object, longest: int = LONGEST_NAME) -> str:
 def clean_long(text: object) -> str:
     """A longer foreign text, such as a note, made safe to show on one line."""
     return clean(text, LONGEST_NOTE)
+
+
+def escaped(text: object, longest: int = 120) -> str:
+    """Text that Markdown and HTML leave alone."""
+    plain = clean(text, longest).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", plain)
+    return re.sub(r"(?<=[\w/])([:@.])(?=[\w/])", r"<!-- -->\1", plain) if re.search(r"://|@|www\.", plain) else plain
+
+
+def links_of(facts: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What it is, address and host of each link of a submission, whose facts are text from outside."""
+    found = [(kind, facts.get(kind, "")) for kind in LINKED]
+    return [(kind, address, host_of(address)) for kind, address in found if host_of(address)]
+
+
+def plain_facts(facts: Mapping[str, str]) -> dict[str, str]:
+    """What a submitter says that is no link."""
+    return {key: value for key, value in facts.items() if value and key not in LINKED}
 
 
 def setting_names(settings: Sequence[Subject]) -> dict[Subject, str]:

@@ -12,8 +12,9 @@ Datum = dict[str, Any]
 WIDTH, HEIGHT = 640, 320
 FEW = 30
 """Up to so many x, the reported points are marked."""
-COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#e45756", "#b279a2", "#9d755d", "#1fa3a3", "#d6a000", "#7f7f7f", "#ff7fa7")
-"""Readable on a light and on a dark ground."""
+COLOURS = ("#0069ff", "#c38700", "#b40fc3", "#2d7887", "#f05ac3", "#69691e", "#2d96ff", "#789678")
+"""Three to one from a light and from a dark ground, and as far apart as eight can be for eyes that lack red, green or
+blue."""
 
 
 def finished(chart: alt.LayerChart | alt.FacetChart, names: Sequence[str], width: int) -> dict[str, Any]:

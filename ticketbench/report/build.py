@@ -7,26 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from ticketbench.files import write_bytes
-from ticketbench.render.labels import short
-from ticketbench.render.numbers import quantity
-from ticketbench.report.contents import Drawing, Judged, Report
+from ticketbench.render.findings import finding_words, setting_text
+from ticketbench.report.answers import answer_grids
+from ticketbench.report.contents import Drawing, JudgedClaim, Report
 from ticketbench.report.grids import figure_grid, target_grid, trouble_grid, x_text
 from ticketbench.report.maps import map_grid, map_of
 from ticketbench.report.series import Series, series_of
 from ticketbench.report.sizes import size_series
 from ticketbench.report.weights import spread_grid, spreads_of
-from ticketbench.results.measures import unit_of
-from ticketbench.results.results import CellResult, Results
-from ticketbench.results.verdicts import ClaimFinding, judge_claim
+from ticketbench.results.judgement import judge
+from ticketbench.results.results import Results
+from ticketbench.results.verdicts import ClaimFinding
 from ticketbench.suite.paper import Figure
 
 
 def build_report(results: Results) -> Report:
     """Judge every claim, fill every figure and table."""
-    findings = [judge_claim(results, claim) for claim in results.suite.claims]
-    verdicts = [judged for number, found in enumerate(findings, 1) for judged in describe_claim(results, number, found)]
+    judgement = judge(results)
+    verdicts = [
+        judged
+        for number, found in enumerate(judgement.claims, 1)
+        for judged in describe_claim(results, number, list(found))
+    ]
     drawings = [fill(results, figure) for figure in results.suite.figures]
-    return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results))
+    answers = answer_grids(results, judgement)
+    return Report(results, verdicts, drawings, target_grid(results), trouble_grid(results), judgement, answers)
 
 
 def fill(results: Results, figure: Figure) -> Drawing:
@@ -68,13 +73,13 @@ def notes_of(results: Results, figure: Figure, series: list[Series]) -> list[str
     return notes
 
 
-def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) -> list[Judged]:
+def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) -> list[JudgedClaim]:
     """A claim's findings as text; settings of which nothing has been computed share one line."""
     absent = [finding for finding in findings if finding.absent]
     if len(absent) < 2:
         return [describe_finding(results, number, finding) for finding in findings]
     places = "; ".join(setting_text(results, finding.setting) for finding in absent)
-    rest = Judged(
+    rest = JudgedClaim(
         number,
         absent[0].claim.text,
         "cannot tell",
@@ -87,48 +92,13 @@ def describe_claim(results: Results, number: int, findings: list[ClaimFinding]) 
     return [*(describe_finding(results, number, finding) for finding in findings if not finding.absent), rest]
 
 
-def describe_finding(results: Results, number: int, finding: ClaimFinding) -> Judged:
+def describe_finding(results: Results, number: int, finding: ClaimFinding) -> JudgedClaim:
     """What was found about a claim, as text: the number with its interval and unit."""
-    claim = finding.claim
-    headline = results.suite.headline_of(str(dict(finding.setting).get("task", "")))
-    metric = results.suite.metric(claim.metric or headline.metric)
-    x_title = claim.x_name or results.x_name(claim, claim.row) or "x"
-    unit = unit_of(claim.measure or "headline", x_title)
-    difference = claim.than is not None
-    ours = ""
-    if finding.interval and claim.compare == "ratio":
-        ours = f"×{finding.interval.mean:.3g} [×{finding.interval.low:.3g}, ×{finding.interval.high:.3g}]"
-        ours += f" over {finding.seeds} seeds"
-    elif finding.interval:
-        low, high = (
-            quantity(side, unit, metric, "", difference).split()[0]
-            for side in (finding.interval.low, finding.interval.high)
-        )
-        ours = f"{quantity(finding.interval.mean, unit, metric, x_title, difference)} [{low}, {high}]"
-        ours += f" over {finding.seeds} seeds"
-    if claim.paper is not None and claim.compare == "ratio":
-        paper = f"×{claim.paper:.3g}"
-    else:
-        paper = "" if claim.paper is None else quantity(claim.paper, unit, metric, x_title, difference)
-    place = setting_text(results, finding.setting)
-    return Judged(number, claim.text, finding.verdict, place, ours, paper, claim.source, finding.reason)
-
-
-def setting_text(results: Results, setting: tuple[tuple[str, Any], ...]) -> str:
-    """A setting in words: of each choice only what tells it from the others of its task."""
-    task = dict(setting).get("task")
-
-    def of_task(entry: CellResult) -> bool:
-        return entry.record.task == task
-
-    parts = []
-    for axis, choice in setting:
-        known = sorted({entry.axis(axis) for entry in results.entries if axis == "task" or of_task(entry)})
-        if axis == "density":
-            parts.append(f"density {choice:g}")
-        elif axis in ("task", "model") or (len(known) > 1 and axis != "recipe"):
-            parts.append(short(str(choice), known))
-    return ", ".join(parts)
+    claim, words = finding.claim, finding_words(results, finding)
+    ours = f"{words.ours} over {finding.seeds} seeds" if words.ours else ""
+    return JudgedClaim(
+        number, claim.text, finding.verdict, words.setting, ours, words.paper, claim.source, finding.reason
+    )
 
 
 def write_report(report: Report, folder: Path) -> dict[str, list[Path]]:

@@ -17,7 +17,9 @@ import altair as alt
 import vl_convert
 
 from ticketbench.files import write_bytes
-from ticketbench.render.style import FEW, HEIGHT, WIDTH, Datum, colour_of, finished
+from ticketbench.render.drawing import svg_of
+from ticketbench.render.end_labels import Upright, named_ends, upright
+from ticketbench.render.style import COLOURS, FEW, HEIGHT, WIDTH, Datum, colour_of, finished
 from ticketbench.report.grids import metric_of
 from ticketbench.report.series import Series
 from ticketbench.results.measures import training_budget
@@ -48,12 +50,46 @@ def chart_of(results: Results, figure: Figure, series: Sequence[Series]) -> dict
         return None
     printed = printed_points(figure, series) if results.tier in figure.comparable else []
     printed = [point for point in printed if point["value"] > 0 or figure.y_scale == "linear"]
-    channels = channels_of(figure, metric_of(results, figure), ours, printed, x_name_of(series))
-    layers = [*budget_layers(series), *our_layers(ours, channels, figure)]
+    metric = metric_of(results, figure)
+    leading = leading_lines(ours, series, metric)
+    others = [point for point in ours if point["series"] not in leading]
+    ours, printed = ([point for point in part if point["series"] not in names_of(others)] for part in (ours, printed))
+    names = names_of([*ours, *printed])
+    channels = channels_of(figure, metric, [*ours, *others], printed, x_name_of(series), names)
+    layers = [*budget_layers(series), *(grey_layer(others, channels, figure) for _ in others[:1])]
+    layers += our_layers(ours, channels, figure)
     if printed:
         layers += printed_layers(printed, channels)
     chart = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT, title=figure.title).add_params(channels.pick)
-    return finished(chart, [one.label for one in series], WIDTH)
+    made = finished(chart, leading, WIDTH)
+    if others:
+        made["usermeta"]["grey"] = f"Grey: {len(names_of(others))} more lines, which the table names"
+        made["title"] = {"text": figure.title, "subtitle": made["usermeta"]["grey"]}
+    return named_ends(made, line_ends(ours, figure, channels.across), channels.across)
+
+
+def names_of(points: Sequence[Datum]) -> list[str]:
+    """The lines that points belong to, each once."""
+    return list(dict.fromkeys(point["series"] for point in points))
+
+
+def leading_lines(ours: Sequence[Datum], series: Sequence[Series], metric: Metric) -> list[str]:
+    """The lines that have a colour of their own: those never pruned, then those that end best, in the suite's order."""
+    known = names_of(ours)
+    if len(known) <= len(COLOURS):
+        return known
+    sign = -1.0 if metric.higher_is_better else 1.0
+    last = {point["series"]: sign * point["value"] for point in ours}
+    whole = {one.label for one in series if all(entry.record.density == 1 for entry in one.entries)}
+    best = sorted(known, key=lambda name: (name not in whole, last[name]))[: len(COLOURS)]
+    return [name for name in known if name in best]
+
+
+def line_ends(ours: Sequence[Datum], figure: Figure, axis: Upright) -> dict[str, tuple[float, float]]:
+    """Where each line ends on the right, as far as the axis shows it."""
+    right = min if figure.x_reversed else max
+    ends = {name: right((one["x"], one["value"]) for one in ours if one["series"] == name) for name in names_of(ours)}
+    return {name: (x, min(max(value, axis.low), axis.high)) for name, (x, value) in ends.items()}
 
 
 def above_zero(ours: Sequence[Datum]) -> list[Datum]:
@@ -77,45 +113,59 @@ class Channels:
     colour: alt.Color
     dash: alt.StrokeDash
     pick: alt.Parameter
+    across: Upright
 
 
 def channels_of(
-    figure: Figure, metric: Metric, ours: Sequence[Datum], printed: Sequence[Datum], x_name: str
+    figure: Figure, metric: Metric, ours: Sequence[Datum], printed: Sequence[Datum], x_name: str, names: Sequence[str]
 ) -> Channels:
     """The axes' titles and scales, and a colour for every line."""
     within = all(point["low"] >= 0 and point["high"] <= 1 for point in ours)
-    y_scale = alt.Scale(domain=[0, 1]) if metric.percent and within else alt.Scale(zero=False)
-    if figure.y_scale == "log":
-        y_scale = alt.Scale(type="log")
+    logarithmic = figure.y_scale == "log"
+    values = [point[part] for point in [*ours, *printed] for part in ("low", "value", "high") if part in point]
+    across = upright(values, HEIGHT, logarithmic)
+    if metric.percent and within and not logarithmic:
+        across = Upright(0.0, 1.0, HEIGHT)
     if figure.y_range:
-        y_scale = alt.Scale(type=figure.y_scale, domain=list(figure.y_range))
+        across = Upright(*figure.y_range, HEIGHT, logarithmic)
+    y_scale = alt.Scale(type=figure.y_scale, domain=[across.low, across.high])
     y_axis = alt.Axis(format="%") if metric.percent else alt.Axis()
     if figure.y_scale == "log":
         y_axis = alt.Axis(labelExpr=f"format(datum.value, '{'~%' if metric.percent else '~g'}')", tickCount=6)
-    logarithmic = figure.x_scale == "log"
     x_scale = alt.Scale(
         type=figure.x_scale,
-        zero=alt.Undefined if logarithmic else False,
-        nice=logarithmic,
+        zero=alt.Undefined if figure.x_scale == "log" else False,
+        nice=False,
+        padding=8 if figure.x_scale == "log" else alt.Undefined,
         reverse=True if figure.x_reversed else alt.Undefined,
     )
     x_axis = alt.Axis(format="~%") if figure.x_percent else alt.Undefined
     if not figure.x_percent and all(float(point["x"]).is_integer() for point in [*ours, *printed]):
         x_axis = alt.Axis(tickMinStep=1)
-    named = list(dict.fromkeys(point["series"] for point in [*ours, *printed]))
     return Channels(
         x=alt.X("x:Q", title=figure.x_title or x_name, scale=x_scale, axis=x_axis),
         y=alt.Y("value:Q", title=metric.title, scale=y_scale, axis=y_axis),
         low=alt.Y("low:Q", title=metric.title, scale=y_scale, axis=y_axis),
-        colour=colour_of(named),
+        colour=colour_of(names),
         dash=alt.StrokeDash(
             "source:N",
             title=None,
             scale=alt.Scale(domain=[OURS, PRINTED], range=[[1, 0], [5, 4]]),
             legend=alt.Legend() if printed else None,
         ),
-        pick=alt.selection_point(fields=["series"], bind="legend", name="pick"),
+        pick=alt.selection_point(fields=["series"], name="pick"),
+        across=across,
     )
+
+
+def grey_layer(others: list[Datum], channels: Channels, figure: Figure) -> alt.Chart:
+    """Lines for which there is no colour left, thin and without names."""
+    tips = [alt.Tooltip("series:N"), alt.Tooltip("x:Q"), alt.Tooltip("value:Q", format=".4", title="mean")]
+    mark = alt.Chart(alt.InlineData(values=others)).mark_line(
+        color="#8a8f96", strokeWidth=1, opacity=0.5, clip=bool(figure.y_range)
+    )
+    grey: alt.Chart = mark.encode(x=channels.x, y=channels.y, detail="series:N", tooltip=tips)
+    return grey
 
 
 def our_layers(ours: list[Datum], channels: Channels, figure: Figure) -> list[alt.Chart]:
@@ -172,7 +222,7 @@ def budget_layers(series: Sequence[Series]) -> list[alt.Chart]:
 def write_chart(chart: dict[str, Any], folder: Path, name: str) -> dict[str, Path]:
     """The chart as files: kind -> path."""
     made = {
-        "svg": vl_convert.vegalite_to_svg(chart).encode(),
+        "svg": svg_of(chart).encode(),
         "png": vl_convert.vegalite_to_png(chart, scale=2),
         "pdf": vl_convert.vegalite_to_pdf(chart),
     }

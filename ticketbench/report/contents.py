@@ -10,12 +10,13 @@ from ticketbench.report.grids import Grid
 from ticketbench.report.maps import SolutionMap
 from ticketbench.report.series import Series
 from ticketbench.report.weights import Spread
+from ticketbench.results.judgement import EMPTY, Judgement
 from ticketbench.results.results import Results
 from ticketbench.suite.paper import Figure
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedClaim:
     """A claim's verdict in one setting, as text."""
 
     number: int
@@ -46,10 +47,13 @@ class Report:
     """Everything that a reader gets to see: verdicts on claims, figures, targets, and what went wrong."""
 
     results: Results
-    verdicts: list[Judged]
+    verdicts: list[JudgedClaim]
     drawings: list[Drawing]
     targets: Grid
     troubles: Grid
+    judgement: Judgement = EMPTY
+    answers: list[Grid] = field(default_factory=list)
+    """A table for each question of the suite."""
 
     def summary(self) -> str:
         """How many cells there are, and what became of them."""
@@ -72,6 +76,7 @@ class Report:
             "device_class": results.device_class,
             "cells": dict(results.counts()),
             "notes": results.notes,
+            "answers": [plain_grid(grid) for grid in self.answers],
             "claims": [vars(judged) for judged in self.verdicts],
             "figures": [
                 {

@@ -27,7 +27,7 @@ CAPTIONS = {
     ("map", "std"): "Hollow: a start; filled: an end; distances to one scale, as nearly as the plane allows.",
 }
 """What a reader of a chart must know, by kind and band."""
-STATES = {"supports": "yes", "contradicts": "no"}
+STATES = {"supports": "yes", "contradicts": "no", "as good": "yes"}
 
 
 def render(report: Report, charts: Mapping[str, Mapping[str, Any]], files: Mapping[str, Sequence[Path]]) -> str:

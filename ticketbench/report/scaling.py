@@ -30,10 +30,10 @@ def in_the_plane(distances: Array) -> Array:
     """The points (n, 2) of the least stress that was found, for symmetric distances (n, n)."""
     first = classical(distances)
     if stress(distances, first) < EXACT:
-        return upright(first)
+        return laid_flat(first)
     source = np.random.default_rng(0)
     others = [first + distances.mean() * source.standard_normal(first.shape) for _ in range(STARTS)]
-    return upright(min((lowered(distances, start) for start in (first, *others)), key=lambda x: stress(distances, x)))
+    return laid_flat(min((lowered(distances, start) for start in (first, *others)), key=lambda x: stress(distances, x)))
 
 
 def classical(distances: Array) -> Array:
@@ -77,7 +77,7 @@ def stress(distances: Array, points: Array) -> float:
     return (raw_stress(distances, points) / total) ** 0.5 if total else 0.0
 
 
-def upright(points: Array) -> Array:
+def laid_flat(points: Array) -> Array:
     """Centred, turned to the main directions, and mirrored so that the farthest coordinate of each is positive."""
     centred = points - points.mean(0)
     _, _, directions = np.linalg.svd(centred, full_matrices=True)

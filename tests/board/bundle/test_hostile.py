@@ -112,7 +112,7 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "a key of a method too many": (method(command="rm"), r"unknown key 'methods\.0\.command'"),
     "no tier": (lambda bundle: seal(bundle, lambda fields: fields.pop("tier")), "'tier' is missing"),
     "no methods": (field(methods=[]), "methods"),
-    "a future schema": (field(schema=99), "has schema 99; this ticketbench reads up to 2"),
+    "a future schema": (field(schema=99), "has schema 99; this ticketbench reads up to 3"),
     "a schema of no time": (field(schema=0), "'schema': Input should be greater than or equal to 1"),
     "a file that no bundle has": (
         lambda bundle: seal(bundle, lambda fields: fields["files"].update({"a.sh": fields["files"]["cells.parquet"]})),

@@ -93,6 +93,12 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     ),
     "failed without a reason": (value("cells", "status", "failed"), "must say why"),
     "a result that its curve lacks": (value("cells", "headline", 0.9), "own test curve has no such value"),
+    "a result at another budget": (value("cells", "headline_x", 7.0), "own test curve has no such value at 7"),
+    "a best that nothing can be": (
+        value("cells", "sweep_best", 1.5),
+        r"'sweep_best': 1\.5 of 'accuracy'\. It is a share",
+    ),
+    "a gain by thinking on": (value("cells", "overthinking", -0.1), "must lie between 0"),
     "an environment that is not there": (value("cells", "environment", "e9"), "has no such environment"),
     "an environment twice": (table("environments", twice), "It stands once"),
     "curves of no cell": (value("curves", "key", "0" * 20), "cells.parquet has no such cell"),

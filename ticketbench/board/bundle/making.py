@@ -55,6 +55,8 @@ def draft(
     who: str,
     precision: str = "",
     device_class: str = "",
+    code: str | None = None,
+    paper: str | None = None,
 ) -> Draft:
     """A bundle of a store's cells of one tier. By default the precision and device that most cells have."""
     suite.tier(tier)
@@ -87,6 +89,8 @@ def draft(
         "device_class": choice.device_class,
         "ticketbench": version.__version__,
         "hash": "0" * 64,
+        "code": code,
+        "paper": paper,
         "methods": methods_of(kept, plugins),
         "files": {
             file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}

@@ -15,10 +15,11 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from ticketbench.board.bundle.address import web_address
 from ticketbench.board.bundle.refusal import BundleError, shown_text, text_fault
 from ticketbench.errors import suggest
 from ticketbench.plugin.options import canonical
-from ticketbench.store.schema import SCHEMA_VERSION
+from ticketbench.store.schema import LONGEST_ROW, ROW_OPTIONS, SCHEMA_VERSION
 from ticketbench.suite.base import TomlTable
 
 _T = TypeVar("_T", bound=TomlTable)
@@ -69,15 +70,18 @@ def folder_name(value: str) -> str:
 
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=60), AfterValidator(folder_name)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=60)]
+RowName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9_.-]*{ROW_OPTIONS}$", max_length=LONGEST_ROW)]
+"""A word, and options in brackets behind it."""
 Text = Annotated[str, AfterValidator(plain_text)]
 OneLine = Annotated[str, Field(min_length=1), AfterValidator(plain_text), AfterValidator(not_blank)]
+Address = Annotated[str, AfterValidator(web_address)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class SubmittedMethod(TomlTable):
     """A row of the leaderboard, and the distributions that its code came from."""
 
-    row: Word
+    row: RowName
     method: Word
     distribution: Text
     version: Text
@@ -107,6 +111,10 @@ class Manifest(TomlTable):
     ticketbench: OneLine
     """The version that made the bundle."""
     hash: Digest
+    code: Address | None = None
+    """Where the code of its methods can be read."""
+    paper: Address | None = None
+    """Where they are described."""
     methods: Annotated[tuple[SubmittedMethod, ...], Field(strict=False, min_length=1, max_length=MOST_METHODS)]
     files: Annotated[dict[str, File], Field(max_length=10)]
 

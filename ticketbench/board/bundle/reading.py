@@ -69,7 +69,8 @@ class Bundle:
         metrics = {*pc.unique(curves["metric"]).to_pylist(), *pc.unique(cells["headline_metric"]).to_pylist()}
         for metric in sorted(metrics - {None, ""}):
             if suite.metric(metric).percent:
-                values.check_shares(cells, "cells.parquet", "headline", "headline_metric", metric)
+                for name in ("headline", "sweep_best", "sweep_last", "overthinking"):
+                    values.check_shares(cells, "cells.parquet", name, "headline_metric", metric)
                 values.check_shares(curves, "curves.parquet", "value", "metric", metric)
 
 
@@ -111,14 +112,15 @@ def check_tables(tables: Mapping[str, pa.Table], manifest: Manifest) -> None:
 
 
 def check_headlines(cells: pa.Table, curves: pa.Table) -> None:
-    """Each headline is a point of its cell's own curve, where it has one."""
-    test = curves.filter(pc.equal(curves["split"], "test")).select(["key", "metric", "value"])
-    found: dict[tuple[str, str], set[float]] = {}
-    for key, metric, value in zip(*(test[name].to_pylist() for name in test.column_names), strict=True):
-        found.setdefault((key, metric), set()).add(value)
-    for number, row in enumerate(cells.select(["key", "status", "headline_metric", "headline"]).to_pylist()):
+    """Each headline is a point of its cell's own curve, where it has one, at the budget that it is said to be at."""
+    test = curves.filter(pc.equal(curves["split"], "test")).select(["key", "metric", "x", "value"])
+    found: dict[tuple[str, str], set[tuple[float | None, float]]] = {}
+    for key, metric, x, value in zip(*(test[name].to_pylist() for name in test.column_names), strict=True):
+        found.setdefault((key, metric), set()).update({(None, value), (x, value)})
+    names = ["key", "status", "headline_metric", "headline", "headline_x"]
+    for number, row in enumerate(cells.select(names).to_pylist()):
         points = found.get((row["key"], row["headline_metric"]))
-        if row["status"] in JUDGED and points and row["headline"] not in points:
-            raise refuse(
-                "cells.parquet", "headline", number, row["headline"], "The cell's own test curve has no such value."
-            )
+        if row["status"] in JUDGED and points and (row["headline_x"], row["headline"]) not in points:
+            there = "" if row["headline_x"] is None else f" at {row['headline_x']:g}"
+            why = f"The cell's own test curve has no such value{there}."
+            raise refuse("cells.parquet", "headline", number, row["headline"], why)

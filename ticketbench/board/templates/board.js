@@ -2,7 +2,7 @@
 // A row: line, place, first and last rank, mean, low, high, differences, a number for each of data.costs, records. A line: submission, row, name,
 // method, family, scorer, family of scorers. A place: setting, density, metric, seeds.
 const data = JSON.parse(place("data").textContent);
-const NONE = "–", SIGNS = ["▲", "▼", "○"], MARKS = ["better", "worse", "cannot tell"];
+const NONE = "–", SIGNS = ["▲", "▼", "≈", "○"], MARKS = ["better", "worse", "as good", "cannot tell"];
 const AXES = ["task", "model", "protocol", "initializer", "recipe"];
 for (const key of ["table", ...AXES, "density", "method", "scorer", "row", "submission", "search", "charts", "kind", "record"]) chosen[key] = "";
 let entries = null, missing = null, filters = [];
@@ -14,6 +14,8 @@ const settingOf = (row) => now().settings[at(row)[0]];
 const metricOf = (row) => now().metrics[at(row)[2]];
 const many = () => Object.keys(now().submissions).length > 1;
 const recordsOf = (row) => row[row.length - 1];
+// A link leads away from the page, with its host in words; nothing is said to it of where a reader comes from.
+const linksOf = (name) => (now().links[name] || []).flatMap(([kind, address, host]) => ["; ", element("a", kind + " on " + host, { href: address, rel: "noopener noreferrer nofollow" })]);
 const share = (density) => String(Number(density.toPrecision(4)));
 
 function number(value, metric, sign) {
@@ -50,12 +52,19 @@ function apart(name, which) {
     const found = row[7][which];
     if (!found) return "";
     const shown = interval(found[0], found[1], found[2], metricOf(row), true) + ", p " + p(found[4]);
-    return '<span class="' + MARKS[found[5]].split(" ")[0] + '"><span class="hidden">' + MARKS[found[5]] + "</span>" + SIGNS[found[5]] + " " + text(shown) + "</span>";
+    const words = SIGNS[found[5]] + " " + MARKS[found[5]] + " " + text(shown);
+    return '<span class="' + MARKS[found[5]].split(" ")[0] + (found[7] ? ' stated">' : ' explored">') + words + "</span>";
   }, -Infinity, "difference to " + name + " on the same seeds, with its 95 % interval and corrected p");
 }
 const where = () => [words("setting", settingOf, "long"), numeric("density", (row) => at(row)[1], (row) => share(at(row)[1]), 0)];
 const who = () => [words("row", (row) => line(row)[1], "long"), ...(many() ? [words("submission", (row) => line(row)[0], "long")] : [])];
 const method = () => words("method, scorer", (row) => line(row)[4] + (line(row)[6] === NONE ? "" : ", " + line(row)[6]));
+// Seeds that diverged count with the worst there can be, and networks that lost a layer with what is left of them: both are said.
+function oddSeeds(row) {
+  const odd = Object.entries(recordsOf(row)[3] || {}).filter(([which]) => which < at(row)[3].length).map(([, [status]]) => status);
+  const shown = ["diverged", "collapsed"].filter((one) => odd.includes(one)).map((one) => odd.filter((other) => other === one).length + " " + one);
+  return shown.length ? ' <span class="trouble">' + text(shown.join(", ")) + "</span>" : "";
+}
 function columns() {
   const cost = ([one, which]) => numeric(one.heading, (row) => row[8][which], (row) => amount(row[8][which]), Infinity, one.meaning);
   const used = data.costs.map((one, which) => [one, which]).filter(([one, which]) => one.tabled && now().rows.some((row) => row[8][which] !== null));
@@ -65,7 +74,7 @@ function columns() {
     ...where(),
     numeric("rank", (row) => row[2] + row[3] / 1e6, (row) => (row[2] === row[3] ? row[2] : row[2] + "–" + row[3]), 0, "every rank that the entry may have"),
     ...who(),
-    numeric(mean, (row) => row[4], (row) => follow(row, interval(row[4], row[5], row[6], metricOf(row))), -Infinity, "mean over seeds with its 95 % interval"),
+    numeric(mean, (row) => row[4], (row) => follow(row, interval(row[4], row[5], row[6], metricOf(row))) + oddSeeds(row), -Infinity, "mean over seeds with its 95 % interval"),
     ...compared, ...used.map(cost), method(),
   ];
 }
@@ -113,7 +122,11 @@ function show() {
   place("unranked").hidden = !!entries;
   place("missing").hidden = !missing;
   place("notes").replaceChildren(...table.notes.map((note) => element("li", note)));
-  place("submissions").replaceChildren(...Object.entries(table.submissions).slice(0, 300).map(([name, said]) => element("li", said ? name + ": " + said : name)));
+  place("submissions").replaceChildren(...Object.entries(table.submissions).slice(0, 300).map(([name, said]) => {
+    const one = element("li", said ? name + ": " + said : name);
+    one.append(...linksOf(name));
+    return one;
+  }));
   place("machines").replaceChildren(...table.environments.slice(0, 300).map((made) => element("li", made)));
   const axis = (which) => (row) => table.axes[at(row)[0]][which];
   const used = (read) => table.lines.map(read);

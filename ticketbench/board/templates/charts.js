@@ -32,14 +32,24 @@ function switches() {
   drawn = [wanted, table.charts[wanted][kind]];
   paint();
 }
+// Names stand at the ends of lines where there is room for them; else a legend names the lines.
+function named(chart) {
+  const room = chart.usermeta.names;
+  if (!room || place("chart").clientWidth > 4 * room) return chart;
+  chart.layer = chart.layer.filter((layer) => !["leads", "names"].includes(layer.name));
+  for (const layer of chart.layer) delete layer.encoding.color.legend;
+  for (const one of chart.params) one.bind = "legend";
+  return chart;
+}
 // Drawn when it comes into view, and again when light turns to dark.
 function paint() {
   if (!drawn || !inView) return;
   const [name, chart] = drawn, facts = chart.usermeta;
   const ink = dark.matches ? "#c9d1d9" : "#3b424a", faint = dark.matches ? "#3a424c" : "#d9dee4";
   const abreast = Math.max(1, Math.min(6, Math.floor(place("chart").clientWidth / (facts.room + 10))));
-  const live = Object.assign({}, chart, { title: null, width: "container", autosize: { type: "fit-x", contains: "padding" } });
+  const live = Object.assign(named(structuredClone(chart)), { title: null, width: "container", autosize: { type: "fit-x", contains: "padding" } });
   live.config = Object.assign({}, chart.config, {
+    text: { color: ink },
     background: "transparent",
     axis: Object.assign({}, chart.config.axis, { labelColor: ink, titleColor: ink, tickColor: faint, domainColor: faint, gridColor: faint }),
     legend: Object.assign({}, chart.config.legend, { labelColor: ink, titleColor: ink, columns: abreast }),
@@ -47,7 +57,7 @@ function paint() {
   const said = name + ": " + facts.title + (facts.left_out ? "; " + facts.left_out : "");
   place("chart").setAttribute("aria-label", said);
   place("caption").textContent = said + (chart.params ? ". Click a name to single it out" : "") + ". As a file: ";
-  place("caption").append(...["svg", "png", "pdf"].flatMap((kind) => [element("a", kind.toUpperCase(), { href: facts.file + "." + kind }), " "]));
+  place("caption").append(element("a", "SVG", { href: facts.file }));
   vegaEmbed(place("chart"), live, { mode: "vega-lite", ast: true, renderer: "svg", actions: false });
 }
 let inView = false;

@@ -2,6 +2,7 @@
 // Whatever comes from data goes through text() into markup, or into textContent.
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const place = (id) => document.getElementById(id);
+for (const one of document.querySelectorAll(".unmade")) one.remove();
 const text = (value) => String(value).replace(/[&<>"'`]/g, (sign) => "&#" + sign.charCodeAt(0) + ";");
 const LANGUAGE = { lengthMenu: "_MENU_ lines a page", info: "lines _START_ to _END_ of _TOTAL_", infoEmpty: "no line",
   infoFiltered: "(_MAX_ in all)", emptyTable: "no entry", zeroRecords: "no entry fits" };

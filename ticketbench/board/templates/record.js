@@ -11,7 +11,7 @@ function grid(caption, head, rows) {
   }
   for (const [first, ...rest] of rows) {
     const one = element("tr");
-    one.append(element("th", first, { scope: "row" }), ...rest.map((part) => element("td", part)));
+    one.append(element("th", first, { scope: "row" }), ...rest.map((part) => (part instanceof Node ? part : element("td", part))));
     body.append(one);
   }
   made.append(body);
@@ -36,10 +36,12 @@ function factLines(row, ranked, apart) {
   const facts = [["method", shown], ["scorer", scorer], ["density", at(row)[1]], ...AXES.map((axis, which) => [axis, now().full[at(row)[0]][which]])];
   if (ranked) {
     facts.push(["rank", row[2] + " to " + row[3]], ["mean " + unit(metric), interval(row[4], row[5], row[6], metric)]);
-    for (const [name, one] of apart) facts.push(["less " + name, interval(one[0], one[1], one[2], metric, true) + ", " + MARKS[one[5]] + ", p " + p(one[3]) + ", corrected " + p(one[4])]);
+    for (const [name, one] of apart) facts.push(["less " + name, interval(one[0], one[1], one[2], metric, true) + ", " + MARKS[one[5]] + (one[7] ? ", stated" : ", exploratory") + ", p " + p(one[3]) + ", corrected " + p(one[4])]);
     data.costs.forEach((one, which) => { if (row[8][which] !== null) facts.push([one.meaning, amount(row[8][which])]); });
   } else facts.push(["not ranked", row[2]]);
-  facts.push(["submission", submission + (now().submissions[submission] ? ": " + now().submissions[submission] : "")]);
+  const handed = element("td", submission + (now().submissions[submission] ? ": " + now().submissions[submission] : ""));
+  handed.append(...linksOf(submission));
+  facts.push(["submission", handed]);
   for (const one of new Set(Array.isArray(machines) ? machines : [machines])) if (one !== null) facts.push(["machine " + (one + 1), now().environments[one]]);
   return facts;
 }
