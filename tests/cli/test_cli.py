@@ -109,17 +109,25 @@ def test_every_option_has_a_help_text(call, name: str):
 
 
 def test_the_version(call):
-    """The package's own."""
+    """The package's own, in full or briefly."""
     said = call("--version")
-    assert said.status == 0
-    assert package.__version__ in said.out
+    assert (said.status, said.out) == (0, f"ticketbench, version {package.__version__}\n")
+    assert call("-V") == said
 
 
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
         (["rnu"], ["there is no command 'rnu'", "Did you mean 'run'?"]),
-        (["run"], ["Missing option '--suite'"]),
+        (
+            ["run"],
+            ["no suite is named: write `ticketbench run SUITE`", "one of drn, gradflow, init, lth, rnn, or a TOML"],
+        ),
+        (
+            ["ticket", "draw", "--method", "snip", "--out", "x"],
+            ["no suite is named: write `ticketbench ticket draw SUITE`"],
+        ),
+        (["plan", "drn", "--suite", "lth"], ["two suites are named: drn and --suite lth. Leave one of them out."]),
         (["run", "--suite", "drn", "--speed", "9"], ["No such option", "--speed"]),
         (["plan", "--suite", "drn", "--seeds", "many"], ["--seeds", "'many' is not a valid integer"]),
         (["plan", "--suite", "drn", "--density", "half"], ["--density", "'half' is not a valid float"]),
@@ -238,8 +246,10 @@ def test_plugins(call, tmp_path: Path):
 
 def test_plan_for_a_person(call, tiny_suite):
     """The tier and why, the axes, the fleets, and what it will cost."""
-    said = call("plan", "--suite", tiny_suite(), "--plugin", STRANGER, "--device", "cpu", "--workers", "2")
+    words = ("--plugin", STRANGER, "--device", "cpu", "--workers", "2")
+    said = call("plan", tiny_suite(), *words)
     assert (said.status, said.err) == (0, "")
+    assert call("plan", "--suite", tiny_suite(), *words).out.splitlines()[:-1] == said.out.splitlines()[:-1]
     lines = said.out.splitlines()
     assert lines[0] == "suite tiny 1, tier smoke (the first this suite has): seconds"
     assert "  row      dense (2), magnitude (2)" in lines

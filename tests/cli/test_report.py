@@ -33,7 +33,8 @@ def test_a_report_is_tables_here_and_files_in_a_folder(call, path, plugins, tmp_
     assert lines[:3] == ["A tiny suite for tests", "none", "tier smoke: seconds"]
     assert lines[3] == "4 cells: 4 ok; fp32 on cpu"
     assert "1. CANNOT TELL: pruned is faster" in lines
-    assert "   paper −10 iterations; 2 common seeds; at least 3 are needed" in lines
+    why = "2 seeds; it takes 5; every seed gives the same, which leaves no interval"
+    assert f"   ours −10 iterations [−10, −10] over 2 seeds; paper −10 iterations; {why}" in lines
     table = lines.index("Figure 1: blobs: accuracy, %")
     assert " ".join(lines[table + 1].split()) == "row seeds best last at 10 at 99 to 50 % notes"
     assert lines[table + 3].split() == ["dense", "paper", "20.0", "20"]

@@ -16,6 +16,8 @@ from places import STRANGER
 from ticketbench.engine.execute import execute
 from ticketbench.plan.plan import Selection, make_plan
 from ticketbench.plan.resolve import Resolver
+from ticketbench.plugin.loading import load_plugins
+from ticketbench.run import Summary
 from ticketbench.store.checkpoints import CHECKPOINT_SUFFIX
 from ticketbench.store.store import Store
 from ticketbench.suite.suite import read_suite
@@ -140,3 +142,31 @@ def test_a_limit_that_is_no_duration_is_refused(words, ticketbench, value):
     done = ticketbench(*words, "--at-most", value)
     assert done.returncode == 2
     assert "as in 90s, 8m or 1.5h" in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_collapse_that_the_suite_expects_is_no_failure(tiny_suite, tmp_path, ticketbench):
+    """One weight in two layers: status 0, and words; the cells are those of a suite that expects nothing."""
+    one = tiny_suite(("densities = [0.5]", "densities = [0.014]"), ('["dense", "magnitude"]', '["magnitude"]'))
+    row = 'magnitude = { method = "oneshot", scorer = "magnitude"'
+    expecting = tmp_path / "expecting.toml"
+    expecting.write_text(one.read_text().replace(row, f'{row}, expects = ["collapsed"]'))
+    words = ("--plugin", STRANGER, "--workers", "1", "--store", tmp_path / "s", "--tier", "smoke", "--device", "cpu")
+    done = ticketbench("run", expecting, *words)
+    assert (done.returncode, "2 collapsed: a finding that the suite expects of these rows." in done.stdout) == (0, True)
+    assert "not ok" not in done.stdout
+    plans = [make_plan(read_suite(path), "smoke", load_plugins([STRANGER])) for path in (expecting, one)]
+    assert [cell.key for cell in plans[0].cells] == [cell.key for cell in plans[1].cells]
+
+
+def test_what_a_tier_expects_is_expected_of_all_its_rows(tiny_suite, plugins):
+    """Beside what a row expects; a variant of a row expects what the row does."""
+    path = tiny_suite(("timeout = 60", 'timeout = 60\nexpects = ["diverged"]'))
+    row = 'snip = { method = "oneshot", scorer = "snip"'
+    path.write_text(path.read_text().replace(row, f'{row}, expects = ["collapsed"]'))
+    plan = make_plan(read_suite(path), "smoke", plugins, Selection(methods=("magnitude", "snip[batches=2]"), seeds=1))
+    both, tiers = frozenset({"collapsed", "diverged"}), frozenset({"diverged"})
+    assert [plan.expected[cell.key] for cell in plan.cells] == [tiers, both]
+    keys = [cell.key for cell in plan.cells]
+    found = Summary(statuses=dict(zip(keys, ["collapsed", "collapsed"], strict=True)), expected=plan.expected)
+    assert (found.ok, dict(found.unexpected)) == (False, {"collapsed": 1})
+    assert Summary(statuses={keys[0]: "diverged", keys[1]: "ok"}, expected=plan.expected).ok

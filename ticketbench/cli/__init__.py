@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -29,6 +31,10 @@ COMMANDS = (
 )
 
 
+COMPLETE = "_TICKETBENCH_COMPLETE"
+"""The variable by which a shell asks, as click names it."""
+
+
 class LazyGroup(click.RichGroup):
     """A group whose commands live in modules of the same name."""
 
@@ -47,7 +53,7 @@ class LazyGroup(click.RichGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion for a misspelt command."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise click.UsageError(f"there is no command '{args[0]}'. {suggest(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
@@ -61,17 +67,24 @@ class LazyGroup(click.RichGroup):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version.__version__, package_name="ticketbench")
+@click.version_option(version.__version__, "-V", "--version", package_name="ticketbench")
 def cli() -> None:
     """Benchmarks for lottery tickets and pruning at initialization.
 
-    Start with `ticketbench run --suite drn`; `ticketbench plan` says what it would do and cost.
+    Start with `ticketbench run SUITE`, such as drn; `ticketbench plan SUITE` says what it would do and cost.
     """
 
 
 def main() -> None:
-    """The entry point: a user's mistake is one message and exit status 2, never a traceback."""
+    """The entry point: a user's mistake is one message and exit status 2, never a traceback.
+
+    A shell that asks what could stand where the cursor is gets names, or nothing.
+    """
     try:
+        if COMPLETE in os.environ:
+            with suppress(Exception):
+                cli(prog_name="ticketbench")
+            sys.exit(1)
         cli(prog_name="ticketbench")
     except TicketbenchError as error:
         print(f"ticketbench: error: {error}", file=sys.stderr)

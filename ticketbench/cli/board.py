@@ -1,4 +1,4 @@
-"""`ticketbench board`: build the leaderboards, show one here, compare two submissions, open a page."""
+"""`ticketbench board`: build the leaderboards, show, export or compare them, open a page, calibrate the marks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from ticketbench.cli.common import load, plugin_options, print_json
 
 if TYPE_CHECKING:
     from ticketbench.board.build import Board
-    from ticketbench.board.table import Place, Table
+    from ticketbench.board.overall import Contest
+    from ticketbench.board.place import Place
+    from ticketbench.board.table import Table
+    from ticketbench.board.thresholds import LineThreshold
+    from ticketbench.results.standard import Comparison
 
 ROOT = click.option(
     "--root",
@@ -26,7 +30,7 @@ ROOT = click.option(
 
 @click.group("board")
 def board_command() -> None:
-    """Leaderboards: build their pages, show one here, compare two sides, open a page."""
+    """Leaderboards: build their pages, show or export one, compare two sides, open a page, calibrate the marks."""
 
 
 @board_command.command("build")
@@ -36,7 +40,7 @@ def board_command() -> None:
 def board_build(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
     """Make README.md, index.html and charts of every board, and a front page. Twice gives the same bytes.
 
-    A text about.md beside a board is put on top of it; board.toml says which rows all others are compared with.
+    A text about.md beside a board becomes a part of it; board.toml says which rows all others are compared with.
     """
     from ticketbench.board.build import build_boards
     from ticketbench.board.suites import Suites
@@ -62,8 +66,8 @@ def board_build(root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, .
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def show_board(name: str, root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
-    """Print a board: ranks, means, differences and costs, and what is incomplete."""
-    from ticketbench.board.build import read_board
+    """Print a board: how rows stand overall, then ranks, means, differences and costs, and what is incomplete."""
+    from ticketbench.board.build import board_folder, read_board
     from ticketbench.board.suites import Suites
 
     board = read_board(board_folder(name, root), root, Suites(load(plugin_files, blocked)))
@@ -78,6 +82,7 @@ def show_board(name: str, root: Path, plugin_files: tuple[str, ...], blocked: tu
 @ROOT
 def open_board(name: str, root: Path) -> None:
     """Open a board's page in a browser; without a name the front page."""
+    from ticketbench.board.build import board_folder
     from ticketbench.errors import StoreError
 
     page = (board_folder(name, root) if name else root) / "index.html"
@@ -87,23 +92,18 @@ def open_board(name: str, root: Path) -> None:
     click.launch(str(page.absolute()))
 
 
-def board_folder(name: str, root: Path) -> Path:
-    """The folder of a board that is named as suite/tier."""
-    from ticketbench.board.build import board_folders
-    from ticketbench.errors import UnknownNameError
-
-    known = {f"{folder.parent.name}/{folder.name}": folder for folder in board_folders(root)}
-    if name not in known:
-        raise UnknownNameError("board", name, known, str(root))
-    return known[name]
-
-
 def plain_board(board: Board) -> dict[str, Any]:
     """A board for a program to read."""
     from ticketbench.board.page_data import table_facts
 
     tables = [
-        {**table_facts(table), "places": [plain_place(place) for place in table.places]} for table in board.tables
+        {
+            **table_facts(table),
+            "overall": [plain_contest(contest) for contest in table.contests],
+            "thresholds": [plain_threshold(one) for one in table.thresholds],
+            "places": [plain_place(place) for place in table.places],
+        }
+        for table in board.tables
     ]
     return {
         "suite": board.suite,
@@ -133,23 +133,65 @@ def plain_place(place: Place) -> dict[str, Any]:
                 "high": one.interval.high,
                 "values": one.values,
                 "costs": one.line.costs,
-                "against": {
-                    row: {
-                        "mean": found.interval.mean,
-                        "low": found.interval.low,
-                        "high": found.interval.high,
-                        "p": found.p,
-                        "corrected": found.corrected,
-                        "mark": found.mark,
-                    }
-                    for row, found in one.against.items()
-                },
+                "against": {row: plain_comparison(found) for row, found in one.against.items()},
             }
             for one in place.standings
         ],
         "incomplete": [
             {"submission": line.submission, "row": line.row, "seeds": line.troubles(place.seeds)}
             for line in place.incomplete
+        ],
+    }
+
+
+def plain_comparison(found: Comparison) -> dict[str, Any]:
+    """A comparison for a program to read."""
+    return {**vars(found.interval), "p": found.p, "corrected": found.corrected, "mark": found.mark}
+
+
+def plain_contest(contest: Contest) -> dict[str, Any]:
+    """How rows stand over many places, for a program to read."""
+    names = ("submission", "row", "method", "scorer")
+    return {
+        "metric": contest.metric,
+        "seeds": contest.seeds,
+        "than": contest.than or None,
+        "places": [{**place.setting._asdict(), "density": place.density} for place in contest.places],
+        "entries": [
+            {
+                **dict(zip(names, one.series, strict=True)),
+                "ranks": [one.ranks.first, one.ranks.last],
+                **vars(one.interval),
+                "values": one.values,
+                "mean_rank": vars(one.rank),
+                "difference": plain_comparison(one.found) if one.found else None,
+            }
+            for one in contest.contenders
+        ],
+        "partial": [
+            {**dict(zip(names, series, strict=True)), "places": count} for series, count in contest.partial.items()
+        ],
+    }
+
+
+def plain_threshold(one: LineThreshold) -> dict[str, Any]:
+    """How far down a row is as good as dense, for a program to read."""
+    found = one.found
+    return {
+        "submission": one.submission,
+        "row": one.row,
+        **one.setting._asdict(),
+        "than": one.than or None,
+        "metric": one.metric,
+        "margin": found.margin,
+        "estimate": found.estimate,
+        "low": found.low,
+        "high": found.high,
+        "open_below": found.open_below,
+        "worse_from": found.worse_from,
+        "levels": [
+            {"density": level.density, **vars(level.interval), "kept": level.kept, "lost": level.lost}
+            for level in found.levels
         ],
     }
 
@@ -163,8 +205,25 @@ def print_board(board: Board) -> None:
         click.echo(f"\n{table.title}")
         for note in table.notes:
             click.echo(f"note: {note}")
+        print_summaries(table)
         for place in table.places:
             print_place(table, place)
+
+
+def print_summaries(table: Table) -> None:
+    """What stands at the top of a table: every row over many places, and how far down it is as good as dense."""
+    from ticketbench.board.summaries import summaries_of
+    from ticketbench.cli.table import print_table
+
+    for one in summaries_of(table):
+        lines = []
+        for line, mark in zip(one.lines, one.marks, strict=True):
+            marked = [f"{mark}: {cell}" if mark and at == one.marked else cell for at, cell in enumerate(line)]
+            lines.append(tuple(marked))
+        click.echo()
+        print_table(f"{'Overall: ' if one.marked is not None else ''}{one.title}", lines, one.columns)
+        for note in one.notes:
+            click.echo(f"  {note}")
 
 
 def print_place(table: Table, place: Place) -> None:
@@ -202,6 +261,10 @@ def print_place(table: Table, place: Place) -> None:
         click.echo(f"  incomplete: {names[line.identity]}: {trouble_text(line.troubles(place.seeds))}")
 
 
-from ticketbench.cli.compare import compare_sides  # noqa: E402 - its command belongs to this group
+from ticketbench.cli.board_export import export_table  # noqa: E402 - these commands belong to this group
+from ticketbench.cli.calibrate import calibrate_boards  # noqa: E402
+from ticketbench.cli.compare import compare_sides  # noqa: E402
 
+board_command.add_command(calibrate_boards)
 board_command.add_command(compare_sides)
+board_command.add_command(export_table)

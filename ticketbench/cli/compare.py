@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 def compare_sides(
     left: str, right: str, root: Path, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool
 ) -> None:
-    """Paired differences of A less B for every task and density, with exact tests corrected together (Holm).
+    """Paired differences of A less B for every task and density: better, worse, as good, or we cannot tell.
 
     A and B are folders of stores or submissions, or SUITE/TIER/NAME; with :ROW only that row counts, as in
-    `results:MINE results:THEIRS`; a side of one row needs no name. A mark says how A does. "could show" is the least
-    difference that the seeds could have shown, with the scatter they have, at the strictest correction.
+    `results:MINE results:THEIRS`; a side of one row needs no name. A mark says how A does: t-tests of differences on
+    the same seeds, corrected together (Holm); "as good" where the difference is smaller than the suite's margin. "would
+    take" is about how many seeds would decide what is open, if its numbers stay.
     """
     from ticketbench.board.comparison import compare_lines
     from ticketbench.board.suites import Suites
@@ -97,13 +98,16 @@ def plain_pair(one: Submission, other: Submission, pair: ComparedPair) -> dict[s
     if pair.found is not None:
         numbers = {
             "seeds": pair.found.seeds,
-            "differences": pair.found.values,
+            "differences": pair.found.differences,
             "mean": pair.found.interval.mean,
             "low": pair.found.interval.low,
             "high": pair.found.interval.high,
             "p": pair.found.p,
             "corrected": pair.found.corrected,
-            "smallest": pair.found.smallest,
+            "alike": pair.found.alike,
+            "margin": pair.found.sample.margin,
+            "flips": pair.found.flips,
+            "seeds_needed": pair.seeds_needed,
         }
     return {
         "a": one.name,
@@ -127,7 +131,7 @@ def plain_pair(one: Submission, other: Submission, pair: ComparedPair) -> dict[s
 def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], suites: Suites) -> None:
     """The pairs for a person: a table, then what could not be compared, or not be told."""
     from ticketbench.board.comparison import power_of
-    from ticketbench.board.words import interval_text, p_text, setting_names, value_text
+    from ticketbench.board.words import interval_text, p_text, setting_names
     from ticketbench.cli.table import print_table
     from ticketbench.suite.paper import Metric
 
@@ -143,7 +147,7 @@ def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], s
             lines.append((*place, "", "", "", "not comparable", "", pair.reason))
             continue
         found, unit = pair.found, " points" if metric.percent else ""
-        least = value_text(found.smallest, metric)
+        takes = "" if found.decided else f"{pair.seeds_needed or 'more than 1000'} seeds"
         lines.append(
             (
                 *place,
@@ -151,11 +155,11 @@ def print_pairs(one: Submission, other: Submission, pairs: list[ComparedPair], s
                 f"{interval_text(found.interval, metric, True)}{unit}",
                 p_text(found.corrected),
                 pair.mark,
-                "nothing" if least == "–" else least,
-                pair.reason,
+                takes,
+                "; ".join(part for part in (pair.reason, found.note) if part),
             )
         )
-    columns = ("task", "density", "row", "seeds", "difference", "p", "A is", "could show", "notes")
+    columns = ("task", "density", "row", "seeds", "difference", "p", "A is", "would take", "notes")
     print_table(f"A {one.name} less B {other.name}: {one.suite} version {one.version}, tier {one.tier}", lines, columns)
     click.echo(
         f"{len(tested)} comparisons, corrected together (Holm); {len(pairs) - len(tested)} places could not be compared"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ticketbench.cli.run_state import RunState
     from ticketbench.plan.cell import Cell
     from ticketbench.plan.cost import Cost
     from ticketbench.plan.estimate import Estimate
@@ -54,6 +55,14 @@ class Crew:
         from ticketbench.plan.estimate import estimate
 
         return estimate(fleets, resolver, self.speed, self.devices, self.measured)
+
+    def run_state(self, fleets: Sequence[Fleet], resolver: Resolver) -> RunState:
+        """What a run of these fleets is before it begins: what is expected of each cell, and of the workers."""
+        from ticketbench.cli.run_state import RunState
+        from ticketbench.plan.cell_times import cell_times
+
+        times = cell_times(fleets, resolver, self.speed, self.measured)
+        return RunState(times, min(len(self.devices), len(fleets)), self.speed.start)
 
 
 def crew_here(devices: tuple[str, ...]) -> Crew:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import check_precision, finite, load, matrix_options, prepare, print_json
+from ticketbench.cli.progress import say_hello
 from ticketbench.cli.run import compute_plan
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def equivalence_command(
     selected["engine"] = "full"  # precisions are compared, and the sparse engine has one
     if out is not None and not out.parent.is_dir():
         raise OptionError(f"--out {out}: there is no folder {out.parent}")
+    if not as_json:
+        say_hello(suite_name)
     plugins = load(plugin_files, blocked)
     crew = crew_here(pick_devices(device, workers))
     selected["seeds"] = SEEDS if seeds is None else seeds

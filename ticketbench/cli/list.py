@@ -5,11 +5,13 @@ from __future__ import annotations
 import rich_click as click
 
 from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.cli.completion import kinds_offered, offering
+from ticketbench.cli.known_names import summary_of
 from ticketbench.plugin.hookspecs import OFFERS
 
 
 @click.command("list")
-@click.argument("kind", metavar="[KIND]", default="")
+@click.argument("kind", metavar="[KIND]", default="", shell_complete=offering(kinds_offered))
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def list_command(kind: str, plugin_files: tuple[str, ...], blocked: tuple[str, ...], as_json: bool) -> None:
@@ -45,19 +47,3 @@ def list_command(kind: str, plugin_files: tuple[str, ...], blocked: tuple[str, .
             "" if row["distribution"] == "ticketbench" else f"  [{row['distribution']} {row['version']}".rstrip() + "]"
         )
         click.echo(f"  {row['name']:{width}}  {row['summary']}{outside}")
-
-
-def summary_of(item: object) -> str:
-    """One line; a suite's is its title."""
-    from pathlib import Path
-
-    from ticketbench.errors import TicketbenchError
-    from ticketbench.suite.suite import read_suite
-
-    if isinstance(item, Path):
-        try:
-            suite = read_suite(item)
-        except TicketbenchError as error:
-            return f"broken: {error}"
-        return f"{suite.title} (tiers: {', '.join(suite.tiers)})"
-    return str(getattr(item, "summary", ""))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import finished_in, load, matrix_options, prepare, print_json
+from ticketbench.cli.completion import cards, offering
 from ticketbench.render.numbers import amount, duration
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--card",
     metavar="NAME",
+    shell_complete=offering(cards),
     help="Plan for this GPU, which need not be here: h200, h100, a100, l40s, rtx4090, l4 or t4. Default: the one that "
     "is here, else h200.",
 )

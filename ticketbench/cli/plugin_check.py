@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ticketbench.testing import Passed
 
 
-class Answer(NamedTuple):
+class CheckLine(NamedTuple):
     """What a check has to say of one thing: a line of words, and its colour (red for a fault)."""
 
     words: str
@@ -53,7 +53,7 @@ def plugin_check(paths: tuple[str, ...]) -> None:
             raise PluginError(f"there is no suite file at {suite}. Give the path of a TOML file.")
     plugins = load_plugins(path for path in paths if not path.endswith(".toml"))
     wanted = {str(Path(path).resolve()) for path in paths}
-    verdicts = [Answer(f"{broken.origin}: broken: {broken.reason}", "red") for broken in plugins.broken]
+    verdicts = [CheckLine(f"{broken.origin}: broken: {broken.reason}", "red") for broken in plugins.broken]
     for verdict in verdicts:
         click.secho(verdict.words, fg=verdict.colour)
     for verdict in found(plugins, suites, wanted):
@@ -64,7 +64,7 @@ def plugin_check(paths: tuple[str, ...]) -> None:
     sys.exit(0 if all(verdict.right for verdict in verdicts) else 1)
 
 
-def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[Answer]:
+def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[CheckLine]:
     """The verdicts on suite files, and on everything of the files that were given; without any, of all others'."""
     from ticketbench.testing import check_registered, check_suite
 
@@ -77,7 +77,7 @@ def found(plugins: Plugins, suites: list[Path], wanted: set[str]) -> Iterator[An
             yield from verdicts_on(f"{one.kind} {one.name}", partial(check_registered, one, plugins))
 
 
-def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[Answer]:
+def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[CheckLine]:
     """What was found right, with its notes; or what is wrong; or why it could not be looked at."""
     from ticketbench.testing import UncheckedError
     from ticketbench.testing.faults import in_one_line
@@ -85,12 +85,12 @@ def verdicts_on(words: str, look: Callable[[], Passed]) -> Iterator[Answer]:
     try:
         checked = look()
     except UncheckedError as error:
-        yield Answer(f"{words}: not checked: {error}", "yellow")
+        yield CheckLine(f"{words}: not checked: {error}", "yellow")
     except AssertionError as error:
-        yield Answer(f"{words}: {error}", "red")
+        yield CheckLine(f"{words}: {error}", "red")
     except (Exception, SystemExit) as error:
-        yield Answer(f"{words}: {in_one_line(error)}", "red")
+        yield CheckLine(f"{words}: {in_one_line(error)}", "red")
     else:
-        yield Answer(f"{words}: {checked.said}")
+        yield CheckLine(f"{words}: {checked.said}")
         for note in checked.notes:
-            yield Answer(f"{words}: note: {note}")
+            yield CheckLine(f"{words}: note: {note}")

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.cli.common import load, plugin_options, print_json, suite_options
+from ticketbench.cli.completion import offering, tiers
+from ticketbench.suite.tiers import caution
 
 if TYPE_CHECKING:
-    from ticketbench.report.contents import Judged, Report
+    from ticketbench.report.contents import JudgedClaim, Report
 
 
 @click.command("report")
-@click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help="smoke, small, hour, paper or wide. Default: the largest that the store has.")
+@suite_options
+@click.option(
+    "--tier",
+    help="smoke, small, hour, paper or wide. Default: the largest that the store has.",
+    shell_complete=offering(tiers),
+)
 @click.option("--store", "store_address", default="./results", show_default=True, help="A store, or a submission.")
 @click.option(
     "--output", type=click.Path(path_type=Path), metavar="DIR", help="Where files go. Default: ./report-SUITE-TIER."
@@ -64,13 +70,16 @@ MOST_CLAIMS = 15
 
 def print_report(report: Report) -> None:
     """The report for a person: claims, tables, and whatever is missing."""
+    from ticketbench.cli.ending import show_answers
     from ticketbench.cli.table import print_table
 
     results = report.results
     click.echo(f"{results.suite.title}\n{results.suite.reference}")
     click.echo(f"tier {results.tier}: {results.suite.tier(results.tier).about}\n{report.summary()}")
-    for note in results.notes:
-        click.echo(f"note: {note}")
+    for note in [caution(results.tier), *results.notes]:
+        if note:
+            click.echo(f"note: {note}")
+    show_answers(results, report.judgement)
     for judged in report.verdicts:
         print_verdict(judged)
     grids = [drawing.grid for drawing in report.drawings]
@@ -87,9 +96,9 @@ def print_report(report: Report) -> None:
             click.echo(f"  and {len(troubles.lines) - MOST_CLAIMS} more lines: see the page, or --json")
 
 
-def print_verdict(judged: Judged) -> None:
+def print_verdict(judged: JudgedClaim) -> None:
     """A claim with its verdict, in its colour, and what the verdict rests on."""
-    colour = {"supports": "green", "contradicts": "red"}.get(judged.verdict, "yellow")
+    colour = {"supports": "green", "contradicts": "red", "as good": "cyan"}.get(judged.verdict, "yellow")
     click.echo(f"\n{judged.number}. {click.style(judged.verdict.upper(), fg=colour, bold=True)}: {judged.text}")
     if judged.setting:
         click.echo(f"   in {judged.setting}")

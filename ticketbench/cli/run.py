@@ -17,6 +17,7 @@ from click import get_current_context
 from ticketbench.cli.common import load, matrix_options, prepare, print_json
 from ticketbench.cli.duration import Duration
 from ticketbench.cli.plan import show_plan
+from ticketbench.cli.progress import say, say_hello, watch
 from ticketbench.executors.process import Process
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ticketbench.cli.crew import Crew
     from ticketbench.plan.plan import Plan
     from ticketbench.plugin.loading import Plugins
+    from ticketbench.results.results import Results
     from ticketbench.run import Summary
     from ticketbench.store.store import Store
 
@@ -60,6 +62,11 @@ LEFT = 75
     metavar="TIME",
     help="Work between two checkpoints.",
 )
+@click.option(
+    "--until-decided",
+    is_flag=True,
+    help="Add seeds to the suite's questions that are open, at planned looks, and stop when they are decided.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show the plan, as `ticketbench plan` does.")
 def run_command(
     suite_name: str,
@@ -76,13 +83,16 @@ def run_command(
     keep_tickets: bool,
     at_most: float | None,
     save_every: float,
+    until_decided: bool,
     dry_run: bool,
     **selected: Any,
 ) -> None:
     """Run a suite: everything the store does not have yet. Interrupt it at any time; the same command goes on.
 
-    Exit status: 0 if all cells are ok, 1 if some are not, 75 if --at-most left some for the next run.
+    Exit status: 0 if all cells are ok, or are what the suite expects; 1 if some are not; 75 if --at-most left some.
     """
+    if not as_json and not dry_run:
+        say_hello(suite_name)
     deadline = None if at_most is None else time.time() - age_of_process() + at_most
     # it imports torch while this process does; where time is short, this process is to have the machine to itself
     started = [] if dry_run or deadline is not None else [Process.start()]
@@ -92,45 +102,58 @@ def run_command(
 
     crew = crew_here(pick_devices(device, workers))
     plan, why = prepare(plugins, suite_name, tier, crew, timeout, **selected)
+    if until_decided:
+        from ticketbench.cli.deciding import check_questions, run_until_decided
+
+        check_questions(plan, selected["seeds"])
     if dry_run:
         show_plan(plan, why, plugins, crew, store_address, as_json, fleet_size or 0)
         return
 
-    from ticketbench.cli.progress import say
-    from ticketbench.cli.table import print_results
+    from ticketbench.cli.ending import Ending
+    from ticketbench.results.looks import plan_of
+    from ticketbench.results.results import gather_results
     from ticketbench.store.store import Store
 
     store = Store(store_address, create=True)
-    summary = compute_plan(
-        plan,
-        why,
-        plugins,
-        crew,
-        store,
-        retry,
-        keep_tickets=keep_tickets,
-        fleet_size=fleet_size or 0,
-        quiet=as_json,
-        deadline=deadline,
-        save_every=save_every,
-        started=started,
-    )
-    records = store.records(cell.key for cell in plan.cells)
-    if as_json:
-        counts = dict(summary.counts)
-        print_json(
-            {
-                "counts": counts,
-                "computed": summary.computed,
-                "seconds": summary.seconds,
-                "left": summary.left,
-                "records": [record.as_row() for record in records],
-            }
+
+    def planned(seeds: int) -> Plan:
+        return prepare(plugins, suite_name, plan.tier, crew, timeout, **{**selected, "seeds": seeds})[0]
+
+    def compute(part: Plan) -> Summary:
+        return compute_plan(
+            part,
+            why,
+            plugins,
+            crew,
+            store,
+            retry,
+            keep_tickets=keep_tickets,
+            fleet_size=fleet_size or 0,
+            quiet=as_json,
+            deadline=deadline,
+            save_every=save_every,
+            started=started,
         )
+
+    def results_of(seeds: int | None) -> Results:
+        setting = plan.cells[0].setting
+        return gather_results(store, plan.suite, plan.tier, plugins, setting.precision, setting.device_class, seeds)
+
+    course = None
+    if until_decided:
+        looks = plan_of(len(plan.suite.tier(plan.tier).seeds))
+        summary, course = run_until_decided(planned, compute, results_of, looks, say)
     else:
-        print_results(plan.suite, records, summary, store_address)
+        summary = compute(plan)
+    ending = Ending(plan, summary, suite_name, planned, selected["seeds"], course)
+    if as_json:
+        print_json(ending.plain(store, results_of))
+    else:
+        ending.show(store, results_of, crew, plugins)
     if summary.left:
-        say(f"time is up: {summary.left} of {len(plan.cells)} cells are left; the same command goes on with them")
+        whole = summary.left + len(summary.statuses)
+        say(f"time is up: {summary.left} of {whole} cells are left; the same command goes on with them")
         sys.exit(LEFT)
     sys.exit(0 if summary.ok else 1)
 
@@ -151,7 +174,6 @@ def compute_plan(
     started: MutableSequence[Process] | None = None,
 ) -> Summary:
     """Compute what the store does not have of a plan, show how far it is on standard error, remember what it took."""
-    from ticketbench.cli.progress import say, watch
     from ticketbench.executors.local import LocalExecutor
     from ticketbench.plan.estimate import learn
     from ticketbench.run import run, unfinished

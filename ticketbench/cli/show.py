@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.cli.completion import kinds_offered, names_of_kind, offering
 from ticketbench.plugin.hookspecs import OFFERS
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command("show")
-@click.argument("kind")
-@click.argument("name")
+@click.argument("kind", shell_complete=offering(kinds_offered))
+@click.argument("name", shell_complete=offering(names_of_kind))
 @plugin_options
 @click.option(
     "--store", "store_address", default="./results", show_default=True, metavar="DIR", help="Where `show cell` looks."

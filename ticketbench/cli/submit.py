@@ -6,16 +6,19 @@ from pathlib import Path
 
 import rich_click as click
 
-from ticketbench.cli.common import load, plugin_options, print_json
+from ticketbench.cli.common import load, plugin_options, print_json, suite_option
+from ticketbench.cli.completion import offering, tiers
 
 
 @click.command("submit")
 @click.argument("bundle", required=False, type=click.Path(path_type=Path))
-@click.option("--suite", "suite_name", metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help="The tier; a bundle has one.")
+@suite_option("A suite, or a TOML file.")
+@click.option("--tier", help="The tier; a bundle has one.", shell_complete=offering(tiers))
 @click.option("--store", "store_address", default="./results", show_default=True, help="Where records are.")
 @click.option("--name", help="The submission's name; its folder has the same.")
 @click.option("--who", help="Who submits: a person or a group, as it will be shown.")
+@click.option("--code", metavar="URL", help="Where its code can be read (https); shown as a link.")
+@click.option("--paper", metavar="URL", help="Where it is described (https); shown as a link.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -34,6 +37,8 @@ def submit_command(
     store_address: str,
     name: str | None,
     who: str | None,
+    code: str | None,
+    paper: str | None,
     output: Path | None,
     precision: str,
     device_class: str,
@@ -72,7 +77,16 @@ def submit_command(
 
     suite = find_suite(suite_name, plugins)
     made = draft(
-        Store(store_address), suite, tier, plugins, name or "checked", who or "nobody", precision, device_class
+        Store(store_address),
+        suite,
+        tier,
+        plugins,
+        name or "checked",
+        who or "nobody",
+        precision,
+        device_class,
+        code,
+        paper,
     )
     folder = Path(made.manifest.name)
     if not check:

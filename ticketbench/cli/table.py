@@ -13,6 +13,7 @@ import rich_click as click
 
 from ticketbench.render.labels import short, telling
 from ticketbench.render.numbers import amount, duration
+from ticketbench.suite.tiers import caution
 
 if TYPE_CHECKING:
     from ticketbench.run import Summary
@@ -35,12 +36,18 @@ def print_results(suite: Suite, records: Sequence[CellRecord], summary: Summary,
         headline = suite.headline_of(axes[0])
         metric = f"{headline.metric} ({headline.at})"
         print_table(f"{metric}: {model} on {task}, {protocol}", table_lines(members))
+    if warning := caution(records[0].tier if records else ""):
+        click.echo(warning)
     counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.counts.items()))
     click.echo(
         f"{len(records)} cells: {counts}; {summary.computed} computed in {duration(summary.seconds)}; "
         f"store: {store_address}"
     )
-    if set(summary.counts) - {"ok", "skipped"}:
+    sound = {"ok", "skipped"}
+    if expected := {status: n for status, n in (summary.counts - summary.unexpected).items() if status not in sound}:
+        words = " and ".join(f"{count} {status}" for status, count in sorted(expected.items()))
+        click.echo(f"{words}: a finding that the suite expects of these rows.")
+    if summary.unexpected:
         click.echo("Some cells are not ok: see the notes above, `--retry`, and the column `error` of the table cells.")
 
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import PRECISION_HELP, TIER_HELP, load, plugin_options, print_json
+from ticketbench.cli.common import (
+    DEVICE,
+    METHOD_HELP,
+    PRECISION,
+    TIER,
+    load,
+    plugin_options,
+    print_json,
+    suite_options,
+)
+from ticketbench.cli.completion import anything, axis, offering, rows
 from ticketbench.render.numbers import amount
 
 if TYPE_CHECKING:
@@ -24,17 +34,17 @@ def ticket_command() -> None:
 
 
 @ticket_command.command("draw")
-@click.option("--suite", "suite_name", required=True, metavar="NAME|FILE", help="A suite, or a TOML file.")
-@click.option("--tier", help=TIER_HELP)
-@click.option("--method", required=True, metavar="ROW", help="A row of the suite, a method or a scorer.")
-@click.option("--task", help="The task, where the suite has several.")
-@click.option("--model", help="The model, where the suite has several.")
-@click.option("--protocol", help="The protocol, where the suite has several.")
-@click.option("--initializer", help="The initializer, where the suite has several.")
+@suite_options
+@TIER
+@click.option("--method", required=True, metavar="ROW", help=METHOD_HELP, shell_complete=offering(rows))
+@click.option("--task", help="The task, where the suite has several.", shell_complete=axis("task"))
+@click.option("--model", help="The model, where the suite has several.", shell_complete=axis("model"))
+@click.option("--protocol", help="The protocol, where the suite has several.", shell_complete=axis("protocol"))
+@click.option("--initializer", help="The initializer, where the suite has several.", shell_complete=axis("initializer"))
 @click.option("--density", type=float, help="The share of weights kept, where the suite has several.")
 @click.option("--seed", type=click.IntRange(0), help="The cell's seed. Default: the tier's first.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="", help=PRECISION_HELP)
+@DEVICE
+@PRECISION
 @click.option("--out", required=True, metavar="FILE|DIR", help=f"A {SUFFIX} file; or a folder, for many cells.")
 @plugin_options
 def ticket_draw(
@@ -160,7 +170,13 @@ def show_ticket(found: dict[str, Any]) -> None:
 @ticket_command.command("probe")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(
-    "--probe", "names", multiple=True, required=True, metavar="PROBE", help="A probe, or 'NAME {\"option\": value}'."
+    "--probe",
+    "names",
+    multiple=True,
+    required=True,
+    metavar="PROBE",
+    help="A probe, or 'NAME {\"option\": value}'.",
+    shell_complete=anything("probe"),
 )
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")

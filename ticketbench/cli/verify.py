@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from ticketbench.cli.common import load, plugin_options, print_json
-from ticketbench.cli.crew import pick_devices, worker_memory
+from ticketbench.cli.common import DEVICE, load, plugin_options, print_json, suite_option
+from ticketbench.cli.crew import pick_devices
 
 if TYPE_CHECKING:
     from ticketbench.board.bundle.reading import Bundle
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     "rounding alone moves by more.",
 )
 @click.option("--salt", default="", help="A word that the submitter did not know; it changes which cells are sampled.")
-@click.option("--suite", "suite_name", metavar="NAME|FILE", help="The suite's file, where it is not installed.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@suite_option("The suite's file, where it is not installed.")
+@DEVICE
 @click.option("--workers", type=click.IntRange(1), help="Worker processes. Default: one a core, or one a GPU.")
 @plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
@@ -65,11 +65,11 @@ def verify_command(
     from ticketbench.board.verification import (
         candidates,
         doubtful,
-        judge,
         open_bundle,
         pick_sample,
         planned_for,
         repeats,
+        weigh_found,
     )
     from ticketbench.store.environment import environment_of
 
@@ -83,11 +83,11 @@ def verify_command(
     cells = planned_for(rows, plan)
     records = compute(plan, cells, plugins, devices, as_json) if cells else []
     about = (environment_of(plugins), devices[0].partition(":")[0], tolerance, salt)
-    verdict = judge(found, suite, rows, len(among), cells, records, *about)
+    verdict = weigh_found(found, suite, rows, len(among), cells, records, *about)
     again = doubtful(verdict, cells) if tolerance is None else []
     if again:
         records += repeat(repeats(plan, again, devices[0]), plan, devices, as_json)
-        verdict = judge(found, suite, rows, len(among), cells, records, *about)
+        verdict = weigh_found(found, suite, rows, len(among), cells, records, *about)
     place = write_verdict(bundle, verdict)
     show_verdict(found, verdict, place, as_json)
     sys.exit(0 if verdict.agrees else 1)
@@ -98,31 +98,20 @@ def compute(
 ) -> list[CellRecord]:
     """The records of the sampled cells, computed in a store that is thrown away."""
     from ticketbench.board.verification import only
-    from ticketbench.cli.progress import PlainLines
+    from ticketbench.cli.crew import crew_here
+    from ticketbench.cli.progress import displayed
     from ticketbench.executors.local import LocalExecutor
-    from ticketbench.plan.estimate import room_in, training_steps
-    from ticketbench.plan.resolve import Resolver
     from ticketbench.run import run
     from ticketbench.store.store import Store
 
-    sampled = only(plan, cells.values())
-    resolver = Resolver(plugins)
+    sampled, crew = only(plan, cells.values()), crew_here(devices)
+    resolver = crew.resolver(plugins)
     resolver.require_data({cell.setting.fleet_text(): cell.setting for cell in sampled.cells}.values())
-    display = PlainLines(training_steps(sampled.cells, resolver), quiet=quiet)
-    plugins.manager.register(display, name="progress display")
+    state = crew.run_state(crew.fleets(sampled, sampled.cells, resolver), resolver)
     with tempfile.TemporaryDirectory(prefix="ticketbench-verify-") as folder:
         store = Store(Path(folder) / "store", create=True)
-        try:
-            run(
-                sampled,
-                store,
-                LocalExecutor(devices),
-                plugins,
-                device=devices[0],
-                room=room_in(worker_memory(devices), resolver),
-            )
-        finally:
-            plugins.manager.unregister(display)
+        with displayed(sampled, state, plugins, quiet, bar=False):
+            run(sampled, store, LocalExecutor(devices), plugins, device=devices[0], room=crew.room(resolver))
         return store.records(cell.key for cell in sampled.cells)
 
 
