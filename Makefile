@@ -10,7 +10,7 @@ SPARSE := ticketbench/sparse
 WHEELS ?=
 GPU_OVER := .gpu
 
-.PHONY: run test lint bench gpu gpu-wheels boards docs env clean help
+.PHONY: run test lint bench gpu gpu-wheels boards docs calibration env clean help
 
 run: env ## make the environment, then run the small tier of the suite drn
 	$(BIN)/ticketbench run --suite drn
@@ -41,6 +41,9 @@ docs: env ## write the pages of docs/ that are made from the code
 	$(BIN)/python -c "from ticketbench.store.documentation import records_markdown as page; print(page(), end='')" > docs/records.md
 	$(BIN)/python -c "from ticketbench.suite.measures import measures_markdown as page; print(page(), end='')" > docs/measures.md
 
+calibration: env ## simulate boards whose truth is known, some minutes: the tables of docs/statistics.md
+	$(BIN)/ticketbench board calibrate --write docs/statistics.md
+
 env: $(STAMP) $(COMPILED) ## make .venv with everything that is needed, if it is not there
 
 # Without a C compiler, or with one that fails, all goes on without the sparse engine; the next `make` tries again.
@@ -59,4 +62,4 @@ clean: ## remove .venv, the compiled machine, and what `make gpu` made
 	rm -rf $(VENV) $(GPU_OVER) $(SPARSE)/native/machine.so
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

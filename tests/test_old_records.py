@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from places import TESTS
@@ -17,9 +18,10 @@ from ticketbench.executors import Event
 from ticketbench.plan.plan import make_plan
 from ticketbench.plan.resolve import Resolver
 from ticketbench.run import run
+from ticketbench.store.migrations import migrated
 from ticketbench.store.schema import MARKER, SCHEMA_VERSION
 from ticketbench.store.store import Store
-from ticketbench.store.tables import SCHEMAS, TABLES
+from ticketbench.store.tables import SCHEMAS, TABLES, records_of, schema_of
 from ticketbench.suite.suite import Headline, read_suite
 
 OLD = TESTS / "old"
@@ -64,6 +66,19 @@ def test_columns_that_came_later_are_null(old):
         assert {name for name in cells.column_names if cells[name].null_count == 8} == NEW
     raw = pq.read_table(folder / "cells.parquet")
     assert raw.to_pylist() == read_bundle(folder).read("cells").select(raw.column_names).to_pylist()
+
+
+def test_a_table_of_schema_2_is_todays_with_nulls():
+    """What it holds stays; what came with schema 3 is null, and so is the record's."""
+    (row,) = Store(OLD / "store").read("cells").slice(0, 1).to_pylist()
+    second = schema_of("cells", 2)
+    found = migrated("cells", pa.Table.from_pylist([{name: row[name] for name in second.names}], second), 2)
+    assert found.schema == SCHEMAS["cells"]
+    new = {"headline_x", "sweep_best", "sweep_last", "overthinking"}
+    assert set(found.column_names) - set(second.names) == new
+    assert found.to_pylist() == [{**row, **dict.fromkeys(new)}]
+    (record,) = records_of(found)
+    assert (record.headline, record.headline_x, record.overthinking) == (row["headline"], None, None)
 
 
 def test_a_store_and_a_submission_of_it_have_the_same_cells(old):
