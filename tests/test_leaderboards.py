@@ -56,8 +56,15 @@ def test_a_board_and_a_report_never_contradict_each_other(folder, plugins):
         results = gather_results(open_records(str(place)), suites.find(folder.parts[-2]), folder.parts[-1], plugins)
         judgement = build_report(results).judgement
         assert len(judgement.claims) == len(results.suite.claims)
+        pooled = {
+            (metric, tuple(map(abs, sample.differences)))
+            for metric, samples in judgement.samples.items()
+            for sample in samples
+        }
         for answer in judgement.answers:
             for one in answer.compared:
+                if one.found and one.gathered.metric:  # each of several points of one curve, too
+                    assert (one.gathered.metric, tuple(map(abs, one.found.differences))) in pooled
                 if one.found and answer.question.measure is None:
                     agree(marks, one.gathered.setting, one.gathered.than, one.found.mark)
         for findings in judgement.claims:

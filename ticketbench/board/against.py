@@ -43,7 +43,7 @@ class References:
 
     def samples(self, metric: str) -> Iterable[Sample]:
         """What the reference submission's comparisons of a metric are."""
-        return self.judgement.samples.get(metric, {}).values() if self.judgement else ()
+        return self.judgement.samples.get(metric, ()) if self.judgement else ()
 
     def scatter(self, metric: str) -> Scatter:
         """What the comparisons of the reference submission have in common."""

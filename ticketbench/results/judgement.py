@@ -7,10 +7,10 @@ that asks a question and a page that judges a claim cannot answer differently. A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ticketbench.results.pairing import Side, settings_of
+from ticketbench.results.pairing import settings_of
 from ticketbench.results.results import CellResult, Results
 from ticketbench.results.sampling import Gathered, PairKey, gather_sample
 from ticketbench.results.scatter import UNKNOWN, Scatter, scatter_of
@@ -57,7 +57,7 @@ class Judgement:
     """For each claim of the suite a finding a setting."""
     stated: Mapping[PairKey, Comparison] = field(default_factory=dict)
     """What is decided in the questions or the claims about headlines of two sides."""
-    samples: Mapping[str, Mapping[PairKey, Sample]] = field(default_factory=dict)
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     """Metric -> what the scatter of its comparisons comes from."""
     family: int = 0
     """How many comparisons the questions are."""
@@ -68,7 +68,7 @@ class Judgement:
 
     def scatter(self, metric: str) -> Scatter:
         """What the comparisons of a metric have in common."""
-        return scatter_of(one.differences for one in self.samples.get(metric, {}).values())
+        return scatter_of(one.differences for one in self.samples.get(metric, ()))
 
 
 def pair_in(stated: Mapping[PairKey, Comparison], key: PairKey) -> Comparison | None:
@@ -88,7 +88,7 @@ def judge(results: Results, alpha: float = ALPHA) -> Judgement:
     gathered = [sides_of(results, question) for question in asked]
     claimed = [claim_samples(results, claim) for claim in results.suite.claims]
     samples = pool(results, [one for group in (*gathered, *claimed) for one in group])
-    scatters = {name: scatter_of(one.differences for one in held.values()) for name, held in samples.items()}
+    scatters = {name: scatter_of(one.differences for one in held) for name, held in samples.items()}
     decided = decide([one for group in gathered for one in group], scatters, alpha)
     stated: dict[PairKey, Comparison] = {}
     answers = []
@@ -118,12 +118,6 @@ def judge(results: Results, alpha: float = ALPHA) -> Judgement:
                 if (key := one.key()) and (found := judged.get(id(one))):
                     stated.setdefault(key, found)
     return Judgement(tuple(answers), tuple(claims), stated, samples, len(decided))
-
-
-def open_sides(judgement: Judgement) -> set[Side]:
-    """The sides, either of which may get more seeds, of the comparisons that are not decided."""
-    compared = [one for answer in judgement.answers for one in answer.compared if not one.decided]
-    return {side for one in compared for side in (one.gathered.setting, one.gathered.than) if side}
 
 
 def seeds_needed(judgement: Judgement, one: Compared) -> int | None:
@@ -168,20 +162,23 @@ def decide(gathered: Sequence[Gathered], scatters: Mapping[str, Scatter], alpha:
     return {id(one): comparison for one, comparison in zip(held, found, strict=True)}
 
 
-def pool(results: Results, gathered: Sequence[Gathered]) -> dict[str, dict[PairKey, Sample]]:
-    """What the scatter of each metric comes from: what is stated, and every row beside those it is compared with."""
-    found: dict[str, dict[PairKey, Sample]] = {}
-    for one in gathered:
-        key = one.key()
-        if one.sample is not None and one.metric and key and key[0] != key[1]:
-            found.setdefault(one.metric, {}).setdefault(key, one.sample)
-    for row in references_of(results):
-        than = Aspect(row=row)
-        for entries in settings_of([entry for entry in results.entries if entry.row != row]).values():
-            beside = gather_sample(results, Aspect(), than, entries)
-            if beside is not None and beside.sample is not None and (key := beside.key()):
-                found.setdefault(beside.metric, {}).setdefault(key, beside.sample)
-    return found
+def pool(results: Results, gathered: Sequence[Gathered]) -> dict[str, list[Sample]]:
+    """What the scatter of each metric comes from: what is stated, and every row beside those it is compared with.
+
+    Two sides may be compared by several of their numbers; the same numbers count once, from whichever side.
+    """
+    beside = [
+        gather_sample(results, Aspect(), Aspect(row=row), entries)
+        for row in references_of(results)
+        for entries in settings_of([entry for entry in results.entries if entry.row != row]).values()
+    ]
+    found: dict[str, dict[Hashable, Sample]] = {}
+    for one in (*gathered, *beside):
+        if one is None or one.sample is None or not one.metric or one.than in ((), one.setting):
+            continue
+        numbers = frozenset((one.setting, one.than)), tuple(abs(value) for value in one.sample.differences)
+        found.setdefault(one.metric, {}).setdefault(numbers, one.sample)
+    return {metric: list(held.values()) for metric, held in found.items()}
 
 
 def references_of(results: Results) -> tuple[str, ...]:

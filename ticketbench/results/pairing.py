@@ -9,7 +9,6 @@ its own or was not looked at has no number; its seed is left out, and that is sa
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -155,8 +154,3 @@ def with_words(aspect: Aspect) -> str:
             options = " ".join(f"{key}={json.dumps(value)}" for key, value in choice.options.items())
             parts.append(" ".join(part for part in (axis, choice.name, options) if part))
     return ", ".join(parts + ([f"density {aspect.density:g}"] if aspect.density is not None else [])) or "this claim"
-
-
-def finite_values(values: Sequence[float | None]) -> list[float]:
-    """Those that are numbers."""
-    return [value for value in values if value is not None and math.isfinite(value)]

@@ -22,7 +22,6 @@ from ticketbench.results.stats import Interval
 from ticketbench.suite.paper import Claim
 
 ClaimVerdict = Literal["supports", "contradicts", "as good", "cannot tell"]
-VERDICTS: tuple[ClaimVerdict, ...] = ("supports", "contradicts", "as good", "cannot tell")
 
 
 @dataclass(frozen=True)
